@@ -1,0 +1,1 @@
+//! Compares what is declared with what is live. Pure.

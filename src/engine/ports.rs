@@ -1,0 +1,102 @@
+//! What the engine asks of a platform, of a traffic provider and of the gates. Adapters implement these; tests put an
+//! in-memory world behind them.
+
+use crate::model::{BlueGreen, BySlot, RevisionId, Seconds, Service, TaskDefinition};
+use crate::rollout::{Action, Alarm, HttpAnswer, RuleObservation, SlotObservation, Targets};
+use std::fmt;
+
+/// One BlueGreen workload with the documents that describe it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rollout {
+    pub application: String,
+    /// The commit the documents come from, for people.
+    pub commit: String,
+    pub blue_green: BlueGreen,
+    pub service: Service,
+    /// `None` if the service names its task definition by ARN or `family:revision`.
+    pub task_definition: Option<TaskDefinition>,
+}
+
+/// What the rules and target groups look like.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrafficReading {
+    pub rules: Vec<RuleObservation>,
+    pub test_rule: Option<RuleObservation>,
+    pub targets: BySlot<Targets>,
+    /// How long the data plane takes to follow a change of weights: seconds for an ALB, minutes for an NLB.
+    pub settle: Seconds,
+}
+
+/// The two services of a workload. `SlotObservation::targets` is left at its default here.
+#[allow(async_fn_in_trait)]
+pub trait Workloads {
+    /// The id of what the documents want (task definition content and declared service fields, the count aside).
+    async fn desired_revision(&self, rollout: &Rollout) -> Result<RevisionId, Trouble>;
+
+    /// Reads both slots' services, the notes on them and why their tasks stop.
+    async fn observe_slots(&self, rollout: &Rollout) -> Result<BySlot<SlotObservation>, Trouble>;
+
+    /// Does one of `CreateSlot`, `UpdateSlot`, `ScaleSlot`, `AdoptSlot`, `WriteRecord`. Registers the task definition
+    /// where no revision with its content exists. May be repeated.
+    async fn apply_workload(&self, rollout: &Rollout, action: &Action) -> Result<(), Trouble>;
+}
+
+/// The rules and target groups of a workload.
+#[allow(async_fn_in_trait)]
+pub trait Traffic {
+    /// Reads production rules, test rule and target health.
+    async fn observe_traffic(&self, rollout: &Rollout) -> Result<TrafficReading, Trouble>;
+
+    /// Does one of `NameGroup`, `PointTestRule`, `SetWeights`: reads the rule, refuses with
+    /// [`TroubleKind::ChangedByOthers`] if its fingerprint is not `observed.fingerprint`, writes the whole action list
+    /// with only the weights changed, and reads it again to verify.
+    async fn apply_traffic(
+        &self,
+        rollout: &Rollout,
+        observed: &RuleObservation,
+        action: &Action,
+    ) -> Result<(), Trouble>;
+}
+
+/// Alarms and the HTTP gate.
+#[allow(async_fn_in_trait)]
+pub trait Gating {
+    /// Reads the named alarms; one that does not exist is an error.
+    async fn read_alarms(&self, names: &[String]) -> Result<Vec<Alarm>, Trouble>;
+
+    /// Asks every request of the HTTP gate through the test rule's listener.
+    async fn ask_http(&self, rollout: &Rollout) -> Result<Vec<HttpAnswer>, Trouble>;
+}
+
+/// Why a read or write did not happen, or may not have happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    pub kind: TroubleKind,
+    /// The API call and the resource: `ModifyRule arn:…`.
+    pub doing: String,
+    /// The other side's own code and message, without secrets.
+    pub message: String,
+}
+
+/// What the caller can make of a [`Trouble`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TroubleKind {
+    /// Throttled, a 5xx, a broken or timed-out connection: observe again and go on. A write may have happened.
+    Transient,
+    /// The rule is not as it was observed.
+    ChangedByOthers,
+    /// Access denied or no credentials; the message names the action.
+    Denied,
+    /// A named resource does not exist.
+    Missing,
+    /// AWS refuses the request as such, now and next time.
+    Rejected,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.doing, self.message)
+    }
+}
+
+impl std::error::Error for Trouble {}

@@ -1,0 +1,18 @@
+//! Cutover brings what runs on Amazon ECS to what a Git repository says, and ships new versions by blue/green:
+//! the new version comes up beside the old one on its own target group, and only when its targets are healthy
+//! are the weights of the load balancer's rules moved.
+//!
+//! The rooms are described in `ARCHITECTURE.md`. `model`, `config`, `diff`, `plan` and `rollout` are the pure core.
+
+pub mod aws;
+pub mod config;
+pub mod diff;
+pub mod engine;
+pub mod gates;
+pub mod model;
+pub mod plan;
+pub mod platform;
+pub mod rollout;
+pub mod simulator;
+pub mod source;
+pub mod traffic;

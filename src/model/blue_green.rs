@@ -1,0 +1,197 @@
+//! The `BlueGreen` document: which workload is shipped by blue/green, through which rules, and what it must pass.
+
+use super::{BySlot, Origin, Seconds, Slot, serde_duration};
+use serde::{Deserialize, Serialize};
+
+/// Blue/green for one workload (`cutover.dev/v1alpha1`, kind `BlueGreen`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BlueGreen {
+    /// `metadata.name`; set by the reader, not part of `spec`.
+    #[serde(skip)]
+    pub name: String,
+    #[serde(skip)]
+    pub origin: Origin,
+    pub workload_ref: WorkloadRef,
+    pub container: Container,
+    pub alb: Alb,
+    /// Existing services to adopt as slots; without it they are `<service>-blue` and `<service>-green`.
+    #[serde(default)]
+    pub slots: SlotNames,
+    /// Weights on the way; always ends at 100.
+    #[serde(default = "straight")]
+    pub steps: Vec<Step>,
+    #[serde(default)]
+    pub gates: Gates,
+    #[serde(default = "ten_minutes", with = "serde_duration")]
+    pub bake_time: Seconds,
+    #[serde(default = "one_day", with = "serde_duration")]
+    pub keep_previous: Seconds,
+    /// From the start of a rollout to the last shift, not counting the wait for approval.
+    #[serde(default = "quarter_hour", with = "serde_duration")]
+    pub deadline: Seconds,
+}
+
+impl BlueGreen {
+    /// The name of the ECS service that is `slot`, for the service document whose `serviceName` is `service`.
+    pub fn slot_service(&self, slot: Slot, service: &str) -> String {
+        let named = self.slots.get(slot).as_ref().and_then(|s| s.service.clone());
+        named.unwrap_or_else(|| format!("{service}-{slot}"))
+    }
+
+    /// The target group (name or ARN) of `slot`.
+    pub fn target_group(&self, slot: Slot) -> &str {
+        let named = self.slots.get(slot).as_ref().and_then(|s| s.target_group.as_deref());
+        named.unwrap_or(match slot {
+            Slot::Blue => &self.alb.target_groups.blue,
+            Slot::Green => &self.alb.target_groups.green,
+        })
+    }
+}
+
+/// The workload that a BlueGreen steers. `kind` is `Service` (ECS).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkloadRef {
+    pub kind: String,
+    pub name: String,
+}
+
+/// The container and port that the target groups' targets are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Container {
+    pub name: String,
+    pub port: u16,
+}
+
+/// One ARN or a list of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Listeners {
+    #[default]
+    None,
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Listeners {
+    /// The ARNs, in their written order.
+    pub fn arns(&self) -> &[String] {
+        match self {
+            Listeners::None => &[],
+            Listeners::One(arn) => std::slice::from_ref(arn),
+            Listeners::Many(arns) => arns,
+        }
+    }
+}
+
+/// The load balancer's side. At least one production rule or listener is named.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Alb {
+    /// Rules whose forward action is shifted.
+    pub production_listener_rule: Listeners,
+    /// Listeners whose default action is shifted (also for network load balancers).
+    pub production_listener: Listeners,
+    /// The rule that is pointed at the candidate for the HTTP gate.
+    pub test_listener_rule: Option<String>,
+    /// The listener whose default action is pointed at the candidate for the HTTP gate.
+    pub test_listener: Option<String>,
+    pub target_groups: TargetGroups,
+}
+
+/// The target groups of the slots, names or ARNs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TargetGroups {
+    pub blue: String,
+    pub green: String,
+}
+
+/// Existing services named as slots.
+pub type SlotNames = BySlot<Option<SlotName>>;
+
+/// One adopted slot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SlotName {
+    pub service: Option<String>,
+    pub target_group: Option<String>,
+}
+
+/// One shift: to `weight` percent, then hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    pub weight: u32,
+    #[serde(default, with = "serde_duration")]
+    pub hold: Seconds,
+}
+
+/// What a candidate must pass before it gets production traffic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Gates {
+    /// Share of the wanted tasks that must be healthy targets, 1–100.
+    #[serde(with = "percent")]
+    pub healthy_targets: u32,
+    #[serde(with = "serde_duration")]
+    pub stable_for: Seconds,
+    pub http: Vec<HttpGate>,
+    /// CloudWatch alarms that must not be in state ALARM, now and until the end of the bake.
+    pub alarms: Vec<String>,
+    /// Wait for `cutover promote` before the first shift.
+    pub approval: bool,
+}
+
+impl Default for Gates {
+    fn default() -> Self {
+        Gates { healthy_targets: 100, stable_for: 30, http: vec![], alarms: vec![], approval: false }
+    }
+}
+
+/// One request through the test listener.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpGate {
+    pub path: String,
+    #[serde(default = "ok_status")]
+    pub expect_status: u16,
+    /// The `Host` header to send; default: the load balancer's DNS name.
+    #[serde(default)]
+    pub host: Option<String>,
+}
+
+mod percent {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<u32, D::Error> {
+        let text = String::deserialize(input)?;
+        let number = text.strip_suffix('%').and_then(|n| n.parse().ok());
+        number
+            .filter(|n| (1..=100).contains(n))
+            .ok_or_else(|| D::Error::custom(format!("`{text}` is not a share; write it like 100%")))
+    }
+
+    pub fn serialize<S: Serializer>(value: &u32, output: S) -> Result<S::Ok, S::Error> {
+        output.serialize_str(&format!("{value}%"))
+    }
+}
+
+fn straight() -> Vec<Step> {
+    vec![Step { weight: 100, hold: 0 }]
+}
+
+fn ten_minutes() -> Seconds {
+    600
+}
+
+fn one_day() -> Seconds {
+    86_400
+}
+
+fn quarter_hour() -> Seconds {
+    900
+}
+
+fn ok_status() -> u16 {
+    200
+}

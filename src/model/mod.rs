@@ -1,0 +1,18 @@
+//! The nouns of the program. Nothing in here reads, writes, waits or knows the time.
+
+mod application;
+mod blue_green;
+mod clock;
+mod document;
+mod slot;
+
+pub use application::{Application, Destination, Source, Sync, SyncMode};
+pub use blue_green::{
+    Alb, BlueGreen, Container, Gates, HttpGate, Listeners, SlotName, SlotNames, Step, TargetGroups,
+    WorkloadRef,
+};
+pub use clock::{Seconds, Timestamp, parse_duration, serde_duration};
+pub use document::{
+    Kind, Manifests, Origin, Problem, Service, SourceFile, TaskDefinition, TaskDefinitionRef,
+};
+pub use slot::{BySlot, RevisionId, Slot, Weights};

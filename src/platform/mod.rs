@@ -1,0 +1,2 @@
+//! The platforms workloads run on.
+pub mod ecs;

@@ -1,0 +1,201 @@
+//! What `decide` answers.
+
+use super::record::Record;
+use crate::model::{Seconds, Slot, Weights};
+use serde::Serialize;
+use std::fmt;
+
+/// What to do now, what is awaited, and when to look again.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Decision {
+    pub phase: Phase,
+    /// To be done in this order, stopping at the first failure; at most one of them changes production traffic.
+    pub actions: Vec<Action>,
+    pub waiting_on: Option<WaitingOn>,
+    /// Look again after this time; `None` when nothing more will happen by itself.
+    pub check_after: Option<Seconds>,
+}
+
+/// Where a rollout stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Phase {
+    /// The candidate's service is being made, changed or scaled up.
+    Preparing,
+    /// The candidate is up; its gates are being waited for.
+    Gating,
+    /// The gates are open; somebody has to say `promote`.
+    AwaitingApproval,
+    /// Weights are on their way.
+    Shifting,
+    /// All weight is on the new version; alarms and targets are watched.
+    Baking,
+    /// Traffic is going back to the old version.
+    RollingBack,
+    /// Live equals desired; only the old side may still be warm.
+    Live,
+    /// The wanted revision failed before and is not tried again.
+    Quarantined,
+    /// Somebody else's change, or a state that must not be written over, stands in the way.
+    Blocked,
+}
+
+/// One write.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum Action {
+    /// Create the slot's service from the documents, with this many tasks and this record on it.
+    CreateSlot { slot: Slot, count: u32, record: Record },
+    /// Bring the slot's existing service to the documents, with this many tasks. The slot has no traffic.
+    UpdateSlot { slot: Slot, count: u32 },
+    /// Set the slot's task count and nothing else.
+    ScaleSlot { slot: Slot, count: u32 },
+    /// Put our ownership mark on an existing service.
+    AdoptSlot { slot: Slot },
+    /// Keep this record on the slot's service, in place of the one there.
+    WriteRecord { slot: Slot, record: Record },
+    /// Name the slot's group in the rule's forward action with weight 0, so that its targets are checked.
+    NameGroup { rule: usize, slot: Slot },
+    /// Point the test rule at the slot.
+    PointTestRule { slot: Slot },
+    /// Set the weights of production rule `rule`; refused if it is not as it was observed.
+    SetWeights { rule: usize, weights: Weights },
+}
+
+impl Action {
+    /// True for writes that change where production requests go.
+    pub fn moves_traffic(&self) -> bool {
+        matches!(self, Action::SetWeights { .. })
+    }
+}
+
+/// What is being waited for, as an enum so that nothing waits in silence.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum WaitingOn {
+    /// A deleted service of the same name to be gone.
+    NameToBeFree {
+        slot: Slot,
+    },
+    /// The service's tasks to run and its deployment to complete.
+    Tasks {
+        slot: Slot,
+        running: u32,
+        wanted: u32,
+    },
+    /// Targets to become healthy.
+    HealthyTargets {
+        slot: Slot,
+        healthy: u32,
+        required: u32,
+    },
+    /// All requests of the HTTP gate to be answered as expected.
+    HttpGate {
+        detail: String,
+    },
+    /// An alarm to leave state ALARM.
+    Alarm {
+        name: String,
+    },
+    /// The gates to hold without a break for this much longer.
+    Stability {
+        remaining: Seconds,
+    },
+    Approval,
+    /// The pause of a step.
+    Hold {
+        weight: u32,
+        remaining: Seconds,
+    },
+    Bake {
+        remaining: Seconds,
+    },
+    /// The data plane to stop sending to the old side.
+    Settle {
+        remaining: Seconds,
+    },
+    /// The old side to be let go.
+    KeepPrevious {
+        remaining: Seconds,
+    },
+    /// The side that traffic should go back to has too few healthy targets.
+    ReturnTargets {
+        slot: Slot,
+        healthy: u32,
+        required: u32,
+    },
+    /// Another commit or `retry`.
+    NewRevision {
+        reason: String,
+    },
+    /// A person: the sentence says what is in the way and what to do.
+    Person {
+        reason: String,
+    },
+}
+
+impl fmt::Display for WaitingOn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WaitingOn::NameToBeFree { slot } => write!(f, "the deleted {slot} service to be gone"),
+            WaitingOn::Tasks { slot, running, wanted } => {
+                write!(f, "{slot} tasks: {running} of {wanted} running")
+            }
+            WaitingOn::HealthyTargets { slot, healthy, required } => {
+                write!(f, "{slot} targets: {healthy} of {required} healthy")
+            }
+            WaitingOn::HttpGate { detail } => write!(f, "the HTTP gate: {detail}"),
+            WaitingOn::Alarm { name } => write!(f, "alarm {name} to leave state ALARM"),
+            WaitingOn::Stability { remaining } => write!(f, "gates to hold for another {remaining}s"),
+            WaitingOn::Approval => f.write_str("approval: `cutover promote`"),
+            WaitingOn::Hold { weight, remaining } => write!(f, "{remaining}s more at {weight}%"),
+            WaitingOn::Bake { remaining } => write!(f, "the bake: {remaining}s left"),
+            WaitingOn::Settle { remaining } => write!(f, "the load balancer to settle: {remaining}s left"),
+            WaitingOn::KeepPrevious { remaining } => {
+                write!(f, "nothing; the previous version stays warm for {remaining}s")
+            }
+            WaitingOn::ReturnTargets { slot, healthy, required } => write!(
+                f,
+                "{slot} targets, to send traffic back to: {healthy} of {required} healthy; scale it up by hand if it cannot recover"
+            ),
+            WaitingOn::NewRevision { reason } => {
+                write!(f, "another commit or `cutover retry`; this revision failed: {reason}")
+            }
+            WaitingOn::Person { reason } => f.write_str(reason),
+        }
+    }
+}
+
+/// How a run ends when `decide` has nothing left to do that a one-shot sync should wait for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// Live equals desired.
+    Done,
+    /// The revision failed; traffic is where it was before.
+    Failed {
+        reason: String,
+    },
+    AwaitingApproval,
+    Blocked {
+        reason: String,
+    },
+}
+
+impl Decision {
+    /// The outcome of a one-shot run, if this decision ends one.
+    pub fn outcome(&self) -> Option<Outcome> {
+        if !self.actions.is_empty() {
+            return None;
+        }
+        let reason = || self.waiting_on.as_ref().map(ToString::to_string).unwrap_or_default();
+        match (self.phase, &self.waiting_on) {
+            (Phase::Live, None | Some(WaitingOn::KeepPrevious { .. })) => Some(Outcome::Done),
+            (Phase::Quarantined, Some(WaitingOn::NewRevision { reason })) => {
+                Some(Outcome::Failed { reason: reason.clone() })
+            }
+            (Phase::AwaitingApproval, _) => Some(Outcome::AwaitingApproval),
+            (Phase::Blocked, _) => Some(Outcome::Blocked { reason: reason() }),
+            _ => None,
+        }
+    }
+}

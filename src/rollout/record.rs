@@ -1,0 +1,129 @@
+//! The small record kept on a slot's service: what no API can tell. Losing it is safe: a gate is passed once more, a
+//! bake starts anew, a quarantined revision is tried once more.
+
+use crate::model::{RevisionId, Slot, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// The last rollout into the slot that carries it. Of the two slots' records, the one with the higher `sequence`
+/// speaks; it also says what the rules' weights should be, so that a change by someone else is noticed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    pub sequence: u64,
+    pub revision: RevisionId,
+    /// The slot that served when this rollout began; traffic goes back to it on failure. `None` on a first deploy.
+    pub from: Option<Slot>,
+    pub started: Timestamp,
+    pub progress: Progress,
+}
+
+/// How far a rollout has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Progress {
+    /// Coming up, at the gate or between steps.
+    Rolling,
+    /// All weight was given at this time; the bake runs.
+    Baking(Timestamp),
+    /// The bake ended at this time; the other slot stays warm for `keepPrevious` from here.
+    Done(Timestamp),
+    /// It failed or was aborted; the revision is quarantined. The sentence says why.
+    Failed(String),
+}
+
+/// What people asked for with `promote` and `abort`; each names the revision it speaks of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signals {
+    pub promote: Option<RevisionId>,
+    pub abort: Option<RevisionId>,
+}
+
+/// AWS allows 256 characters in a tag's value; the reason gets what the rest leaves.
+const REASON_LIMIT: usize = 120;
+
+impl Record {
+    /// The record as one tag value (letters, digits, spaces and `+-=._:/@` only, at most 256 characters):
+    /// `7 rev=0123456789abcdef from=blue started=1700000000 failed=why`.
+    pub fn to_tag(&self) -> String {
+        let from = self.from.map_or("none", Slot::name);
+        let progress = match &self.progress {
+            Progress::Rolling => "rolling".to_owned(),
+            Progress::Baking(at) => format!("baking={}", at.0),
+            Progress::Done(at) => format!("done={}", at.0),
+            Progress::Failed(why) => format!("failed={}", tag_text(why)),
+        };
+        format!("{} rev={} from={from} started={} {progress}", self.sequence, self.revision.0, self.started.0)
+    }
+
+    /// Reads what [`Record::to_tag`] wrote; `None` for anything else, which is treated as a lost record.
+    pub fn from_tag(text: &str) -> Option<Record> {
+        let mut parts = text.splitn(5, ' ');
+        let sequence = parts.next()?.parse().ok()?;
+        let revision = RevisionId(parts.next()?.strip_prefix("rev=")?.to_owned());
+        let from = match parts.next()?.strip_prefix("from=")? {
+            "blue" => Some(Slot::Blue),
+            "green" => Some(Slot::Green),
+            "none" => None,
+            _ => return None,
+        };
+        let started = Timestamp(parts.next()?.strip_prefix("started=")?.parse().ok()?);
+        let rest = parts.next()?;
+        let progress = match rest.split_once('=') {
+            None if rest == "rolling" => Progress::Rolling,
+            Some(("baking", at)) => Progress::Baking(Timestamp(at.parse().ok()?)),
+            Some(("done", at)) => Progress::Done(Timestamp(at.parse().ok()?)),
+            Some(("failed", why)) => Progress::Failed(why.to_owned()),
+            _ => return None,
+        };
+        Some(Record { sequence, revision, from, started, progress })
+    }
+}
+
+fn tag_text(text: &str) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || " +-=._:/@".contains(c);
+    let clean: String = text.chars().map(|c| if allowed(c) { c } else { ' ' }).take(REASON_LIMIT).collect();
+    clean.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_survives_its_tag() {
+        for progress in [
+            Progress::Rolling,
+            Progress::Baking(Timestamp(5)),
+            Progress::Done(Timestamp(6)),
+            Progress::Failed("task stopped: exit 1 = bad".into()),
+        ] {
+            let record = Record {
+                sequence: 7,
+                revision: RevisionId("0123456789abcdef".into()),
+                from: Some(Slot::Blue),
+                started: Timestamp(1_700_000_000),
+                progress,
+            };
+            assert_eq!(Record::from_tag(&record.to_tag()), Some(record));
+        }
+    }
+
+    #[test]
+    fn a_record_fits_a_tag_whatever_the_reason() {
+        let record = Record {
+            sequence: u64::MAX,
+            revision: RevisionId("0123456789abcdef".into()),
+            from: None,
+            started: Timestamp(u64::MAX),
+            progress: Progress::Failed("wörld \"(\u{0})\n".repeat(100)),
+        };
+        let tag = record.to_tag();
+        assert!(tag.len() <= 256, "{}", tag.len());
+        assert!(tag.chars().all(|c| c.is_ascii_alphanumeric() || " +-=._:/@".contains(c)), "{tag}");
+    }
+
+    #[test]
+    fn a_foreign_text_is_a_lost_record() {
+        for text in ["", "x", "7 rev=a from=red started=1 rolling", "7 rev=a from=blue started=1 flying"] {
+            assert_eq!(Record::from_tag(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! An embedded ECS, ELBv2, CloudWatch and STS.

@@ -1,0 +1,1 @@
+//! Git repositories, read from a bare mirror's object database.

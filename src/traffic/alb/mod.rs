@@ -1,0 +1,1 @@
+//! Listener rules, weights and target health of Elastic Load Balancing.

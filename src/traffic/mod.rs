@@ -1,0 +1,2 @@
+//! The ways traffic is moved.
+pub mod alb;
