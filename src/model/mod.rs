@@ -4,6 +4,7 @@ mod application;
 mod blue_green;
 mod clock;
 mod document;
+pub mod marks;
 mod slot;
 
 pub use application::{Application, Destination, Source, Sync, SyncMode};

@@ -1,0 +1,65 @@
+//! The tags that say what is ours and what no API can tell. Only what bears [`APPLICATION`] is ever pruned.
+
+use super::Kind;
+
+/// What all our tag keys begin with.
+pub const PREFIX: &str = "cutover.dev/";
+/// The application that owns the resource: our ownership mark.
+pub const APPLICATION: &str = "cutover.dev/application";
+/// The document it comes from, as [`document`] writes it (`Service/web`).
+pub const DOCUMENT: &str = "cutover.dev/document";
+/// `blue` or `green`, on the services of a blue/green workload.
+pub const SLOT: &str = "cutover.dev/slot";
+/// The rollout's record ([`crate::rollout::Record::to_tag`]), on a slot's service.
+pub const RECORD: &str = "cutover.dev/record";
+/// The revision that somebody asked to be promoted.
+pub const PROMOTE: &str = "cutover.dev/promote";
+/// The revision that somebody asked to be aborted.
+pub const ABORT: &str = "cutover.dev/abort";
+/// The content hash of a task definition ([`crate::diff::content_hash`]), or the revision id of a service.
+pub const CONTENT: &str = "cutover.dev/content";
+/// The commit that was last applied, for people; never compared.
+pub const COMMIT: &str = "cutover.dev/commit";
+/// Who works on the application right now.
+pub const LOCK: &str = "cutover.dev/lock";
+
+/// True for keys that this program writes; they are never part of a comparison.
+pub fn is_ours(key: &str) -> bool {
+    key.starts_with(PREFIX)
+}
+
+/// The value of [`DOCUMENT`]: `Service/web`.
+pub fn document(kind: Kind, name: &str) -> String {
+    format!("{kind}/{name}")
+}
+
+/// Reads what [`document`] wrote; `None` for anything else.
+pub fn parse_document(value: &str) -> Option<(Kind, &str)> {
+    let (kind, name) = value.split_once('/')?;
+    let kind = [Kind::Application, Kind::BlueGreen, Kind::TaskDefinition, Kind::Service]
+        .into_iter()
+        .find(|k| k.to_string() == kind)?;
+    (!name.is_empty()).then_some((kind, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_survives_its_mark() {
+        for kind in [Kind::Application, Kind::BlueGreen, Kind::TaskDefinition, Kind::Service] {
+            assert_eq!(parse_document(&document(kind, "a/b")), Some((kind, "a/b")));
+        }
+        for text in ["", "Service", "Service/", "service/web", "Deployment/web"] {
+            assert_eq!(parse_document(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_mark_is_ours() {
+        let keys = [APPLICATION, DOCUMENT, SLOT, RECORD, PROMOTE, ABORT, CONTENT, COMMIT, LOCK];
+        assert!(keys.into_iter().all(is_ours));
+        assert!(!is_ours("team"));
+    }
+}
