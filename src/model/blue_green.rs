@@ -27,7 +27,7 @@ pub struct BlueGreen {
     pub bake_time: Seconds,
     #[serde(default = "one_day", with = "serde_duration")]
     pub keep_previous: Seconds,
-    /// From the start of a rollout to the last shift, not counting the wait for approval.
+    /// From the start of a rollout until its gates have opened; the wait for approval does not count.
     #[serde(default = "quarter_hour", with = "serde_duration")]
     pub deadline: Seconds,
 }

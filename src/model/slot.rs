@@ -107,7 +107,7 @@ impl Weights {
     /// The share of `slot` in percent, rounded down; 0 when both weights are 0.
     pub fn share_percent(self, slot: Slot) -> u32 {
         let sum = self.blue + self.green;
-        if sum == 0 { 0 } else { self.of(slot) * 100 / sum }
+        (self.of(slot) * 100).checked_div(sum).unwrap_or(0)
     }
 
     /// True if both split the traffic alike (1/0 is 100/0).

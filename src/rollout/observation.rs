@@ -31,6 +31,8 @@ pub struct Observation {
     pub alarms: Vec<Alarm>,
     /// Answers to the HTTP gate's requests, in the document's order; empty until they could be asked.
     pub http: Vec<HttpAnswer>,
+    /// Set by the observer if a rule is not as this run last read or wrote it: a sentence that names the rule.
+    pub changed_by_others: Option<String>,
     /// Since when (in this run) the candidate has passed all gates but time, without a break.
     pub gate_held_since: Option<Timestamp>,
     /// Since when (in this run) the rules have had the weights they have now.

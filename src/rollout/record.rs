@@ -19,21 +19,28 @@ pub struct Record {
 /// How far a rollout has come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Progress {
-    /// Coming up, at the gate or between steps.
+    /// Coming up or at the gate; no weight was given yet.
     Rolling,
+    /// All gates but approval are open; the deadline no longer runs.
+    Ready,
+    /// This share (percent) was reached at this time on every rule.
+    Shifting { share: u32, since: Timestamp },
     /// All weight was given at this time; the bake runs.
     Baking(Timestamp),
+    /// Traffic goes (back) to this slot at once: a proven, warm revision needs no gate but healthy targets.
+    Returning,
     /// The bake ended at this time; the other slot stays warm for `keepPrevious` from here.
     Done(Timestamp),
     /// It failed or was aborted; the revision is quarantined. The sentence says why.
     Failed(String),
 }
 
-/// What people asked for with `promote` and `abort`; each names the revision it speaks of.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What people asked for with `promote` and `abort`; each names the `sequence` of the record it speaks of, so that it
+/// never counts for a later rollout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signals {
-    pub promote: Option<RevisionId>,
-    pub abort: Option<RevisionId>,
+    pub promote: Option<u64>,
+    pub abort: Option<u64>,
 }
 
 /// AWS allows 256 characters in a tag's value; the reason gets what the rest leaves.
@@ -46,6 +53,9 @@ impl Record {
         let from = self.from.map_or("none", Slot::name);
         let progress = match &self.progress {
             Progress::Rolling => "rolling".to_owned(),
+            Progress::Ready => "ready".to_owned(),
+            Progress::Returning => "returning".to_owned(),
+            Progress::Shifting { share, since } => format!("shifting={share}@{}", since.0),
             Progress::Baking(at) => format!("baking={}", at.0),
             Progress::Done(at) => format!("done={}", at.0),
             Progress::Failed(why) => format!("failed={}", tag_text(why)),
@@ -68,6 +78,12 @@ impl Record {
         let rest = parts.next()?;
         let progress = match rest.split_once('=') {
             None if rest == "rolling" => Progress::Rolling,
+            None if rest == "ready" => Progress::Ready,
+            None if rest == "returning" => Progress::Returning,
+            Some(("shifting", at)) => {
+                let (share, since) = at.split_once('@')?;
+                Progress::Shifting { share: share.parse().ok()?, since: Timestamp(since.parse().ok()?) }
+            }
             Some(("baking", at)) => Progress::Baking(Timestamp(at.parse().ok()?)),
             Some(("done", at)) => Progress::Done(Timestamp(at.parse().ok()?)),
             Some(("failed", why)) => Progress::Failed(why.to_owned()),
@@ -91,6 +107,9 @@ mod tests {
     fn a_record_survives_its_tag() {
         for progress in [
             Progress::Rolling,
+            Progress::Ready,
+            Progress::Returning,
+            Progress::Shifting { share: 10, since: Timestamp(4) },
             Progress::Baking(Timestamp(5)),
             Progress::Done(Timestamp(6)),
             Progress::Failed("task stopped: exit 1 = bad".into()),
