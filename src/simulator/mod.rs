@@ -1,1 +1,22 @@
 //! An embedded ECS, ELBv2, CloudWatch and STS.
+//!
+//! [`World`] is the state machine: virtual time, no sockets, deterministic. It reads and writes the real wire
+//! protocols. [`Connector`] lets an AWS SDK client talk to it inside the process.
+
+mod behaviour;
+mod calls;
+mod connector;
+mod endpoints;
+mod faults;
+mod message;
+mod settings;
+mod world;
+
+pub use behaviour::{Behaviour, release};
+pub use calls::{Call, CallLog};
+pub use connector::Connector;
+pub use endpoints::{ListenerEndpoint, Probe, RouteRequest, Routed, TargetRoute, TaskEndpoint, TaskId};
+pub use faults::{Failure, Fault, HaltPoint, TargetFault};
+pub use message::{WireRequest, WireResponse};
+pub use settings::{Buckets, Millis, Probes, Settings};
+pub use world::World;

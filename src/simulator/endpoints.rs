@@ -1,0 +1,113 @@
+//! What the world tells those who give it sockets: what to listen on, what to run, what to probe, where to send.
+
+use super::{Behaviour, Millis};
+use std::fmt;
+
+/// Names a task for as long as the world lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskId(pub u64);
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task {}", self.0)
+    }
+}
+
+/// A listener that must be reachable at `dns_name:port`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerEndpoint {
+    pub arn: String,
+    pub load_balancer_arn: String,
+    pub dns_name: String,
+    /// `HTTP`, `HTTPS`, `TCP`, `TLS` …
+    pub protocol: String,
+    pub port: u16,
+}
+
+/// A task whose processes run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskEndpoint {
+    pub id: TaskId,
+    /// The name of the service it belongs to, if it does.
+    pub service: Option<String>,
+    pub container: String,
+    pub image: String,
+    /// The word the task answers with: the image's tag.
+    pub release: String,
+    pub behaviour: Behaviour,
+    pub started_at: Millis,
+    /// The containers' TCP ports.
+    pub ports: Vec<u16>,
+}
+
+/// One health check to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    pub id: u64,
+    /// `None` for a target that someone registered by hand; it can't be reached.
+    pub task: Option<TaskId>,
+    pub port: u16,
+    /// `None`: only a TCP connection is tried; any status then counts as passed.
+    pub path: Option<String>,
+    /// The accepted statuses as ELBv2 writes them: `200`, `200-299`, `200,301`.
+    pub matcher: String,
+    pub timeout_ms: Millis,
+}
+
+/// One request as a load balancer sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteRequest {
+    pub host: String,
+    /// With the query, if there is one.
+    pub path: String,
+    pub method: String,
+    pub headers: Vec<(String, String)>,
+    pub source_ip: Option<String>,
+}
+
+/// Where a request goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Routed {
+    /// To a task.
+    Target(TargetRoute),
+    /// A fixed-response action.
+    Fixed { status: u16, body: String, content_type: String },
+    /// A redirect action; `location` is complete.
+    Redirect { status: u16, location: String },
+    /// The load balancer itself answers `status`: 503 without any target, 502 where the target is gone, 404 without an action.
+    Unavailable { status: u16, reason: &'static str },
+}
+
+/// The task that a request goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetRoute {
+    pub task: TaskId,
+    pub port: u16,
+    /// The group's ARN.
+    pub target_group: String,
+    pub image: String,
+    pub release: String,
+    pub behaviour: Behaviour,
+    /// What the task's behaviour answers now: 200, 500 or 503; 502 if it refuses the connection.
+    pub status: u16,
+}
+
+impl Routed {
+    /// The status the client sees.
+    pub fn status(&self) -> u16 {
+        match self {
+            Routed::Target(target) => target.status,
+            Routed::Fixed { status, .. }
+            | Routed::Redirect { status, .. }
+            | Routed::Unavailable { status, .. } => *status,
+        }
+    }
+
+    /// The release that answers, if a task does.
+    pub fn release(&self) -> Option<&str> {
+        match self {
+            Routed::Target(target) => Some(&target.release),
+            _ => None,
+        }
+    }
+}

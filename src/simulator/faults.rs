@@ -1,0 +1,154 @@
+//! What can be made to go wrong.
+
+use super::{Millis, TaskId};
+
+/// One thing that goes wrong, put into the world by [`World::inject`](super::World::inject).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// API calls fail.
+    Call {
+        /// An operation (`ModifyRule`), `*` for all, `*write` for all that change something, `*read` for the others.
+        operation: String,
+        /// How many matching calls are let through first.
+        after: u32,
+        /// How many fail then; `u32::MAX` for ever.
+        times: u32,
+        failure: Failure,
+    },
+    /// The caller dies at its `write`-th write (1 = the next): that call and every later one get no answer until
+    /// [`World::revive`](super::World::revive).
+    Halt { write: u32, point: HaltPoint },
+    /// All targets of a group (name or ARN) behave so, until `Targets` is injected again with `TargetFault::None`.
+    Targets { target_group: String, fault: TargetFault },
+    /// From now on there is room for this many tasks in all; running ones stay.
+    Capacity { tasks: usize },
+    /// A task ends by itself.
+    StopTask { task: TaskId, reason: String },
+    /// An alarm changes its state (`OK`, `ALARM`, `INSUFFICIENT_DATA`); it is made if there is none of the name.
+    Alarm { name: String, state: String },
+}
+
+/// How a call fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Status 400 with this code and message.
+    Error { code: String, message: String },
+    /// Status 500 and no effect.
+    Internal,
+    /// The call takes effect, the connection is cut before the answer.
+    LostAnswer,
+    /// The connection is cut before the request arrives.
+    CutBefore,
+}
+
+/// Where in a write the caller dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HaltPoint {
+    /// Before the request is sent: the write has no effect.
+    Before,
+    /// The write takes effect, its answer never arrives.
+    AnswerLost,
+    /// The write takes effect and is answered; the caller's next call, whatever it is, is never sent.
+    After,
+}
+
+/// How the targets of a group behave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetFault {
+    None,
+    /// Every health check fails; requests are answered with 503.
+    Unhealthy,
+    /// Health checks fail in every other stretch of this length.
+    Flapping(Millis),
+}
+
+impl Fault {
+    /// Reads the form used on the command line: `ModifyRule:error=Throttling`, `*write:lost:after=3`,
+    /// `DescribeServices:500:times=2`, `CreateService:cut`, `targets=web-green:unhealthy`, `targets=web-blue:flapping=30`,
+    /// `capacity=3`, `alarm=web-5xx:ALARM`.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the text.
+    pub fn parse(text: &str) -> Result<Fault, String> {
+        let wrong = || {
+            format!(
+                "`{text}` is not a fault; write it like `ModifyRule:error=Throttling`, `*write:lost:after=3`, \
+                 `targets=web-green:unhealthy`, `capacity=3` or `alarm=web-5xx:ALARM`"
+            )
+        };
+        if let Some(tasks) = text.strip_prefix("capacity=") {
+            return Ok(Fault::Capacity { tasks: tasks.parse().map_err(|_| wrong())? });
+        }
+        if let Some(alarm) = text.strip_prefix("alarm=") {
+            let (name, state) = alarm.rsplit_once(':').ok_or_else(wrong)?;
+            return Ok(Fault::Alarm { name: name.into(), state: state.into() });
+        }
+        if let Some(targets) = text.strip_prefix("targets=") {
+            let (group, how) = targets.rsplit_once(':').ok_or_else(wrong)?;
+            let fault = match how.split_once('=') {
+                None if how == "unhealthy" => TargetFault::Unhealthy,
+                None if how == "none" => TargetFault::None,
+                Some(("flapping", s)) => {
+                    TargetFault::Flapping(s.parse::<u64>().map_err(|_| wrong())?.max(1) * 1_000)
+                }
+                _ => return Err(wrong()),
+            };
+            return Ok(Fault::Targets { target_group: group.into(), fault });
+        }
+        let mut parts = text.split(':');
+        let operation = parts.next().filter(|name| !name.is_empty()).ok_or_else(wrong)?.to_string();
+        let failure = match parts.next().ok_or_else(wrong)? {
+            "500" => Failure::Internal,
+            "lost" => Failure::LostAnswer,
+            "cut" => Failure::CutBefore,
+            error => {
+                let code = error.strip_prefix("error=").filter(|code| !code.is_empty()).ok_or_else(wrong)?;
+                Failure::Error { code: code.into(), message: "Injected by the simulator.".into() }
+            }
+        };
+        let (mut after, mut times) = (0, 1);
+        for part in parts {
+            let (name, number) = part.split_once('=').ok_or_else(wrong)?;
+            let number: u32 = number.parse().map_err(|_| wrong())?;
+            match name {
+                "after" => after = number,
+                "times" => times = number,
+                _ => return Err(wrong()),
+            }
+        }
+        Ok(Fault::Call { operation, after, times, failure })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Failure, Fault, TargetFault};
+
+    #[test]
+    fn faults_are_read_as_people_write_them() {
+        let call = |operation: &str, failure, after, times| Fault::Call {
+            operation: operation.into(),
+            after,
+            times,
+            failure,
+        };
+        for (text, want) in [
+            ("*write:lost:after=3", call("*write", Failure::LostAnswer, 3, 1)),
+            ("DescribeServices:500:times=2", call("DescribeServices", Failure::Internal, 0, 2)),
+            ("CreateService:cut", call("CreateService", Failure::CutBefore, 0, 1)),
+            ("capacity=3", Fault::Capacity { tasks: 3 }),
+            ("alarm=a:b:ALARM", Fault::Alarm { name: "a:b".into(), state: "ALARM".into() }),
+            (
+                "targets=web:flapping=30",
+                Fault::Targets { target_group: "web".into(), fault: TargetFault::Flapping(30_000) },
+            ),
+        ] {
+            assert_eq!(Fault::parse(text), Ok(want));
+        }
+        for text in
+            ["", "ModifyRule", "ModifyRule:boom", ":cut", "capacity=x", "targets=web:ill", "X:cut:after=y"]
+        {
+            assert!(Fault::parse(text).is_err(), "{text}");
+        }
+    }
+}
