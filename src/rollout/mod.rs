@@ -1,12 +1,21 @@
 //! The cutover machine: one pure function from what is wanted and what is observed to what to do next.
 
+mod bake;
+mod candidate;
 mod decide;
 mod decision;
+mod foreign;
+mod gate;
+mod live;
 mod observation;
 mod record;
+mod returning;
+mod shift;
+mod view;
 
-pub use decide::{decide, required_healthy, serving_slot};
+pub use decide::decide;
 pub use decision::{Action, Decision, Outcome, Phase, WaitingOn};
+pub use gate::{closed_gate, http_can_be_asked};
 pub use observation::{
     Alarm, AlarmState, Content, Desired, HttpAnswer, Observation, RuleObservation, RuleSplit,
     SlotObservation, Stage, Targets, Workload,

@@ -39,6 +39,25 @@ pub struct Observation {
     pub weights_since: Option<Timestamp>,
 }
 
+impl Observation {
+    /// The record that speaks: of the two slots', the one with the higher sequence.
+    pub fn current_record(&self) -> Option<(Slot, &Record)> {
+        let of = |slot| self.slots.get(slot).record.as_ref().map(|record| (slot, record));
+        Slot::BOTH.into_iter().filter_map(of).max_by_key(|(_, record)| record.sequence)
+    }
+
+    /// The slot that every rule sends all its requests to.
+    pub fn unanimous_slot(&self) -> Option<Slot> {
+        Slot::BOTH.into_iter().find(|slot| self.rules.iter().all(|rule| rule.split.weights().all_to(*slot)))
+    }
+
+    /// The slot that serves production: the one all rules agree on or, in the middle of a rollout, the one it
+    /// started from.
+    pub fn serving_slot(&self) -> Option<Slot> {
+        self.unanimous_slot().or_else(|| self.current_record().and_then(|(_, record)| record.from))
+    }
+}
+
 /// One slot: its service, its targets, and the notes kept on the service.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SlotObservation {
@@ -55,6 +74,11 @@ impl SlotObservation {
             Workload::Present { desired_count, .. } => *desired_count,
             Workload::Absent | Workload::Draining => 0,
         }
+    }
+
+    /// True if the slot's service is there and bears our mark.
+    pub fn is_owned(&self) -> bool {
+        matches!(&self.workload, Workload::Present { owned: true, .. })
     }
 
     /// True if the slot's service is there and is as the documents say, the task count aside.

@@ -1,0 +1,44 @@
+//! Traffic goes to a slot that served before: after a failure, when a commit was reverted, or when another commit
+//! arrived in the middle of a shift. Always straight to 100, one rule after the other.
+
+use super::record::Progress;
+use super::view::{View, act, wait};
+use super::{Action, Decision, Phase, WaitingOn, candidate};
+use crate::model::{Slot, Weights};
+
+/// Notes that traffic shall return to `slot`, before the first rule is touched.
+pub(super) fn start(view: View<'_>, slot: Slot) -> Decision {
+    let record = view.next_record(slot, Some(slot.other()), Progress::Returning);
+    act(Phase::RollingBack, view.owning(slot, vec![Action::WriteRecord { slot, record }]))
+}
+
+/// Gives all weight to `slot`, one rule a step.
+pub(super) fn proceed(view: View<'_>, slot: Slot) -> Decision {
+    let Some(rule) = view.seen.rules.iter().position(|rule| !rule.split.weights().all_to(slot)) else {
+        let record = view.next_record(slot, None, Progress::Done(view.now));
+        return act(Phase::RollingBack, vec![Action::WriteRecord { slot, record }]);
+    };
+    let healthy = view.slot(slot).targets.healthy;
+    let required = required(view, slot);
+    if healthy < required {
+        // A commit that fixes both sides must not wait for the side that can't recover.
+        let other = slot.other();
+        let other_failed = view.slot(other).record.as_ref().is_some_and(|r| r.revision != view.want.revision);
+        if view.all_to(other) && other_failed && !view.slot(slot).is_desired() {
+            return candidate::proceed(view, slot, Some(other));
+        }
+        return wait(Phase::RollingBack, WaitingOn::ReturnTargets { slot, healthy, required });
+    }
+    let naming = view.naming(slot);
+    if !naming.is_empty() {
+        return act(Phase::RollingBack, naming);
+    }
+    act(Phase::RollingBack, vec![Action::SetWeights { rule, weights: Weights::percent(slot, 100) }])
+}
+
+/// What a return asks for: the gate's share or, if the side that serves now is worse off, as many healthy targets as
+/// that one has, but never none. Waiting for a full set while the other side fails would prolong an outage.
+fn required(view: View<'_>, slot: Slot) -> u32 {
+    let other = view.slot(slot.other()).targets.healthy;
+    view.required(slot).min(other.max(1))
+}

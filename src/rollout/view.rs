@@ -1,0 +1,129 @@
+//! What is asked of an observation again and again, each question answered in one place.
+
+use super::observation::{Desired, Observation, RuleSplit, SlotObservation, Workload};
+use super::record::{Progress, Record};
+use super::{Action, Decision, Phase, WaitingOn};
+use crate::model::{RevisionId, Seconds, Slot, Timestamp};
+
+/// How soon to look again while something is on its way, in seconds.
+const POLL: Seconds = 5;
+
+/// The three inputs of `decide`, and the facts that follow from them.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    pub want: &'a Desired,
+    pub seen: &'a Observation,
+    pub now: Timestamp,
+}
+
+impl<'a> View<'a> {
+    pub fn slot(self, slot: Slot) -> &'a SlotObservation {
+        self.seen.slots.get(slot)
+    }
+
+    pub fn current(self) -> Option<(Slot, &'a Record)> {
+        self.seen.current_record()
+    }
+
+    /// A record that will speak once it is written.
+    pub fn next_record(self, slot: Slot, from: Option<Slot>, progress: Progress) -> Record {
+        let sequence = self.current().map_or(1, |(_, record)| record.sequence.saturating_add(1));
+        Record { sequence, revision: self.revision_of(slot), from, started: self.now, progress }
+    }
+
+    /// What `slot` runs, as far as it can be told: the wanted revision, or that of its last record.
+    fn revision_of(self, slot: Slot) -> RevisionId {
+        let recorded = self.slot(slot).record.as_ref().map(|record| record.revision.clone());
+        match recorded {
+            Some(revision) if !self.slot(slot).is_desired() => revision,
+            None if !self.slot(slot).is_desired() => RevisionId("unknown".into()),
+            _ => self.want.revision.clone(),
+        }
+    }
+
+    pub fn unanimous(self) -> Option<Slot> {
+        self.seen.unanimous_slot()
+    }
+
+    pub fn all_to(self, slot: Slot) -> bool {
+        self.seen.rules.iter().all(|rule| rule.split.weights().all_to(slot))
+    }
+
+    /// True if some rule gives weight to `slot`.
+    pub fn has_weight(self, slot: Slot) -> bool {
+        self.seen.rules.iter().any(|rule| rule.split.weights().of(slot) > 0)
+    }
+
+    /// True if the slot's service is there and told to run tasks.
+    pub fn is_alive(self, slot: Slot) -> bool {
+        self.slot(slot).count() > 0
+    }
+
+    /// The healthy targets `slot` must have before weight is given to it: its share of its task count, at least one.
+    pub fn required(self, slot: Slot) -> u32 {
+        required(self.want, self.slot(slot).count())
+    }
+
+    /// True if `slot` once passed everything: it served before, or serves in the current record's eyes.
+    pub fn is_proven(self, slot: Slot) -> bool {
+        let served = self.current().is_some_and(|(_, record)| record.from == Some(slot));
+        let passed = self.slot(slot).record.as_ref().is_some_and(|record| {
+            record.revision == self.want.revision
+                && matches!(record.progress, Progress::Done(_) | Progress::Baking(_) | Progress::Returning)
+        });
+        served || passed
+    }
+
+    /// How much longer the data plane may send to a slot that lost its weight; 0 when it has settled.
+    pub fn unsettled(self) -> Seconds {
+        let quiet = self.seen.weights_since.map_or(0, |since| self.now.since(since));
+        self.want.settle.saturating_sub(quiet)
+    }
+
+    /// `actions` on `slot`, after our mark has been put on it if it lacks one.
+    pub fn owning(self, slot: Slot, actions: Vec<Action>) -> Vec<Action> {
+        let foreign = matches!(self.slot(slot).workload, Workload::Present { owned: false, .. });
+        let adopt = foreign.then_some(Action::AdoptSlot { slot });
+        adopt.into_iter().chain(actions).collect()
+    }
+
+    /// `NameGroup` actions for the rules that do not name the group of `slot` yet.
+    pub fn naming(self, slot: Slot) -> Vec<Action> {
+        let unnamed = |split: &RuleSplit| matches!(split, RuleSplit::Only(named) if *named != slot);
+        let rules = self.seen.rules.iter().enumerate();
+        rules
+            .filter(|(_, rule)| unnamed(&rule.split))
+            .map(|(rule, _)| Action::NameGroup { rule, slot })
+            .collect()
+    }
+}
+
+/// The healthy targets asked of a slot with `count` tasks.
+pub(super) fn required(want: &Desired, count: u32) -> u32 {
+    let share = u64::from(count) * u64::from(want.gates.healthy_targets);
+    u32::try_from(share.div_ceil(100)).unwrap_or(u32::MAX).max(1)
+}
+
+/// A decision to write.
+pub(super) fn act(phase: Phase, actions: Vec<Action>) -> Decision {
+    Decision { phase, actions, waiting_on: None, check_after: Some(0) }
+}
+
+/// A decision to wait; looks again when the wait may be over, at the latest after the poll interval.
+pub(super) fn wait(phase: Phase, on: WaitingOn) -> Decision {
+    let remaining = match &on {
+        WaitingOn::Stability { remaining }
+        | WaitingOn::Hold { remaining, .. }
+        | WaitingOn::Bake { remaining }
+        | WaitingOn::Settle { remaining } => (*remaining).clamp(1, POLL),
+        WaitingOn::KeepPrevious { remaining } => (*remaining).max(1),
+        _ => POLL,
+    };
+    Decision { phase, actions: vec![], waiting_on: Some(on), check_after: Some(remaining) }
+}
+
+/// A decision to leave everything as it is until a person has done what the sentence says.
+pub(super) fn blocked(reason: String) -> Decision {
+    let on = WaitingOn::Person { reason };
+    Decision { phase: Phase::Blocked, actions: vec![], waiting_on: Some(on), check_after: Some(POLL) }
+}
