@@ -49,13 +49,13 @@ pub trait Traffic {
 
     /// Does one of `NameGroup`, `PointTestRule`, `SetWeights`: reads the rule, refuses with
     /// [`TroubleKind::ChangedByOthers`] if its fingerprint is not `observed.fingerprint`, writes the whole action list
-    /// with only the weights changed, and reads it again to verify.
+    /// with only the weights changed, and reads it again to verify. The answer is the rule as read back.
     async fn apply_traffic(
         &self,
         rollout: &Rollout,
         observed: &RuleObservation,
         action: &Action,
-    ) -> Result<(), Trouble>;
+    ) -> Result<RuleObservation, Trouble>;
 }
 
 /// Alarms and the HTTP gate.
@@ -66,6 +66,20 @@ pub trait Gating {
 
     /// Asks every request of the HTTP gate through the test rule's listener.
     async fn ask_http(&self, rollout: &Rollout) -> Result<Vec<HttpAnswer>, Trouble>;
+}
+
+/// The right to write to an application, held by one run at a time.
+#[allow(async_fn_in_trait)]
+pub trait Guard {
+    /// Called right before each write: takes the lease if it is not held yet, renews it if it is getting old.
+    /// [`TroubleKind::Rejected`] if another run holds it, with a message that says who.
+    async fn check_lease(&self) -> Result<(), Trouble>;
+}
+
+/// The time on the other side's clock, monotonic within a run.
+pub trait TimeSource {
+    /// Now.
+    fn now(&self) -> crate::model::Timestamp;
 }
 
 /// Why a read or write did not happen, or may not have happened.

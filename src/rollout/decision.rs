@@ -68,6 +68,43 @@ impl Action {
     }
 }
 
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Action::CreateSlot { slot, count, .. } => {
+                write!(f, "create the {slot} service with {count} tasks")
+            }
+            Action::UpdateSlot { slot, count } => write!(f, "update the {slot} service, {count} tasks"),
+            Action::ScaleSlot { slot, count } => write!(f, "scale the {slot} service to {count} tasks"),
+            Action::AdoptSlot { slot } => write!(f, "adopt the existing {slot} service"),
+            Action::WriteRecord { slot, record } => {
+                write!(f, "note on the {slot} service: {}", record.progress)
+            }
+            Action::NameGroup { rule, slot } => {
+                write!(f, "name the {slot} target group in rule {} with weight 0", rule + 1)
+            }
+            Action::PointTestRule { slot } => write!(f, "point the test rule at {slot}"),
+            Action::SetWeights { rule, weights } => write!(f, "set rule {} to {weights}", rule + 1),
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Phase::Preparing => "preparing",
+            Phase::Gating => "gating",
+            Phase::AwaitingApproval => "awaiting approval",
+            Phase::Shifting => "shifting",
+            Phase::Baking => "baking",
+            Phase::RollingBack => "rolling back",
+            Phase::Live => "live",
+            Phase::Quarantined => "quarantined",
+            Phase::Blocked => "blocked",
+        })
+    }
+}
+
 /// What is being waited for, as an enum so that nothing waits in silence.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]

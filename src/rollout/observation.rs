@@ -16,8 +16,6 @@ pub struct Desired {
     pub bake_time: Seconds,
     pub keep_previous: Seconds,
     pub deadline: Seconds,
-    /// How long after the last weight change the data plane may still send to the old side.
-    pub settle: Seconds,
 }
 
 /// Everything `decide` may look at besides [`Desired`] and the time.
@@ -35,6 +33,8 @@ pub struct Observation {
     pub changed_by_others: Option<String>,
     /// Since when (in this run) the candidate has passed all gates but time, without a break.
     pub gate_held_since: Option<Timestamp>,
+    /// How long after a change of weights the data plane may still send to the old side.
+    pub settle: Seconds,
     /// Since when (in this run) the rules have had the weights they have now.
     pub weights_since: Option<Timestamp>,
 }

@@ -35,6 +35,20 @@ pub enum Progress {
     Failed(String),
 }
 
+impl std::fmt::Display for Progress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Progress::Rolling => f.write_str("rolling out"),
+            Progress::Ready => f.write_str("ready, awaiting approval"),
+            Progress::Shifting { share, .. } => write!(f, "{share}% reached"),
+            Progress::Baking(_) => f.write_str("bake began"),
+            Progress::Returning => f.write_str("traffic returns"),
+            Progress::Done(_) => f.write_str("done"),
+            Progress::Failed(why) => write!(f, "failed: {why}"),
+        }
+    }
+}
+
 /// What people asked for with `promote` and `abort`; each names the `sequence` of the record it speaks of, so that it
 /// never counts for a later rollout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

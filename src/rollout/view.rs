@@ -77,7 +77,7 @@ impl<'a> View<'a> {
     /// How much longer the data plane may send to a slot that lost its weight; 0 when it has settled.
     pub fn unsettled(self) -> Seconds {
         let quiet = self.seen.weights_since.map_or(0, |since| self.now.since(since));
-        self.want.settle.saturating_sub(quiet)
+        self.seen.settle.saturating_sub(quiet)
     }
 
     /// `actions` on `slot`, after our mark has been put on it if it lacks one.

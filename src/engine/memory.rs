@@ -1,0 +1,135 @@
+//! What a run remembers of one workload between two observations. Nothing in here has to survive the run.
+
+use super::ports::TrafficReading;
+use crate::model::{BySlot, Seconds, Slot, Timestamp, Weights};
+use crate::rollout::{Desired, Observation, Progress, Record, RuleObservation, closed_gate};
+
+/// How long after our own write an older answer is taken for a stale one, in seconds.
+const STALE_FOR: Seconds = 60;
+
+/// The memory of one rollout's run.
+#[derive(Debug, Default)]
+pub struct Memory {
+    gate_held_since: Option<Timestamp>,
+    weights_since: Option<(Vec<Weights>, Timestamp)>,
+    rules: Vec<RuleMemory>,
+    records: BySlot<Option<Noted>>,
+    changed_by_others: Option<String>,
+}
+
+/// The fingerprints one rule has had in this run, and when we last wrote it.
+#[derive(Debug, Default)]
+struct RuleMemory {
+    current: String,
+    earlier: Vec<String>,
+    written: Option<Timestamp>,
+}
+
+/// A record we wrote, or tried to write.
+#[derive(Debug)]
+struct Noted {
+    record: Record,
+    at: Timestamp,
+    saved: bool,
+}
+
+/// An answer that is older than our own last write; look again.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Stale;
+
+impl Memory {
+    /// Compares the rules with what this run last saw or wrote. A fingerprint of earlier in the run is a stale answer
+    /// for a while after our write; any other is somebody else's change.
+    ///
+    /// # Errors
+    /// [`Stale`] if the answers are older than our last write.
+    pub fn check_rules(&mut self, reading: &TrafficReading, now: Timestamp) -> Result<(), Stale> {
+        self.rules.resize_with(reading.rules.len(), RuleMemory::default);
+        for (rule, known) in reading.rules.iter().zip(&mut self.rules) {
+            if known.current.is_empty() || known.current == rule.fingerprint {
+                known.current.clone_from(&rule.fingerprint);
+                continue;
+            }
+            let fresh_write = known.written.is_some_and(|at| now.since(at) < STALE_FOR);
+            if fresh_write && known.earlier.contains(&rule.fingerprint) {
+                return Err(Stale);
+            }
+            self.changed_by_others = Some(format!(
+                "{} is not as this run left it (now {}): somebody else changed it; it is left alone. Set it back, or \
+                 run again to take it as it is",
+                rule.id,
+                rule.split.weights()
+            ));
+        }
+        Ok(())
+    }
+
+    /// Notes the outcome of our own write to rule number `index`, read back as `after`.
+    pub fn rule_written(&mut self, index: usize, after: &RuleObservation, now: Timestamp) {
+        let Some(known) = self.rules.get_mut(index) else { return };
+        let before = std::mem::replace(&mut known.current, after.fingerprint.clone());
+        known.earlier.push(before);
+        known.written = Some(now);
+    }
+
+    /// A write to rule `index` whose outcome is not known: whatever is read next is taken as it is.
+    pub fn rule_uncertain(&mut self, index: usize) {
+        if let Some(known) = self.rules.get_mut(index) {
+            let before = std::mem::take(&mut known.current);
+            known.earlier.push(before);
+        }
+    }
+
+    /// Notes that the rule was found changed by a compare before write.
+    pub fn found_changed(&mut self, sentence: String) {
+        self.changed_by_others = Some(sentence);
+    }
+
+    /// Notes a record that was written (`saved`) or that could not be written for now.
+    pub fn record_noted(&mut self, slot: Slot, record: Record, saved: bool, now: Timestamp) {
+        *self.records.get_mut(slot) = Some(Noted { record, at: now, saved });
+    }
+
+    /// A record that could not be written so far and still should be.
+    pub fn unsaved_record(&self) -> Option<(Slot, Record)> {
+        let unsaved = |slot| self.records.get(slot).as_ref().filter(|noted| !noted.saved).map(|n| (slot, n));
+        Slot::BOTH.into_iter().find_map(unsaved).map(|(slot, noted)| (slot, noted.record.clone()))
+    }
+
+    /// Completes an observation by what only this run knows: its own latest notes (a stale answer may lack them), and
+    /// since when things have been as they are.
+    pub fn complete(&mut self, want: &Desired, seen: &mut Observation, now: Timestamp) {
+        for slot in Slot::BOTH {
+            let noted = self.records.get_mut(slot);
+            if noted.as_ref().is_some_and(|n| n.saved && now.since(n.at) >= STALE_FOR) {
+                *noted = None;
+            }
+            let observed = &mut seen.slots.get_mut(slot).record;
+            if let Some(noted) = noted {
+                let newer = observed.as_ref().is_some_and(|record| record.sequence > noted.record.sequence);
+                if !newer {
+                    *observed = Some(noted.record.clone());
+                }
+            }
+        }
+        seen.changed_by_others.clone_from(&self.changed_by_others);
+        let weights: Vec<Weights> = seen.rules.iter().map(|rule| rule.split.weights()).collect();
+        if self.weights_since.as_ref().is_none_or(|(last, _)| *last != weights) {
+            self.weights_since = Some((weights, now));
+        }
+        seen.weights_since = self.weights_since.as_ref().map(|(_, since)| *since);
+        self.gate_held_since = match candidate(seen) {
+            Some(slot) if closed_gate(want, seen, slot).is_none() => self.gate_held_since.or(Some(now)),
+            _ => None,
+        };
+        seen.gate_held_since = self.gate_held_since;
+    }
+}
+
+/// The slot that a rollout is bringing up or shifting to.
+pub fn candidate(seen: &Observation) -> Option<Slot> {
+    let (slot, record) = seen.current_record()?;
+    let under_way =
+        matches!(record.progress, Progress::Rolling | Progress::Ready | Progress::Shifting { .. });
+    under_way.then_some(slot)
+}

@@ -1,0 +1,309 @@
+//! The loop of one workload: observe → decide → act → observe again.
+
+use super::events::{Event, Watcher};
+use super::memory::{Memory, Stale, candidate};
+use super::ports::{Gating, Guard, Rollout, TimeSource, Traffic, Trouble, TroubleKind, Workloads};
+use crate::model::Slot;
+use crate::rollout::{
+    Action, Decision, Desired, Observation, Outcome, Phase, Progress, RuleObservation, decide,
+    http_can_be_asked,
+};
+use std::time::Duration;
+
+/// The adapters of one run.
+pub struct Ports<'a, A> {
+    pub adapter: &'a A,
+    pub watcher: &'a dyn Watcher,
+}
+
+/// How a run of one workload ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunEnd {
+    Outcome(Outcome),
+    /// The time given to the run is over; the sentence says what was awaited.
+    TimedOut {
+        waiting_on: String,
+    },
+    /// The caller asked to stop; the sentence says how production stands.
+    Stopped {
+        state: String,
+    },
+    /// A read or write that won't succeed by trying again.
+    Trouble(Trouble),
+}
+
+/// Everything one workload's run needs; implemented by the adapters together.
+pub trait Adapter: Workloads + Traffic + Gating + Guard + TimeSource {}
+impl<T: Workloads + Traffic + Gating + Guard + TimeSource> Adapter for T {}
+
+/// One workload's rollout under way.
+pub struct Run<'a, A> {
+    ports: Ports<'a, A>,
+    rollout: &'a Rollout,
+    memory: Memory,
+    phase: Option<Phase>,
+    waiting: Option<String>,
+}
+
+impl<'a, A: Adapter> Run<'a, A> {
+    /// A run that has seen nothing yet.
+    pub fn new(ports: Ports<'a, A>, rollout: &'a Rollout) -> Self {
+        Run { ports, rollout, memory: Memory::default(), phase: None, waiting: None }
+    }
+
+    /// Goes on until the workload is done, failed, blocked or waits for people, `timeout` is over, or `stop` says so.
+    /// It stops between two writes only, so production is always in a state that the next run continues from.
+    pub async fn to_the_end(&mut self, timeout: Duration, stop: &StopSignal) -> RunEnd {
+        let end = tokio::time::Instant::now() + timeout;
+        let mut failures: u32 = 0;
+        loop {
+            let pause = match self.step(stop).await {
+                Ok(Step::Ended(outcome)) => return RunEnd::Outcome(outcome),
+                Ok(Step::Again { after }) => {
+                    failures = 0;
+                    after
+                }
+                Err(trouble) if trouble.kind == TroubleKind::Transient => {
+                    failures = failures.saturating_add(1);
+                    self.tell(Event::Trouble { workload: self.name(), text: trouble.to_string() });
+                    backoff(failures)
+                }
+                Err(trouble) => return RunEnd::Trouble(trouble),
+            };
+            if stop.is_set() {
+                return RunEnd::Stopped { state: self.describe() };
+            }
+            if tokio::time::Instant::now() + pause >= end {
+                return RunEnd::TimedOut { waiting_on: self.describe() };
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = stop.wait() => return RunEnd::Stopped { state: self.describe() },
+            }
+        }
+    }
+
+    /// One round. Errors other than transient ones end the run.
+    async fn step(&mut self, stop: &StopSignal) -> Result<Step, Trouble> {
+        if let Some((slot, record)) = self.memory.unsaved_record() {
+            self.act(&Action::WriteRecord { slot, record }, &[]).await?;
+        }
+        let want = self.desired().await?;
+        let Some(seen) = self.observe(&want).await? else {
+            return Ok(Step::Again { after: Duration::from_secs(1) });
+        };
+        let decision = decide(&want, &seen, self.now());
+        self.announce(&decision);
+        if let Some(outcome) = decision.outcome() {
+            return Ok(Step::Ended(outcome));
+        }
+        for action in &decision.actions {
+            if stop.is_set() {
+                break;
+            }
+            self.act(action, &rules_of(&seen)).await?;
+        }
+        Ok(Step::Again { after: Duration::from_secs(decision.check_after.unwrap_or(5)) })
+    }
+
+    /// What the documents want.
+    ///
+    /// # Errors
+    /// Those of the adapter.
+    pub async fn desired(&self) -> Result<Desired, Trouble> {
+        let revision = self.ports.adapter.desired_revision(self.rollout).await?;
+        Ok(desired(self.rollout, revision))
+    }
+
+    /// Reads everything once. `None` if an answer was older than our last write.
+    ///
+    /// # Errors
+    /// Any read that failed: there is no observation with holes.
+    pub async fn observe(&mut self, want: &Desired) -> Result<Option<Observation>, Trouble> {
+        let adapter = self.ports.adapter;
+        let (slots, traffic) =
+            tokio::join!(adapter.observe_slots(self.rollout), adapter.observe_traffic(self.rollout));
+        let (mut slots, traffic) = (slots?, traffic?);
+        if self.memory.check_rules(&traffic, self.now()) == Err(Stale) {
+            return Ok(None);
+        }
+        for slot in Slot::BOTH {
+            slots.get_mut(slot).targets = *traffic.targets.get(slot);
+        }
+        let mut seen = Observation {
+            slots,
+            rules: traffic.rules,
+            test_rule: traffic.test_rule,
+            alarms: vec![],
+            http: vec![],
+            changed_by_others: None,
+            gate_held_since: None,
+            settle: traffic.settle,
+            weights_since: None,
+        };
+        self.memory.complete(want, &mut seen, self.now());
+        let baking = seen.current_record().is_some_and(|(_, r)| matches!(r.progress, Progress::Baking(_)));
+        let candidate = candidate(&seen);
+        if candidate.is_some() || baking {
+            seen.alarms = adapter.read_alarms(&want.gates.alarms).await?;
+        }
+        if candidate.is_some_and(|slot| http_can_be_asked(want, &seen, slot)) {
+            seen.http = adapter.ask_http(self.rollout).await?;
+        }
+        self.memory.complete(want, &mut seen, self.now());
+        self.ports.watcher.observed(&self.rollout.blue_green.name, &seen);
+        Ok(Some(seen))
+    }
+
+    /// Makes one write, after the lease was checked.
+    async fn act(&mut self, action: &Action, rules: &[RuleObservation]) -> Result<(), Trouble> {
+        let adapter = self.ports.adapter;
+        adapter.check_lease().await?;
+        let done = match action {
+            Action::NameGroup { .. } | Action::PointTestRule { .. } | Action::SetWeights { .. } => {
+                self.write_rule(action, rules).await
+            }
+            _ => adapter.apply_workload(self.rollout, action).await,
+        };
+        let now = self.now();
+        if let Action::WriteRecord { slot, record } | Action::CreateSlot { slot, record, .. } = action {
+            // The machine goes on by what it has decided even while the note can't be kept: a way back to the old
+            // version must not wait for a tag.
+            let uncertain = done.as_ref().is_err_and(|trouble| trouble.kind == TroubleKind::Transient);
+            let is_note = matches!(action, Action::WriteRecord { .. });
+            if done.is_ok() || (uncertain && is_note) {
+                self.memory.record_noted(*slot, record.clone(), done.is_ok(), now);
+            }
+            if uncertain && is_note {
+                if let Err(trouble) = done {
+                    let text = format!("could not keep a note, trying again: {trouble}");
+                    self.tell(Event::Trouble { workload: self.name(), text });
+                }
+                return Ok(());
+            }
+        }
+        done?;
+        self.tell(Event::Wrote { workload: self.name(), action: action.clone(), text: action.to_string() });
+        Ok(())
+    }
+
+    async fn write_rule(&mut self, action: &Action, rules: &[RuleObservation]) -> Result<(), Trouble> {
+        let index = match action {
+            Action::NameGroup { rule, .. } | Action::SetWeights { rule, .. } => Some(*rule),
+            _ => None,
+        };
+        let observed = match index {
+            Some(index) => rules.get(index),
+            None => rules.last(),
+        };
+        let Some(observed) = observed else {
+            return Err(Trouble {
+                kind: TroubleKind::Rejected,
+                doing: action.to_string(),
+                message: "the rule was not observed".into(),
+            });
+        };
+        let written = self.ports.adapter.apply_traffic(self.rollout, observed, action).await;
+        match (&written, index) {
+            (Ok(after), Some(index)) => {
+                let now = self.now();
+                self.memory.rule_written(index, after, now);
+            }
+            (Err(trouble), Some(index)) if trouble.kind == TroubleKind::Transient => {
+                self.memory.rule_uncertain(index);
+            }
+            (Err(trouble), _) if trouble.kind == TroubleKind::ChangedByOthers => {
+                self.memory.found_changed(trouble.to_string());
+                return Ok(());
+            }
+            _ => {}
+        }
+        written.map(|_| ())
+    }
+
+    fn now(&self) -> crate::model::Timestamp {
+        self.ports.adapter.now()
+    }
+
+    fn name(&self) -> String {
+        self.rollout.blue_green.name.clone()
+    }
+
+    fn tell(&self, event: Event) {
+        self.ports.watcher.event(event);
+    }
+
+    /// Tells what changed since the last decision.
+    fn announce(&mut self, decision: &Decision) {
+        if self.phase != Some(decision.phase) {
+            self.phase = Some(decision.phase);
+            self.tell(Event::Phase { workload: self.name(), phase: decision.phase });
+        }
+        self.waiting = decision.waiting_on.as_ref().map(ToString::to_string);
+        if let Some(on) = &decision.waiting_on {
+            self.tell(Event::Waiting { workload: self.name(), on: on.clone(), text: on.to_string() });
+        }
+    }
+
+    fn describe(&self) -> String {
+        let phase = self.phase.map_or_else(|| "nothing was decided yet".into(), |phase| phase.to_string());
+        match &self.waiting {
+            Some(waiting) => format!("{phase}, waiting for {waiting}"),
+            None => phase,
+        }
+    }
+}
+
+enum Step {
+    Ended(Outcome),
+    Again { after: Duration },
+}
+
+/// A way to ask a run to stop at its next safe point.
+#[derive(Clone, Debug, Default)]
+pub struct StopSignal(std::sync::Arc<(std::sync::atomic::AtomicBool, tokio::sync::Notify)>);
+
+impl StopSignal {
+    /// Asks to stop.
+    pub fn set(&self) {
+        self.0.0.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.0.1.notify_waiters();
+    }
+
+    /// True once asked.
+    pub fn is_set(&self) -> bool {
+        self.0.0.load(std::sync::atomic::Ordering::SeqCst)
+    }
+
+    /// Returns once asked.
+    pub async fn wait(&self) {
+        let asked = self.0.1.notified();
+        if !self.is_set() {
+            asked.await;
+        }
+    }
+}
+
+/// What `rollout`'s documents ask for, with the revision that the platform computed.
+pub fn desired(rollout: &Rollout, revision: crate::model::RevisionId) -> Desired {
+    let bg = &rollout.blue_green;
+    Desired {
+        revision,
+        count: rollout.service.desired_count(),
+        steps: bg.steps.clone(),
+        gates: bg.gates.clone(),
+        bake_time: bg.bake_time,
+        keep_previous: bg.keep_previous,
+        deadline: bg.deadline,
+    }
+}
+
+/// The production rules, then the test rule.
+fn rules_of(seen: &Observation) -> Vec<RuleObservation> {
+    seen.rules.iter().chain(&seen.test_rule).cloned().collect()
+}
+
+/// 1, 2, 4 … 30 seconds.
+fn backoff(failures: u32) -> Duration {
+    Duration::from_secs(1u64.checked_shl(failures.saturating_sub(1)).unwrap_or(30).clamp(1, 30))
+}
