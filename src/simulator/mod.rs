@@ -10,6 +10,7 @@ mod endpoints;
 mod faults;
 mod message;
 mod settings;
+pub mod shell;
 mod world;
 
 pub use behaviour::{Behaviour, release};
