@@ -1,0 +1,245 @@
+//! From the SDK's errors to [`Trouble`]: what happened, and what the caller can make of it.
+
+use super::{Call, ServiceName};
+use crate::engine::{Trouble, TroubleKind};
+use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use std::error::Error;
+
+/// A failed call, classified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub trouble: Trouble,
+    /// AWS refused for its rate limit; nothing was done.
+    pub throttled: bool,
+    /// The signature's time was refused; nothing was done, and the SDK has learned the right time from the answer.
+    pub skewed: bool,
+}
+
+/// Messages of the other side are cut here.
+const MESSAGE_LIMIT: usize = 600;
+
+const THROTTLED: [&str; 10] = [
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "BandwidthLimitExceeded",
+    "SlowDown",
+    "PriorRequestNotComplete",
+];
+const PASSING: [&str; 8] = [
+    "ServerException",
+    "InternalFailure",
+    "InternalServerError",
+    "InternalError",
+    "InternalServiceError",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+    "UpdateInProgressException",
+];
+const SKEWED: [&str; 4] =
+    ["SignatureDoesNotMatch", "InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed"];
+const DENIED: [&str; 14] = [
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+    "NotAuthorized",
+    "OptInRequired",
+    "UnauthorizedOperation",
+    "UnrecognizedClientException",
+];
+
+impl Failure {
+    /// Classifies `error`, which `call` ended with.
+    pub fn of<E>(call: &Call, error: &SdkError<E, HttpResponse>) -> Failure
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        match error {
+            SdkError::ServiceError(service) => {
+                let status = service.raw().status().as_u16();
+                Failure::answered(call, service.err().code(), service.err().message(), status)
+            }
+            SdkError::ResponseError(response) => {
+                let status = response.raw().status().as_u16();
+                Failure::plain(
+                    call,
+                    TroubleKind::Transient,
+                    format!("the answer (HTTP {status}) is not one of AWS's: {}", chain(error)),
+                )
+            }
+            _ if mentions_credentials(error) => Failure::credentials(call, error),
+            SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) => {
+                Failure::plain(call, TroubleKind::Transient, format!("no answer: {}", chain(error)))
+            }
+            _ => Failure::plain(call, TroubleKind::Rejected, chain(error)),
+        }
+    }
+
+    /// Classifies AWS's own error code.
+    fn answered(call: &Call, code: Option<&str>, message: Option<&str>, status: u16) -> Failure {
+        let code = code.unwrap_or_default();
+        // CBOR and some JSON services prefix the shape's namespace.
+        let code = code.rsplit('#').next().unwrap_or(code);
+        let said = cut(message.unwrap_or("no message"));
+        let throttled =
+            THROTTLED.contains(&code) || status == 429 || (said.starts_with("Rate exceeded") && status < 500);
+        let skewed = SKEWED.contains(&code);
+        let text = if code.is_empty() { format!("HTTP {status}: {said}") } else { format!("{code}: {said}") };
+        let kind = if throttled || status >= 500 || PASSING.contains(&code) {
+            TroubleKind::Transient
+        } else if skewed || DENIED.contains(&code) {
+            TroubleKind::Denied
+        } else if is_missing(call, code, &said) {
+            TroubleKind::Missing
+        } else {
+            TroubleKind::Rejected
+        };
+        let text = match kind {
+            TroubleKind::Denied => with_way_out(call, code, &text),
+            _ => text,
+        };
+        Failure { throttled, skewed, ..Failure::plain(call, kind, text) }
+    }
+
+    fn credentials<E: Error + 'static>(call: &Call, error: &E) -> Failure {
+        let timed_out = sources(error).any(|e| {
+            matches!(e.downcast_ref::<CredentialsError>(), Some(CredentialsError::ProviderTimedOut(_)))
+        });
+        let kind = if timed_out { TroubleKind::Transient } else { TroubleKind::Denied };
+        let message = format!(
+            "no AWS credentials: {}; set AWS_PROFILE, run `aws sso login`, or give the task, pod or runner a role",
+            chain(error)
+        );
+        Failure::plain(call, kind, message)
+    }
+
+    fn plain(call: &Call, kind: TroubleKind, message: String) -> Failure {
+        let trouble = Trouble { kind, doing: call.doing(), message };
+        Failure { trouble, throttled: false, skewed: false }
+    }
+}
+
+fn is_missing(call: &Call, code: &str, message: &str) -> bool {
+    code.contains("NotFound")
+        || code == "ServiceNotActiveException"
+        // ECS has no code of its own for an unknown task definition.
+        || (call.service == ServiceName::Ecs
+            && call.operation == "DescribeTaskDefinition"
+            && message.starts_with("Unable to describe task definition"))
+}
+
+/// AWS's own message names the action only sometimes; the other reasons have their own way out.
+fn with_way_out(call: &Call, code: &str, text: &str) -> String {
+    let action = format!("{}:{}", call.service.iam_prefix(), call.operation);
+    if code.starts_with("ExpiredToken") {
+        return format!("{text}; renew the credentials (`aws sso login`, or a new session)");
+    }
+    if SKEWED.contains(&code) {
+        return format!("{text}; check this machine's clock and the credentials");
+    }
+    if text.contains("not authorized to perform") || !code.starts_with("AccessDenied") {
+        return format!("{text} (calling {action})");
+    }
+    format!("{text}; allow {action}")
+}
+
+fn mentions_credentials<E: Error + 'static>(error: &E) -> bool {
+    sources(error).any(|e| e.is::<CredentialsError>())
+}
+
+fn sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let current = next?;
+        next = current.source();
+        Some(current)
+    })
+}
+
+/// The whole chain in one line, each layer once.
+fn chain<E: Error + 'static>(error: &E) -> String {
+    let mut parts: Vec<String> = vec![];
+    for layer in sources(error) {
+        let text = layer.to_string();
+        if !parts.iter().any(|p| p.contains(&text)) {
+            parts.push(text);
+        }
+    }
+    cut(&parts.join(": "))
+}
+
+fn cut(text: &str) -> String {
+    let mut clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if let Some((end, _)) = clean.char_indices().nth(MESSAGE_LIMIT) {
+        clean.truncate(end);
+        clean.push('…');
+    }
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind_of(operation: &'static str, code: &str, message: &str, status: u16) -> TroubleKind {
+        let call = Call::new(ServiceName::Ecs, operation, "web");
+        Failure::answered(&call, Some(code), Some(message), status).trouble.kind
+    }
+
+    #[test]
+    fn errors_are_told_apart_by_what_the_caller_can_do() {
+        use TroubleKind::{Denied, Missing, Rejected, Transient};
+        for (code, message, status, want) in [
+            ("ThrottlingException", "Rate exceeded", 400, Transient),
+            ("ClientException", "Rate exceeded", 400, Transient),
+            ("ServerException", "oops", 500, Transient),
+            ("Anything", "gateway", 503, Transient),
+            ("AccessDeniedException", "no", 400, Denied),
+            ("ExpiredTokenException", "old", 400, Denied),
+            ("com.amazonaws.ecs#ClusterNotFoundException", "no cluster", 400, Missing),
+            ("ClusterNotFoundException", "no cluster", 400, Missing),
+            ("RuleNotFound", "no rule", 400, Missing),
+            ("InvalidParameterException", "bad", 400, Rejected),
+            ("LimitExceededException", "quota", 400, Rejected),
+            ("", "", 418, Rejected),
+        ] {
+            assert_eq!(kind_of("DescribeServices", code, message, status), want, "{code}");
+        }
+        let unknown = "Unable to describe task definition.";
+        assert_eq!(kind_of("DescribeTaskDefinition", "ClientException", unknown, 400), Missing);
+        assert_eq!(kind_of("RegisterTaskDefinition", "ClientException", unknown, 400), Rejected);
+    }
+
+    #[test]
+    fn a_denial_names_the_action() {
+        let call = Call::new(ServiceName::Elb, "ModifyRule", "arn:x");
+        let failure = Failure::answered(&call, Some("AccessDenied"), Some("User is not allowed"), 403);
+        assert!(
+            failure.trouble.to_string().contains("elasticloadbalancing:ModifyRule"),
+            "{}",
+            failure.trouble
+        );
+    }
+
+    #[test]
+    fn messages_are_one_bounded_line() {
+        let call = Call::new(ServiceName::Ecs, "CreateService", "web");
+        let failure = Failure::answered(&call, Some("X"), Some(&"a\n\u{1b}".repeat(9_000)), 400);
+        assert!(failure.trouble.message.chars().count() < MESSAGE_LIMIT + 10);
+        assert!(!failure.trouble.message.contains(['\n', '\u{1b}']));
+    }
+}
