@@ -1,1 +1,30 @@
 //! Compares what is declared with what is live. Pure.
+//!
+//! `rules` says how AWS's fields are to be read (defaults, spellings, order); `normalise` and `align` bring two sides
+//! into one form by them; `compare` finds what differs; `mask` hides secrets; `unified` prints.
+
+mod align;
+mod compare;
+mod content;
+mod fields;
+mod mask;
+mod normalise;
+mod rules;
+mod secrets;
+mod task_definition_rules;
+mod unified;
+mod yaml;
+
+pub use compare::{Comparison, CountChange, FieldChange, compare_service, compare_task_definition};
+pub use content::{content_hash, revision_id};
+pub use fields::{Route, route};
+pub use mask::{MASKED, MASKED_CHANGED, mask};
+pub use normalise::normal_form;
+pub use rules::same_reference;
+pub use unified::{Hunk, Line, Side, UnifiedDiff};
+pub use yaml::to_yaml;
+
+#[cfg(test)]
+mod noise;
+#[cfg(test)]
+mod properties;
