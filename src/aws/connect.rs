@@ -95,5 +95,6 @@ fn clients(config: &SdkConfig, region: String) -> Shared {
         pace: Pace::default(),
         calls: Calls::default(),
         listeners: Mutex::default(),
+        target_groups: Mutex::default(),
     }
 }

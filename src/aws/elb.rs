@@ -27,6 +27,12 @@ impl LoadBalancerKind {
     }
 }
 
+/// The listener that a rule belongs to: `…:listener/app/lb/1/2` of `…:listener-rule/app/lb/1/2/3`.
+pub fn listener_of_rule(rule: &str) -> Option<String> {
+    let (listener, _) = rule.rsplit_once('/')?;
+    rule.contains(":listener-rule/").then(|| listener.replacen(":listener-rule/", ":listener/", 1))
+}
+
 /// Where a listener can be reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenerFacts {

@@ -11,13 +11,14 @@ mod guard;
 mod pace;
 mod query;
 mod send;
+mod target_groups;
 mod wire;
 
 pub use calls::{CallCounts, CallTally};
 pub use clock::Clock;
 pub use connect::Connect;
 pub use ecs::EcsOperation;
-pub use elb::{ListenerFacts, LoadBalancerKind};
+pub use elb::{ListenerFacts, LoadBalancerKind, listener_of_rule};
 pub use error::Failure;
 pub use guard::WriteGuard;
 pub use query::Node;
@@ -25,6 +26,7 @@ pub use send::{Call, Conduct, ServiceName};
 
 use calls::Calls;
 use pace::Pace;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 /// The clients of one account and region, shared by all adapters of a run. Cheap to clone; clones share clients, pace,
@@ -44,7 +46,9 @@ struct Shared {
     clock: Arc<Clock>,
     pace: Pace,
     calls: Calls,
-    listeners: Mutex<std::collections::HashMap<String, ListenerFacts>>,
+    listeners: Mutex<HashMap<String, ListenerFacts>>,
+    /// Target groups' ARNs by name.
+    target_groups: Mutex<HashMap<String, String>>,
 }
 
 impl Aws {

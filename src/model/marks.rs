@@ -18,6 +18,9 @@ pub const PROMOTE: &str = "cutover.dev/promote";
 pub const ABORT: &str = "cutover.dev/abort";
 /// The content hash of a task definition ([`crate::diff::content_hash`]), or the revision id of a service.
 pub const CONTENT: &str = "cutover.dev/content";
+/// On a service: `web:42 <content hash>`, so that what revision 42 says need not be read again. Counts only while the
+/// service runs that very revision.
+pub const TASK_DEFINITION: &str = "cutover.dev/task-definition";
 /// The commit that was last applied, for people; never compared.
 pub const COMMIT: &str = "cutover.dev/commit";
 /// Who works on the application right now.
@@ -58,7 +61,8 @@ mod tests {
 
     #[test]
     fn every_mark_is_ours() {
-        let keys = [APPLICATION, DOCUMENT, SLOT, RECORD, PROMOTE, ABORT, CONTENT, COMMIT, LOCK];
+        let keys =
+            [APPLICATION, DOCUMENT, SLOT, RECORD, PROMOTE, ABORT, CONTENT, TASK_DEFINITION, COMMIT, LOCK];
         assert!(keys.into_iter().all(is_ours));
         assert!(!is_ours("team"));
     }

@@ -1,0 +1,90 @@
+//! The HTTP gate: requests through the test listener, before any production request reaches the candidate.
+
+use super::Gates;
+use crate::aws::listener_of_rule;
+use crate::engine::{Rollout, Trouble, TroubleKind};
+use crate::model::HttpGate;
+use crate::rollout::HttpAnswer;
+use futures_util::future::{BoxFuture, join_all};
+
+/// One GET request. Redirects are not followed: the gate names the status it expects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpQuestion {
+    /// Where to connect to: the load balancer's DNS name.
+    pub connect_to: String,
+    pub port: u16,
+    /// Whether the listener speaks TLS. The certificate must be valid for `host`, not for the load balancer's name.
+    pub tls: bool,
+    /// The `Host` header and the TLS server name.
+    pub host: String,
+    /// Path and query.
+    pub path: String,
+}
+
+/// Sends a question and tells the answer's status.
+pub trait Asker: Send + Sync {
+    /// The status, or a sentence that says why there was none. Ends within seconds.
+    fn ask(&self, question: HttpQuestion) -> BoxFuture<'_, Result<u16, String>>;
+}
+
+impl Gates {
+    pub(super) async fn ask_all(&self, rollout: &Rollout) -> Result<Vec<HttpAnswer>, Trouble> {
+        let blue_green = &rollout.blue_green;
+        if blue_green.gates.http.is_empty() {
+            return Ok(vec![]);
+        }
+        let alb = &blue_green.alb;
+        let listener = match (&alb.test_listener_rule, &alb.test_listener) {
+            (Some(rule), _) => listener_of_rule(rule),
+            (None, Some(listener)) => Some(listener.clone()),
+            (None, None) => None,
+        };
+        let listener = listener.ok_or_else(|| Trouble {
+            kind: TroubleKind::Rejected,
+            doing: format!("asking the HTTP gate of {}", blue_green.name),
+            message: "gates.http needs alb.testListenerRule or alb.testListener".into(),
+        })?;
+        let facts = self.aws.listener_facts(&listener).await?;
+        let answers = blue_green.gates.http.iter().map(|gate| async {
+            let question = HttpQuestion {
+                connect_to: facts.dns_name.clone(),
+                port: facts.port,
+                tls: facts.tls,
+                host: gate.host.clone().unwrap_or_else(|| facts.dns_name.clone()),
+                path: gate.path.clone(),
+            };
+            judge(gate, self.asker.ask(question).await)
+        });
+        Ok(join_all(answers).await)
+    }
+}
+
+/// A request without an answer is one that did not pass: the gate stays closed, and the deadline decides.
+fn judge(gate: &HttpGate, status: Result<u16, String>) -> HttpAnswer {
+    let path = gate.path.clone();
+    match status {
+        Ok(status) if status == gate.expect_status => {
+            HttpAnswer { detail: format!("GET {path}: {status}"), path, passed: true }
+        }
+        Ok(status) => {
+            let detail = format!("GET {path}: {status}, expected {}", gate.expect_status);
+            HttpAnswer { detail, path, passed: false }
+        }
+        Err(why) => HttpAnswer { detail: format!("GET {path}: {why}"), path, passed: false },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_expected_status_passes() {
+        let gate = HttpGate { path: "/healthz".into(), expect_status: 200, host: None };
+        assert!(judge(&gate, Ok(200)).passed);
+        for status in [Ok(204), Ok(302), Ok(503), Err("no answer".to_owned())] {
+            assert!(!judge(&gate, status.clone()).passed, "{status:?}");
+        }
+        assert_eq!(judge(&gate, Ok(503)).detail, "GET /healthz: 503, expected 200");
+    }
+}

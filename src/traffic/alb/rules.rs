@@ -1,0 +1,102 @@
+//! Reads rules and listeners' default actions.
+
+use super::{ActionList, Alb};
+use crate::aws::{Node, listener_of_rule};
+use crate::engine::{Trouble, TroubleKind};
+use crate::model::BySlot;
+use crate::rollout::RuleObservation;
+use std::collections::HashMap;
+
+/// One rule, or one listener's default action, as read.
+#[derive(Clone, Debug)]
+pub(super) struct Rule {
+    pub actions: ActionList,
+    /// The listener whose default action this is; ModifyRule refuses default rules.
+    pub default_of: Option<String>,
+}
+
+impl Alb {
+    /// Reads rules and listeners by ARN, in one call for each kind. The answer has every one of them.
+    pub(super) async fn read_rules(&self, arns: &[String]) -> Result<HashMap<String, Rule>, Trouble> {
+        let (listeners, rules): (Vec<String>, Vec<String>) =
+            arns.iter().cloned().partition(|arn| arn.contains(":listener/"));
+        let (listeners, rules) = (without_doubles(listeners), without_doubles(rules));
+        let (rule_nodes, listener_nodes) = tokio::join!(
+            async { if rules.is_empty() { Ok(vec![]) } else { self.aws.elb_rules(&rules).await } },
+            async {
+                if listeners.is_empty() { Ok(vec![]) } else { self.aws.elb_listeners(&listeners).await }
+            }
+        );
+        let mut found = HashMap::new();
+        for node in rule_nodes? {
+            if let Some((arn, rule)) = parse_rule(&node) {
+                found.insert(arn, rule);
+            }
+        }
+        for node in listener_nodes? {
+            if let (Some(arn), Some(actions)) = (node.text_of("ListenerArn"), node.child("DefaultActions")) {
+                let actions = ActionList::new(actions.clone());
+                found.insert(arn.to_owned(), Rule { actions, default_of: Some(arn.to_owned()) });
+            }
+        }
+        match arns.iter().find(|arn| !found.contains_key(*arn)) {
+            None => Ok(found),
+            Some(arn) => Err(lacking(arn)),
+        }
+    }
+}
+
+/// The rule and its ARN; `None` for an answer without either.
+pub(super) fn parse_rule(node: &Node) -> Option<(String, Rule)> {
+    let arn = node.text_of("RuleArn")?;
+    let actions = ActionList::new(node.child("Actions")?.clone());
+    let default = node.text_of("IsDefault") == Some("true");
+    let default_of = if default { Some(listener_of_rule(arn)?) } else { None };
+    Some((arn.to_owned(), Rule { actions, default_of }))
+}
+
+pub(super) fn take(rules: &mut HashMap<String, Rule>, arn: &str) -> Result<Rule, Trouble> {
+    rules.get(arn).cloned().ok_or_else(|| lacking(arn))
+}
+
+pub(super) fn observation(arn: &str, rule: Rule, groups: &BySlot<String>) -> RuleObservation {
+    RuleObservation {
+        id: arn.to_owned(),
+        split: rule.actions.split(groups),
+        fingerprint: rule.actions.fingerprint(),
+    }
+}
+
+fn lacking(arn: &str) -> Trouble {
+    Trouble {
+        kind: TroubleKind::Transient,
+        doing: format!("reading {arn}"),
+        message: "the answer lacks it or its actions".into(),
+    }
+}
+
+fn without_doubles(mut arns: Vec<String>) -> Vec<String> {
+    let mut seen = std::collections::HashSet::new();
+    arns.retain(|arn| seen.insert(arn.clone()));
+    arns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_default_rule_is_changed_through_its_listener() {
+        let rule = "arn:aws:elasticloadbalancing:r:1:listener-rule/app/lb/50/f2/9f";
+        let xml = format!(
+            "<member><RuleArn>{rule}</RuleArn><IsDefault>true</IsDefault><Actions><member><Type>forward</Type>\
+             </member></Actions></member>"
+        );
+        let (arn, parsed) = parse_rule(&Node::parse(xml.as_bytes()).unwrap()).unwrap();
+        assert_eq!(arn, rule);
+        assert_eq!(
+            parsed.default_of.as_deref(),
+            Some("arn:aws:elasticloadbalancing:r:1:listener/app/lb/50/f2")
+        );
+    }
+}
