@@ -164,3 +164,48 @@ pub(super) fn answer(
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    fn slow_server() -> Server {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let handle = |_, _| async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            Ok(answer(StatusCode::OK, "text/plain", "done"))
+        };
+        Server::http(listener, handle).expect("a server")
+    }
+
+    async fn ask(address: SocketAddr) -> String {
+        let mut stream = TcpStream::connect(address).await.expect("connected");
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("sent");
+        let mut answer = vec![];
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    #[tokio::test]
+    async fn a_request_under_way_is_answered_before_the_end() {
+        let server = slow_server();
+        let address = server.address();
+        let asking = tokio::spawn(ask(address));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        server.finish(Duration::from_secs(10)).await;
+        assert!(asking.await.expect("no panic").ends_with("done"));
+        assert!(TcpStream::connect(address).await.is_err(), "the port is still open");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_closed_leaves_nothing_behind() {
+        let server = slow_server();
+        let address = server.address();
+        let asking = tokio::spawn(ask(address));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        server.close().await;
+        assert_eq!(asking.await.expect("no panic"), "");
+        assert!(TcpStream::connect(address).await.is_err(), "the port is still open");
+    }
+}

@@ -79,7 +79,7 @@ impl Site {
                     shared.events.send(Event::Listening {
                         listener: Arc::clone(&endpoint),
                         address,
-                        refused: refused.map(|error| error.to_string()),
+                        refused: refused.map(|error| why(&error)),
                     });
                     Some(server)
                 }

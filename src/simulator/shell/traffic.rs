@@ -218,6 +218,45 @@ fn release_in(body: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simulator::shell::server::{Server, answer};
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    #[tokio::test]
+    async fn every_request_is_counted_once_and_failures_are_named() {
+        let asked = Arc::new(AtomicU32::new(0));
+        let counter = Arc::clone(&asked);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let server = Server::http(listener, move |_, _| {
+            let broken = counter.fetch_add(1, Ordering::SeqCst) % 10 == 9;
+            let status = if broken { StatusCode::BAD_GATEWAY } else { StatusCode::OK };
+            async move { Ok(answer(status, "application/json", r#"{"release": "v1"}"#)) }
+        });
+        let server = server.expect("a server");
+        let url = format!("http://{}/", server.address());
+        let traffic = Traffic { url, per_second: 500, connections: 3 };
+        let generator = TrafficGenerator::start(&traffic).expect("traffic");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let report = generator.stop().await;
+        let asked = u64::from(asked.load(Ordering::SeqCst));
+        assert!(asked > 50, "only {asked} requests in 0.3 s");
+        assert_eq!((report.sent, report.failed), (asked, asked / 10));
+        assert_eq!(report.by_release()["v1"], asked - asked / 10);
+        assert!(report.failures[0].contains("502 Bad Gateway"), "{:?}", report.failures);
+    }
+
+    #[tokio::test]
+    async fn a_port_nobody_listens_on_makes_every_request_fail() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}/", listener.local_addr().expect("an address"));
+        drop(listener);
+        let generator = TrafficGenerator::start(&Traffic { url, per_second: 200, connections: 2 });
+        let generator = generator.expect("traffic");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let report = generator.stop().await;
+        assert!(report.sent > 5);
+        assert_eq!(report.failed, report.sent);
+        assert!(report.failures[0].contains("connecting to 127.0.0.1"), "{:?}", report.failures);
+    }
 
     #[test]
     fn a_url_that_cannot_be_asked_is_refused_with_the_way_out() {
