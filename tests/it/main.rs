@@ -1,0 +1,3 @@
+//! Integration tests, all in one binary: linking is what costs.
+
+mod simulator_sockets;

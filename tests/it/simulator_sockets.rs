@@ -1,0 +1,397 @@
+//! The simulator on real sockets, driven by the real SDK clients as a user's program would. Simulated time runs 50
+//! times as fast as real time, so that tasks are up within half a second.
+
+use aws_sdk_ecs::types::{ContainerDefinition, LaunchType, LoadBalancer, PortMapping};
+use aws_sdk_elasticloadbalancingv2::types::{
+    Action, ActionTypeEnum, ForwardActionConfig, LoadBalancerTypeEnum, ProtocolEnum, TargetGroupAttribute,
+    TargetGroupTuple, TargetTypeEnum,
+};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use cutover::simulator::Fault;
+use cutover::simulator::shell::{Event, Simulator, StartOptions, Traffic, TrafficGenerator};
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+const SCALE: u32 = 50;
+
+/// A simulator with a cluster and a load balancer whose listener forwards to two groups.
+struct Rig {
+    simulator: Simulator,
+    ecs: aws_sdk_ecs::Client,
+    elb: aws_sdk_elasticloadbalancingv2::Client,
+    listener: String,
+    groups: [String; 2],
+    url: String,
+}
+
+const NAMES: [&str; 2] = ["web-blue", "web-green"];
+
+impl Rig {
+    async fn start(kind: LoadBalancerTypeEnum) -> Rig {
+        let simulator = Simulator::start(StartOptions { time_scale: SCALE, ..StartOptions::default() });
+        let simulator = simulator.expect("a simulator");
+        let (ecs, elb) = clients(simulator.endpoint());
+        ecs.create_cluster().cluster_name("demo").send().await.expect("a cluster");
+        let balancer = elb.create_load_balancer().name("shop").subnets("subnet-0a").r#type(kind.clone());
+        let balancer =
+            balancer.send().await.expect("a load balancer").load_balancers.unwrap_or_default().remove(0);
+        let protocol = match kind {
+            LoadBalancerTypeEnum::Network => ProtocolEnum::Tcp,
+            _ => ProtocolEnum::Http,
+        };
+        let mut groups = vec![];
+        for name in NAMES {
+            let group =
+                elb.create_target_group().name(name).protocol(protocol.clone()).port(8080).vpc_id("vpc-0");
+            let group = group.target_type(TargetTypeEnum::Ip).health_check_interval_seconds(5);
+            let group =
+                group.send().await.expect("a target group").target_groups.unwrap_or_default().remove(0);
+            let arn = group.target_group_arn.expect("an ARN");
+            let delay =
+                TargetGroupAttribute::builder().key("deregistration_delay.timeout_seconds").value("120");
+            let attributes =
+                elb.modify_target_group_attributes().target_group_arn(&arn).attributes(delay.build());
+            attributes.send().await.expect("attributes");
+            groups.push(arn);
+        }
+        let groups: [String; 2] = groups.try_into().expect("two groups");
+        let listener = elb.create_listener().load_balancer_arn(balancer.load_balancer_arn.expect("an ARN"));
+        let listener = listener.protocol(protocol).port(8001).default_actions(forward(&groups, [1, 0]));
+        let listener = listener.send().await.expect("a listener").listeners.unwrap_or_default().remove(0);
+        let url = format!("http://{}:8001/", balancer.dns_name.expect("a DNS name"));
+        let listener = listener.listener_arn.expect("an ARN");
+        Rig { simulator, ecs, elb, listener, groups, url }
+    }
+
+    /// A service of `count` tasks that run `image`, on the slot's group.
+    async fn deploy(&self, slot: usize, image: &str, count: i32) {
+        let port = PortMapping::builder().container_port(8080).build();
+        let container = ContainerDefinition::builder().name("app").image(image).port_mappings(port).build();
+        let definition =
+            self.ecs.register_task_definition().family(NAMES[slot]).container_definitions(container);
+        let definition = definition.cpu("256").memory("512").network_mode("awsvpc".into()).send().await;
+        let definition = definition.expect("a task definition").task_definition.expect("a task definition");
+        let balancer = LoadBalancer::builder().target_group_arn(&self.groups[slot]);
+        let balancer = balancer.container_name("app").container_port(8080).build();
+        let subnets = aws_sdk_ecs::types::AwsVpcConfiguration::builder().subnets("subnet-0a").build();
+        let network = aws_sdk_ecs::types::NetworkConfiguration::builder();
+        let network = network.awsvpc_configuration(subnets.expect("subnets")).build();
+        let service =
+            self.ecs.create_service().cluster("demo").service_name(NAMES[slot]).desired_count(count);
+        let service = service.task_definition(definition.task_definition_arn.expect("an ARN"));
+        let service = service.launch_type(LaunchType::Fargate).load_balancers(balancer);
+        service.network_configuration(network).send().await.expect("a service");
+    }
+
+    /// How many targets of the slot's group are in each state.
+    async fn targets(&self, slot: usize) -> BTreeMap<String, usize> {
+        let health = self.elb.describe_target_health().target_group_arn(&self.groups[slot]).send().await;
+        let mut states = BTreeMap::new();
+        for target in health.expect("target health").target_health_descriptions() {
+            let state = target.target_health().and_then(|health| health.state()).expect("a state");
+            *states.entry(state.as_str().to_owned()).or_default() += 1;
+        }
+        states
+    }
+
+    async fn until_targets(&self, slot: usize, state: &str, count: usize) {
+        let end = Instant::now() + Duration::from_secs(20);
+        loop {
+            let states = self.targets(slot).await;
+            if states.get(state) == Some(&count) {
+                return;
+            }
+            assert!(Instant::now() < end, "{count} {state} targets were awaited, there are {states:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn shift(&self, weights: [i32; 2]) {
+        let change = self.elb.modify_listener().listener_arn(&self.listener);
+        change.default_actions(forward(&self.groups, weights)).send().await.expect("a shift");
+    }
+
+    /// Sends `count` requests, each on a connection of its own, and counts who answers.
+    async fn ask(&self, count: usize) -> BTreeMap<String, usize> {
+        let mut answers = BTreeMap::new();
+        for _ in 0..count {
+            let (status, body) = get(&self.url, "/").await;
+            let release = serde_json::from_str::<serde_json::Value>(&body).ok();
+            let release = release.and_then(|body| body["release"].as_str().map(str::to_owned));
+            *answers.entry(release.unwrap_or_else(|| status.to_string())).or_default() += 1;
+        }
+        answers
+    }
+
+    async fn until_only(&self, release: &str) {
+        let end = Instant::now() + Duration::from_secs(20);
+        loop {
+            let answers = self.ask(20).await;
+            if answers.keys().eq([release]) {
+                return;
+            }
+            assert!(Instant::now() < end, "only {release} was to answer, not {answers:?}");
+        }
+    }
+}
+
+fn forward(groups: &[String; 2], weights: [i32; 2]) -> Action {
+    let mut config = ForwardActionConfig::builder();
+    for (group, weight) in groups.iter().zip(weights) {
+        config =
+            config.target_groups(TargetGroupTuple::builder().target_group_arn(group).weight(weight).build());
+    }
+    Action::builder().r#type(ActionTypeEnum::Forward).forward_config(config.build()).build()
+}
+
+fn clients(endpoint: &str) -> (aws_sdk_ecs::Client, aws_sdk_elasticloadbalancingv2::Client) {
+    let http =
+        aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let key = aws_sdk_ecs::config::Credentials::new("simulator", "simulator", None, None, "test");
+    let ecs = aws_sdk_ecs::Config::builder()
+        .behavior_version(aws_sdk_ecs::config::BehaviorVersion::latest())
+        .region(aws_sdk_ecs::config::Region::new("eu-central-1"))
+        .endpoint_url(endpoint)
+        .http_client(http.clone())
+        .credentials_provider(key.clone());
+    let elb = aws_sdk_elasticloadbalancingv2::Config::builder()
+        .behavior_version(aws_sdk_elasticloadbalancingv2::config::BehaviorVersion::latest())
+        .region(aws_sdk_elasticloadbalancingv2::config::Region::new("eu-central-1"))
+        .endpoint_url(endpoint)
+        .http_client(http)
+        .credentials_provider(key);
+    (
+        aws_sdk_ecs::Client::from_conf(ecs.build()),
+        aws_sdk_elasticloadbalancingv2::Client::from_conf(elb.build()),
+    )
+}
+
+/// One request with nothing but the standard library, so that the simulator is not tested with its own client.
+async fn get(url: &str, path: &str) -> (u16, String) {
+    let address: SocketAddr =
+        url.trim_start_matches("http://").trim_end_matches('/').parse().expect("an address");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n");
+    let answer = tokio::task::spawn_blocking(move || exchange(address, request.as_bytes())).await;
+    let answer = answer.expect("no panic").expect("an answer");
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    let body = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
+    (status, body)
+}
+
+fn exchange(address: SocketAddr, request: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    stream.write_all(request)?;
+    let mut answer = vec![];
+    stream.read_to_end(&mut answer)?;
+    Ok(answer)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_follow_the_weights_of_the_listener() {
+    let rig = Rig::start(LoadBalancerTypeEnum::Application).await;
+    let none = rig.ask(1).await;
+    assert!(none.contains_key("503"), "without a target the load balancer answers itself: {none:?}");
+    rig.deploy(0, "shop/web:v1", 2).await;
+    rig.deploy(1, "shop/web:v2", 1).await;
+    rig.until_targets(0, "healthy", 2).await;
+    rig.until_targets(1, "healthy", 1).await;
+    assert_eq!(rig.ask(20).await, BTreeMap::from([("v1".to_owned(), 20)]));
+    rig.shift([50, 50]).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let both = rig.ask(200).await;
+    assert!(both.values().all(|count| (60..=140).contains(count)) && both.len() == 2, "{both:?}");
+    rig.shift([0, 100]).await;
+    rig.until_only("v2").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_is_lost_while_traffic_shifts_and_the_old_tasks_go() {
+    let rig = Rig::start(LoadBalancerTypeEnum::Application).await;
+    rig.deploy(0, "shop/web:v1", 2).await;
+    rig.deploy(1, "shop/web:v2", 2).await;
+    rig.until_targets(0, "healthy", 2).await;
+    rig.until_targets(1, "healthy", 2).await;
+    let traffic = Traffic { url: rig.url.clone(), per_second: 200, connections: 8 };
+    let traffic = TrafficGenerator::start(&traffic).expect("traffic");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    rig.shift([50, 50]).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    rig.shift([0, 100]).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let gone = rig.ecs.update_service().cluster("demo").service(NAMES[0]).desired_count(0).send().await;
+    gone.expect("scaled down");
+    rig.until_targets(0, "healthy", 0).await;
+    let mut events = rig.simulator.watch();
+    let stopped = async {
+        let mut stopped = 0;
+        while stopped < 2 {
+            if let Some(Event::TaskStopped { .. }) = events.recv().await {
+                stopped += 1;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), stopped).await.expect("the old tasks stop");
+    let report = traffic.stop().await;
+    assert_eq!((report.failed, report.failures.as_slice()), (0, &[] as &[String]));
+    let releases = report.by_release();
+    assert!(releases["v1"] > 20 && releases["v2"] > 20, "{releases:?}");
+    assert_eq!(releases.values().sum::<u64>(), report.sent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_under_way_is_answered_although_its_task_drains() {
+    let rig = Rig::start(LoadBalancerTypeEnum::Application).await;
+    rig.deploy(0, "shop/web:v1", 1).await;
+    rig.until_targets(0, "healthy", 1).await;
+    let url = rig.url.clone();
+    let slow = tokio::spawn(async move { get(&url, "/?sleep=2000").await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let gone = rig.ecs.update_service().cluster("demo").service(NAMES[0]).desired_count(0).send().await;
+    gone.expect("scaled down");
+    rig.until_targets(0, "draining", 1).await;
+    assert_eq!(slow.await.expect("no panic").0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn image_tags_decide_what_health_checks_find() {
+    let rig = Rig::start(LoadBalancerTypeEnum::Application).await;
+    rig.deploy(0, "shop/web:v1-slow30", 1).await;
+    rig.deploy(1, "shop/web:v2-unhealthy", 1).await;
+    rig.until_targets(1, "unhealthy", 1).await;
+    assert_eq!(rig.targets(0).await.get("healthy"), None, "a slow task is not healthy before its time");
+    rig.until_targets(0, "healthy", 1).await;
+    assert_eq!(rig.ask(5).await, BTreeMap::from([("v1-slow30".to_owned(), 5)]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_crashes_is_seen_and_replaced() {
+    let rig = Rig::start(LoadBalancerTypeEnum::Application).await;
+    let mut events = rig.simulator.watch();
+    rig.deploy(0, "shop/web:v1-crash20", 1).await;
+    let mut seen = vec![];
+    let watch = async {
+        while let Some(event) = events.recv().await {
+            match event {
+                Event::TaskStarted(_) => seen.push("started"),
+                Event::TaskCrashed { .. } => seen.push("crashed"),
+                _ => continue,
+            }
+            if seen.ends_with(&["started", "crashed", "started"]) {
+                return;
+            }
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(20), watch).await.is_ok(), "no replacement: {seen:?}");
+    let stopped = rig.ecs.list_tasks().cluster("demo").desired_status("STOPPED".into()).send().await;
+    let stopped = stopped.expect("tasks").task_arns.unwrap_or_default();
+    let task = rig.ecs.describe_tasks().cluster("demo").set_tasks(Some(stopped)).send().await.expect("tasks");
+    let exit_code = task.tasks()[0].containers()[0].exit_code();
+    assert_eq!(exit_code, Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_load_balancer_forwards_connections() {
+    let rig = Rig::start(LoadBalancerTypeEnum::Network).await;
+    rig.deploy(0, "shop/web:v1", 1).await;
+    rig.until_targets(0, "healthy", 1).await;
+    assert_eq!(rig.ask(5).await, BTreeMap::from([("v1".to_owned(), 5)]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_simulators_use_the_same_ports_side_by_side() {
+    let (one, two) = (
+        Rig::start(LoadBalancerTypeEnum::Application).await,
+        Rig::start(LoadBalancerTypeEnum::Application).await,
+    );
+    one.deploy(0, "shop/web:one", 1).await;
+    two.deploy(0, "shop/web:two", 1).await;
+    one.until_only("one").await;
+    two.until_only("two").await;
+    if cfg!(target_os = "linux") {
+        assert_ne!(one.url, two.url);
+        for rig in [&one, &two] {
+            let declared = rig.url.trim_start_matches("http://").trim_end_matches('/').parse().ok();
+            assert_eq!(rig.simulator.listener_address(&rig.listener), declared);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_listens_any_more_after_a_shutdown() {
+    let rig = Rig::start(LoadBalancerTypeEnum::Application).await;
+    let api: SocketAddr = rig.simulator.endpoint().trim_start_matches("http://").parse().expect("an address");
+    let balancer = rig.simulator.listener_address(&rig.listener).expect("an address");
+    for address in [api, balancer] {
+        TcpStream::connect(address).expect("it listens before");
+    }
+    rig.simulator.shutdown().await;
+    for address in [api, balancer] {
+        assert!(TcpStream::connect(address).is_err(), "{address} still listens");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_api_call_is_refused_and_not_fatal() {
+    let simulator = Simulator::start(StartOptions::default()).expect("a simulator");
+    let address: SocketAddr = simulator.endpoint().trim_start_matches("http://").parse().expect("an address");
+    let large =
+        format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n{}", "x".repeat(5_000_000));
+    for (request, status) in [
+        ("\u{1}\u{2}\u{3}\r\n\r\n".to_owned(), "400"),
+        ("GET / HTTP/9.9\r\n\r\n".to_owned(), "400"),
+        (large, "413"),
+    ] {
+        let answer =
+            tokio::task::spawn_blocking(move || exchange_even_if_cut(address, request.as_bytes())).await;
+        let answer = String::from_utf8_lossy(&answer.expect("no panic")).into_owned();
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{answer}");
+    }
+    let (ecs, _) = clients(simulator.endpoint());
+    ecs.list_clusters().send().await.expect("it still answers");
+}
+
+/// The server may close its side before it has read everything; what it said until then counts.
+fn exchange_even_if_cut(address: SocketAddr, request: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).expect("connected");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    let mut reading = stream.try_clone().expect("a clone");
+    let reader = std::thread::spawn(move || {
+        let mut answer = vec![0; 4096];
+        let length = reading.read(&mut answer).expect("an answer");
+        answer.truncate(length);
+        answer
+    });
+    let _ = stream.write_all(request);
+    reader.join().expect("no panic")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_is_a_cut_connection_to_the_client() {
+    let fault = Fault::parse("CreateCluster:lost").expect("a fault");
+    let options = StartOptions { faults: vec![fault], ..StartOptions::default() };
+    let simulator = Simulator::start(options).expect("a simulator");
+    let (ecs, _) = clients(simulator.endpoint());
+    ecs.create_cluster().cluster_name("demo").send().await.expect("the SDK tries again");
+    let calls = simulator.with_world(|world| world.calls().all().to_vec());
+    let creations: Vec<_> = calls.iter().map(|call| (call.took_effect, call.unanswered)).collect();
+    assert_eq!(creations, [(true, true), (true, false)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs boto3 from PyPI: run tests/boto3/run, as .ci/run does"]
+async fn boto3_drives_every_call() {
+    let python =
+        std::env::var("CUTOVER_BOTO3_PYTHON").expect("CUTOVER_BOTO3_PYTHON is set by tests/boto3/run");
+    let simulator = Simulator::start(StartOptions { time_scale: SCALE, ..StartOptions::default() });
+    let simulator = simulator.expect("a simulator");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/boto3/drive.py");
+    let endpoint = simulator.endpoint().to_owned();
+    let run = tokio::task::spawn_blocking(move || {
+        std::process::Command::new(python).arg(script).arg(endpoint).status().expect("Python starts")
+    });
+    assert!(run.await.expect("no panic").success(), "drive.py found something; see above");
+}
