@@ -154,6 +154,16 @@ impl Site {
     }
 }
 
+/// Why a port could not be bound, with the way out where there is one.
+fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied if cfg!(target_os = "linux") => {
+            format!("{error}; `sysctl net.ipv4.ip_unprivileged_port_start=80` as root allows it")
+        }
+        _ => error.to_string(),
+    }
+}
+
 fn listen(shared: &Arc<Shared>, endpoint: &Arc<ListenerEndpoint>) -> io::Result<(Server, Option<io::Error>)> {
     let (socket, refused) = bind(of_name(&endpoint.dns_name), endpoint.port)?;
     let (shared, endpoint) = (Arc::clone(shared), Arc::clone(endpoint));
