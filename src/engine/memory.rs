@@ -7,6 +7,9 @@ use crate::rollout::{Desired, Observation, Progress, Record, RuleObservation, cl
 /// How long after our own write an older answer is taken for a stale one, in seconds.
 const STALE_FOR: Seconds = 60;
 
+/// How old AWS's answers may be, in seconds.
+const LAG: Seconds = 6;
+
 /// The memory of one rollout's run.
 #[derive(Debug, Default)]
 pub struct Memory {
@@ -23,6 +26,8 @@ struct RuleMemory {
     current: String,
     earlier: Vec<String>,
     written: Option<Timestamp>,
+    /// What we last tried to make of the rule without knowing whether it was done.
+    attempted: Option<Weights>,
 }
 
 /// A record we wrote, or tried to write.
@@ -46,8 +51,19 @@ impl Memory {
     pub fn check_rules(&mut self, reading: &TrafficReading, now: Timestamp) -> Result<(), Stale> {
         self.rules.resize_with(reading.rules.len(), RuleMemory::default);
         for (rule, known) in reading.rules.iter().zip(&mut self.rules) {
+            if known.current == rule.fingerprint && known.is_unclear(now) {
+                return Err(Stale);
+            }
             if known.current.is_empty() || known.current == rule.fingerprint {
+                known.attempted = None;
                 known.current.clone_from(&rule.fingerprint);
+                continue;
+            }
+            if known.attempted.is_some_and(|weights| weights.same_split(rule.split.weights()))
+                && !known.earlier.contains(&rule.fingerprint)
+            {
+                // The write whose answer was lost has been made.
+                known.replace_by(&rule.fingerprint, now);
                 continue;
             }
             let fresh_write = known.written.is_some_and(|at| now.since(at) < STALE_FOR);
@@ -67,17 +83,20 @@ impl Memory {
     /// Notes the outcome of our own write to rule number `index`, read back as `after`.
     pub fn rule_written(&mut self, index: usize, after: &RuleObservation, now: Timestamp) {
         let Some(known) = self.rules.get_mut(index) else { return };
-        let before = std::mem::replace(&mut known.current, after.fingerprint.clone());
-        known.earlier.push(before);
+        known.replace_by(&after.fingerprint, now);
+    }
+
+    /// Notes a write to rule `index` whose outcome is not known.
+    pub fn rule_uncertain(&mut self, index: usize, attempted: Weights, now: Timestamp) {
+        let Some(known) = self.rules.get_mut(index) else { return };
+        known.attempted = Some(attempted);
         known.written = Some(now);
     }
 
-    /// A write to rule `index` whose outcome is not known: whatever is read next is taken as it is.
-    pub fn rule_uncertain(&mut self, index: usize) {
-        if let Some(known) = self.rules.get_mut(index) {
-            let before = std::mem::take(&mut known.current);
-            known.earlier.push(before);
-        }
+    /// True if the rule number `index` was written so recently, or with so unclear an outcome, that an answer which
+    /// does not fit may be an old one.
+    pub fn rule_in_motion(&self, index: usize, now: Timestamp) -> bool {
+        self.rules.get(index).and_then(|known| known.written).is_some_and(|at| now.since(at) < STALE_FOR)
     }
 
     /// Notes that the rule was found changed by a compare before write.
@@ -96,9 +115,8 @@ impl Memory {
         Slot::BOTH.into_iter().find_map(unsaved).map(|(slot, noted)| (slot, noted.record.clone()))
     }
 
-    /// Completes an observation by what only this run knows: its own latest notes (a stale answer may lack them), and
-    /// since when things have been as they are.
-    pub fn complete(&mut self, want: &Desired, seen: &mut Observation, now: Timestamp) {
+    /// Puts this run's own latest notes into an observation: a stale answer may lack them.
+    pub fn recall_notes(&mut self, seen: &mut Observation, now: Timestamp) {
         for slot in Slot::BOTH {
             let noted = self.records.get_mut(slot);
             if noted.as_ref().is_some_and(|n| n.saved && now.since(n.at) >= STALE_FOR) {
@@ -113,6 +131,10 @@ impl Memory {
             }
         }
         seen.changed_by_others.clone_from(&self.changed_by_others);
+    }
+
+    /// Completes an observation that has everything else by since when things have been as they are.
+    pub fn recall_times(&mut self, want: &Desired, seen: &mut Observation, now: Timestamp) {
         let weights: Vec<Weights> = seen.rules.iter().map(|rule| rule.split.weights()).collect();
         if self.weights_since.as_ref().is_none_or(|(last, _)| *last != weights) {
             self.weights_since = Some((weights, now));
@@ -123,6 +145,20 @@ impl Memory {
             _ => None,
         };
         seen.gate_held_since = self.gate_held_since;
+    }
+}
+
+impl RuleMemory {
+    /// True if a write whose answer was lost may have been made though it does not show yet.
+    fn is_unclear(&self, now: Timestamp) -> bool {
+        self.attempted.is_some() && self.written.is_some_and(|at| now.since(at) < LAG)
+    }
+
+    fn replace_by(&mut self, fingerprint: &str, now: Timestamp) {
+        let before = std::mem::replace(&mut self.current, fingerprint.to_owned());
+        self.earlier.push(before);
+        self.written = Some(now);
+        self.attempted = None;
     }
 }
 

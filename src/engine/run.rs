@@ -141,7 +141,7 @@ impl<'a, A: Adapter> Run<'a, A> {
             settle: traffic.settle,
             weights_since: None,
         };
-        self.memory.complete(want, &mut seen, self.now());
+        self.memory.recall_notes(&mut seen, self.now());
         let baking = seen.current_record().is_some_and(|(_, r)| matches!(r.progress, Progress::Baking(_)));
         let candidate = candidate(&seen);
         if candidate.is_some() || baking {
@@ -150,7 +150,7 @@ impl<'a, A: Adapter> Run<'a, A> {
         if candidate.is_some_and(|slot| http_can_be_asked(want, &seen, slot)) {
             seen.http = adapter.ask_http(self.rollout).await?;
         }
-        self.memory.complete(want, &mut seen, self.now());
+        self.memory.recall_times(want, &mut seen, self.now());
         self.ports.watcher.observed(&self.rollout.blue_green.name, &seen);
         Ok(Some(seen))
     }
@@ -166,20 +166,18 @@ impl<'a, A: Adapter> Run<'a, A> {
             _ => adapter.apply_workload(self.rollout, action).await,
         };
         let now = self.now();
-        if let Action::WriteRecord { slot, record } | Action::CreateSlot { slot, record, .. } = action {
-            // The machine goes on by what it has decided even while the note can't be kept: a way back to the old
-            // version must not wait for a tag.
-            let uncertain = done.as_ref().is_err_and(|trouble| trouble.kind == TroubleKind::Transient);
-            let is_note = matches!(action, Action::WriteRecord { .. });
-            if done.is_ok() || (uncertain && is_note) {
-                self.memory.record_noted(*slot, record.clone(), done.is_ok(), now);
-            }
-            if uncertain && is_note {
-                if let Err(trouble) = done {
+        if let Action::WriteRecord { slot, record } = action {
+            // A way back to the old version must not wait for a tag; everything else waits until it is kept.
+            let urgent = matches!(record.progress, Progress::Failed(_) | Progress::Returning { .. });
+            match &done {
+                Ok(()) => self.memory.record_noted(*slot, record.clone(), true, now),
+                Err(trouble) if urgent && trouble.kind == TroubleKind::Transient => {
+                    self.memory.record_noted(*slot, record.clone(), false, now);
                     let text = format!("could not keep a note, trying again: {trouble}");
                     self.tell(Event::Trouble { workload: self.name(), text });
+                    return Ok(());
                 }
-                return Ok(());
+                Err(_) => {}
             }
         }
         done?;
@@ -204,16 +202,21 @@ impl<'a, A: Adapter> Run<'a, A> {
             });
         };
         let written = self.ports.adapter.apply_traffic(self.rollout, observed, action).await;
+        let now = self.now();
         match (&written, index) {
-            (Ok(after), Some(index)) => {
-                let now = self.now();
-                self.memory.rule_written(index, after, now);
-            }
+            (Ok(after), Some(index)) => self.memory.rule_written(index, after, now),
             (Err(trouble), Some(index)) if trouble.kind == TroubleKind::Transient => {
-                self.memory.rule_uncertain(index);
+                let attempted = match action {
+                    Action::SetWeights { weights, .. } => *weights,
+                    _ => observed.split.weights(),
+                };
+                self.memory.rule_uncertain(index, attempted, now);
             }
-            (Err(trouble), _) if trouble.kind == TroubleKind::ChangedByOthers => {
-                self.memory.found_changed(trouble.to_string());
+            (Err(trouble), index) if trouble.kind == TroubleKind::ChangedByOthers => {
+                // Right after our own write it may be the observation that was old, not the rule that is new.
+                if !index.is_some_and(|index| self.memory.rule_in_motion(index, now)) {
+                    self.memory.found_changed(trouble.to_string());
+                }
                 return Ok(());
             }
             _ => {}

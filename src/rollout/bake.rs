@@ -28,8 +28,9 @@ pub(super) fn proceed(view: View<'_>, slot: Slot, record: &Record, since: Timest
 pub(super) fn fail(view: View<'_>, slot: Slot, record: &Record, why: String) -> Decision {
     let failed = Record { progress: Progress::Failed(why), ..record.clone() };
     let mut actions = vec![Action::WriteRecord { slot, record: failed }];
-    if let Some(from) = record.from.filter(|_| view.has_weight(slot)) {
-        actions.extend(returning::start(view, from).actions);
+    // Both notes at once: there is a moment less in which a crash leaves only the first.
+    if let Some(from) = record.from {
+        actions.extend(returning::start_or_done(view, from).actions);
     }
     act(Phase::RollingBack, actions)
 }

@@ -136,6 +136,16 @@ fn shift_on(view: View<'_>, slot: Slot, record: &Record, share: u32, since: Time
     give(view, slot, record, next)
 }
 
+/// A first deploy has all weight of some rules already, while the others still name a slot without tasks: healthy
+/// targets are all that is asked for the rest, even if Git wants something else by now.
+pub(super) fn finish_first(view: View<'_>, slot: Slot, record: &Record) -> Decision {
+    let (healthy, required) = (view.slot(slot).targets.healthy, view.required(slot));
+    if healthy < required {
+        return wait(Phase::Shifting, WaitingOn::HealthyTargets { slot, healthy, required });
+    }
+    give(view, slot, record, 100)
+}
+
 /// Brings one more rule to `share`; once all have it, notes that it was reached.
 fn give(view: View<'_>, slot: Slot, record: &Record, share: u32) -> Decision {
     let weights = Weights::percent(slot, share);

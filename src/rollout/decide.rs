@@ -18,7 +18,7 @@ pub fn decide(want: &Desired, seen: &Observation, now: Timestamp) -> Decision {
     }
     match view.current() {
         Some((slot, record)) => match record.progress {
-            Progress::Returning => returning::proceed(view, slot),
+            Progress::Returning { .. } => returning::proceed(view, slot),
             Progress::Failed(_) => after_failure(view, record),
             Progress::Baking(since) => bake::proceed(view, slot, record, since),
             Progress::Rolling | Progress::Ready | Progress::Shifting { .. } => unfinished(view, slot, record),
@@ -32,11 +32,7 @@ pub fn decide(want: &Desired, seen: &Observation, now: Timestamp) -> Decision {
 /// change of the rule by somebody else is noticed.
 fn after_failure(view: View<'_>, record: &Record) -> Decision {
     let Some(from) = record.from else { return settled(view) };
-    if !view.all_to(from) {
-        return returning::start(view, from);
-    }
-    let done = view.next_record(from, None, Progress::Done(view.now));
-    act(Phase::RollingBack, view.owning(from, vec![Action::WriteRecord { slot: from, record: done }]))
+    returning::start_or_done(view, from)
 }
 
 /// A rollout into `slot` has begun and has neither all weight nor failed. One that Git no longer wants, or whose
@@ -50,6 +46,7 @@ fn unfinished(view: View<'_>, slot: Slot, record: &Record) -> Decision {
             let record = view.next_record(from, None, Progress::Done(view.now));
             act(Phase::Live, view.owning(from, vec![Action::WriteRecord { slot: from, record }]))
         }
+        None if weighted && view.unanimous().is_none() => candidate::finish_first(view, slot, record),
         None if given_up && weighted => settled(view),
         from => candidate::proceed(view, slot, from),
     }

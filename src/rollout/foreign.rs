@@ -25,22 +25,21 @@ fn unexpected_share(view: View<'_>) -> Option<String> {
         Progress::Rolling | Progress::Ready => vec![0, shift::next_share(view.want, record.from, 0)],
         Progress::Shifting { share, .. } => vec![*share, shift::next_share(view.want, record.from, *share)],
         Progress::Baking(_) | Progress::Done(_) => vec![100],
-        Progress::Returning | Progress::Failed(_) => return None,
+        Progress::Returning { least, most } => vec![*least, *most, 100],
+        // Cut off between the verdict and the note that traffic returns.
+        Progress::Failed(_) => view.want.steps.iter().map(|step| step.weight).chain([0, 100]).collect(),
     };
-    // On a first deploy nothing serves yet, so the rule may have stood either way.
-    if record.from.is_none() && matches!(record.progress, Progress::Rolling | Progress::Ready) {
-        return None;
-    }
     let odd = view.seen.rules.iter().find(|rule| {
         let weights = rule.split.weights();
         weights.blue + weights.green == 0 || !allowed.contains(&weights.share_percent(slot))
     })?;
     Some(format!(
-        "{} has {}, but {slot} was last given {}%: somebody else changed it; set the weights back, or accept them with \
-         `cutover retry`",
+        "{} has {}, but by the last note on the {slot} service ({}) it gives {slot} {}%: somebody else changed it; set \
+         the weights back, or accept them with `cutover retry`",
         odd.id,
         odd.split.weights(),
-        allowed[0],
+        record.progress,
+        allowed.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or "),
     ))
 }
 

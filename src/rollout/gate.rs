@@ -93,10 +93,13 @@ pub(super) fn failing(view: View<'_>, slot: Slot, record: &Record) -> Option<Str
     None
 }
 
+/// AWS's answers may be some seconds old; what was seen for less long than this may be the past. In seconds.
+const SHORTEST_STABILITY: u64 = 5;
+
 /// How much longer the gates have to stay open.
 pub(super) fn stability_left(want: &Desired, seen: &Observation, now: Timestamp) -> u64 {
     let held = seen.gate_held_since.map_or(0, |since| now.since(since));
-    want.gates.stable_for.saturating_sub(held)
+    want.gates.stable_for.max(SHORTEST_STABILITY).saturating_sub(held)
 }
 
 fn with_trouble(view: View<'_>, slot: Slot, why: &str) -> String {

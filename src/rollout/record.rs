@@ -27,8 +27,9 @@ pub enum Progress {
     Shifting { share: u32, since: Timestamp },
     /// All weight was given at this time; the bake runs.
     Baking(Timestamp),
-    /// Traffic goes (back) to this slot at once: a proven, warm revision needs no gate but healthy targets.
-    Returning,
+    /// Traffic goes (back) to this slot at once: a proven, warm revision needs no gate but healthy targets. The
+    /// smallest and the largest share (percent) that the rules gave it when the return began.
+    Returning { least: u32, most: u32 },
     /// The bake ended at this time; the other slot stays warm for `keepPrevious` from here.
     Done(Timestamp),
     /// It failed or was aborted; the revision is quarantined. The sentence says why.
@@ -42,7 +43,7 @@ impl std::fmt::Display for Progress {
             Progress::Ready => f.write_str("ready, awaiting approval"),
             Progress::Shifting { share, .. } => write!(f, "{share}% reached"),
             Progress::Baking(_) => f.write_str("bake began"),
-            Progress::Returning => f.write_str("traffic returns"),
+            Progress::Returning { .. } => f.write_str("traffic returns"),
             Progress::Done(_) => f.write_str("done"),
             Progress::Failed(why) => write!(f, "failed: {why}"),
         }
@@ -68,7 +69,7 @@ impl Record {
         let progress = match &self.progress {
             Progress::Rolling => "rolling".to_owned(),
             Progress::Ready => "ready".to_owned(),
-            Progress::Returning => "returning".to_owned(),
+            Progress::Returning { least, most } => format!("returning={least}@{most}"),
             Progress::Shifting { share, since } => format!("shifting={share}@{}", since.0),
             Progress::Baking(at) => format!("baking={}", at.0),
             Progress::Done(at) => format!("done={}", at.0),
@@ -93,10 +94,13 @@ impl Record {
         let progress = match rest.split_once('=') {
             None if rest == "rolling" => Progress::Rolling,
             None if rest == "ready" => Progress::Ready,
-            None if rest == "returning" => Progress::Returning,
             Some(("shifting", at)) => {
                 let (share, since) = at.split_once('@')?;
                 Progress::Shifting { share: share.parse().ok()?, since: Timestamp(since.parse().ok()?) }
+            }
+            Some(("returning", shares)) => {
+                let (least, most) = shares.split_once('@')?;
+                Progress::Returning { least: least.parse().ok()?, most: most.parse().ok()? }
             }
             Some(("baking", at)) => Progress::Baking(Timestamp(at.parse().ok()?)),
             Some(("done", at)) => Progress::Done(Timestamp(at.parse().ok()?)),
@@ -122,7 +126,7 @@ mod tests {
         for progress in [
             Progress::Rolling,
             Progress::Ready,
-            Progress::Returning,
+            Progress::Returning { least: 0, most: 50 },
             Progress::Shifting { share: 10, since: Timestamp(4) },
             Progress::Baking(Timestamp(5)),
             Progress::Done(Timestamp(6)),

@@ -8,7 +8,18 @@ use crate::model::{Slot, Weights};
 
 /// Notes that traffic shall return to `slot`, before the first rule is touched.
 pub(super) fn start(view: View<'_>, slot: Slot) -> Decision {
-    let record = view.next_record(slot, Some(slot.other()), Progress::Returning);
+    let shares = view.seen.rules.iter().map(|rule| rule.split.weights().share_percent(slot));
+    let (least, most) = shares.fold((100, 0), |(least, most), share| (least.min(share), most.max(share)));
+    let record = view.next_record(slot, Some(slot.other()), Progress::Returning { least, most });
+    act(Phase::RollingBack, view.owning(slot, vec![Action::WriteRecord { slot, record }]))
+}
+
+/// Notes that traffic shall return to `slot` or, where all of it is there, that this is so.
+pub(super) fn start_or_done(view: View<'_>, slot: Slot) -> Decision {
+    if !view.all_to(slot) {
+        return start(view, slot);
+    }
+    let record = view.next_record(slot, None, Progress::Done(view.now));
     act(Phase::RollingBack, view.owning(slot, vec![Action::WriteRecord { slot, record }]))
 }
 

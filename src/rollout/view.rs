@@ -69,7 +69,10 @@ impl<'a> View<'a> {
         let served = self.current().is_some_and(|(_, record)| record.from == Some(slot));
         let passed = self.slot(slot).record.as_ref().is_some_and(|record| {
             record.revision == self.want.revision
-                && matches!(record.progress, Progress::Done(_) | Progress::Baking(_) | Progress::Returning)
+                && matches!(
+                    record.progress,
+                    Progress::Done(_) | Progress::Baking(_) | Progress::Returning { .. }
+                )
         });
         served || passed
     }

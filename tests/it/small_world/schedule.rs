@@ -1,0 +1,269 @@
+//! Drives runs over a small world second by second, with commits, people, crashes and faults in between.
+
+use super::random::Random;
+use super::world::{Faults, Kind, START, World};
+use cutover::engine::{Ports, Rollout, Run, RunEnd, Silent, StopSignal};
+use cutover::model::{
+    Alb, BlueGreen, Container, Gates, Listeners, Service, Slot, Step, TargetGroups, TaskDefinitionRef,
+    WorkloadRef,
+};
+use cutover::rollout::{Outcome, RuleSplit};
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+/// What happens to the world at a second of the schedule.
+#[derive(Clone, Debug)]
+pub enum Happening {
+    Commit(usize),
+    HumanEdits { rule: usize, blue: u32 },
+    HumanPutsBack { rule: usize },
+    Abort,
+    Promote,
+    Crash,
+    Quiet,
+}
+
+/// The documents of a small world.
+pub fn rollout(count: Option<u32>, steps: Vec<Step>, gates: Gates, bake: u64, keep: u64) -> Rollout {
+    let spec = count.map_or(serde_json::json!({}), |count| serde_json::json!({"desiredCount": count}));
+    Rollout {
+        application: "shop".into(),
+        commit: "0".repeat(40),
+        blue_green: BlueGreen {
+            name: "web".into(),
+            origin: Default::default(),
+            workload_ref: WorkloadRef { kind: "Service".into(), name: "web".into() },
+            container: Container { name: "app".into(), port: 8080 },
+            alb: Alb {
+                production_listener_rule: Listeners::One("rule-1".into()),
+                target_groups: TargetGroups { blue: "blue".into(), green: "green".into() },
+                ..Alb::default()
+            },
+            slots: Default::default(),
+            steps,
+            gates,
+            bake_time: bake,
+            keep_previous: keep,
+            deadline: 200,
+        },
+        service: Service {
+            name: "web".into(),
+            origin: Default::default(),
+            spec,
+            task_definition: TaskDefinitionRef::Document("web".into()),
+        },
+        task_definition: None,
+    }
+}
+
+/// Runs over and over, as a controller or a CI job would, for `seconds`; `happenings` are (second, what), in order.
+/// Returns how each run ended.
+pub async fn drive(
+    world: &World,
+    rollout: &Rollout,
+    seconds: u64,
+    happenings: &[(u64, Happening)],
+) -> Vec<RunEnd> {
+    let ends = RefCell::new(vec![]);
+    let mut controller = controller(world, rollout, &ends);
+    let mut coming = happenings.iter().peekable();
+    let mut put_back: Option<RuleSplit> = None;
+    for second in 1..=seconds {
+        let tick = tokio::time::sleep(Duration::from_secs(1));
+        tokio::pin!(tick);
+        tokio::select! {
+            () = &mut controller => unreachable!("the controller never ends"),
+            () = &mut tick => {}
+        }
+        while let Some((_, what)) = coming.next_if(|(at, _)| *at <= second) {
+            if matches!(what, Happening::Crash) {
+                world.crashed.set(true);
+            }
+            happen(world, what, &mut put_back);
+            ends.borrow_mut().clear();
+        }
+        if world.crashed.get() {
+            world.note("the process is killed and started again".into());
+            controller = self::controller(world, rollout, &ends);
+            world.crashed.set(false);
+            world.crash.set(None);
+        }
+        world.check_traffic();
+        if coming.peek().is_none() && settled(&ends.borrow()) {
+            break;
+        }
+    }
+    drop(controller);
+    ends.into_inner()
+}
+
+/// Nothing more will happen: three runs in a row ended alike.
+fn settled(ends: &[RunEnd]) -> bool {
+    matches!(ends, [.., a, b, c] if a == b && b == c)
+}
+
+fn controller<'a>(
+    world: &'a World,
+    rollout: &'a Rollout,
+    ends: &'a RefCell<Vec<RunEnd>>,
+) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
+    Box::pin(async move {
+        loop {
+            let stop = StopSignal::default();
+            let ports = Ports { adapter: world, watcher: &Silent };
+            let end = Run::new(ports, rollout).to_the_end(Duration::from_secs(900), &stop).await;
+            if ends.borrow().last() != Some(&end) {
+                world.note(format!("run ended: {end:?}"));
+            }
+            ends.borrow_mut().push(end);
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+    })
+}
+
+fn happen(world: &World, what: &Happening, put_back: &mut Option<RuleSplit>) {
+    world.note(format!("{what:?}"));
+    match what {
+        Happening::Commit(version) => {
+            if world.wanted.replace(*version) != *version {
+                world.failed.borrow_mut().clear();
+            }
+        }
+        Happening::HumanEdits { rule, blue } => {
+            let mut state = world.state.borrow_mut();
+            *put_back = Some(state.rules[*rule].split.clone());
+            let weights = cutover::model::Weights { blue: *blue, green: 100 - blue };
+            state.rules[*rule].split = RuleSplit::Both(weights);
+            world.human.borrow_mut().insert(*rule);
+            world.must_serve.set(false);
+        }
+        Happening::HumanPutsBack { rule } => {
+            if let Some(split) = put_back.take() {
+                world.state.borrow_mut().rules[*rule].split = split;
+            }
+            world.human.borrow_mut().remove(rule);
+        }
+        Happening::Abort | Happening::Promote => {
+            let mut state = world.state.borrow_mut();
+            let sequence = |slot: Slot, state: &super::world::State| {
+                state.slots.get(slot).as_ref().and_then(|s| s.record.as_ref()).map(|r| r.sequence)
+            };
+            let Some(slot) = Slot::BOTH.into_iter().max_by_key(|slot| sequence(*slot, &state)) else {
+                return;
+            };
+            let number = sequence(slot, &state);
+            if let Some(service) = state.slots.get_mut(slot) {
+                match what {
+                    Happening::Abort => service.signals.abort = number,
+                    _ => service.signals.promote = number,
+                }
+            }
+        }
+        Happening::Crash => {}
+        Happening::Quiet => world.faults.set(Faults::default()),
+    }
+}
+
+/// One random schedule, made from its seed alone. Returns the world as it ended, and how the last run ended.
+pub async fn random_schedule(seed: u64) -> (World, Option<RunEnd>) {
+    let mut random = Random(seed);
+    let others = [Kind::Good, Kind::Good, Kind::NeverHealthy, Kind::CrashLoop, Kind::RingsAlarm];
+    let kinds: Vec<Kind> =
+        std::iter::once(Kind::Good).chain((0..3).map(|_| random.pick(&others))).chain([Kind::Good]).collect();
+    let last = kinds.len() - 1;
+    let rules = 1 + usize::try_from(random.below(2)).unwrap_or(0);
+    let percent = random.pick(&[100, 100, 50]);
+    let world = World::new(seed, kinds, rules, percent);
+    let tenth = Step { weight: 10, hold: random.below(20) };
+    let steps = random.pick(&[
+        vec![Step { weight: 100, hold: 0 }],
+        vec![tenth, Step { weight: 100, hold: 0 }],
+        vec![tenth, Step { weight: 50, hold: 5 }, Step { weight: 100, hold: 0 }],
+    ]);
+    let gates = Gates {
+        healthy_targets: percent,
+        stable_for: random.below(12),
+        alarms: vec!["errors".into()],
+        approval: random.below(5) == 0,
+        ..Gates::default()
+    };
+    let approval = gates.approval;
+    let count = 1 + u32::try_from(random.below(3)).unwrap_or(0);
+    let declared = random.pick(&[Some(count), None]);
+    let bake = random.pick(&[0, 15, 40]);
+    let keep = random.pick(&[0, 60, 100_000]);
+    let rollout = rollout(declared, steps, gates, bake, keep);
+    if random.below(4) > 0 {
+        world.install(Slot::Blue, 0, count, random.below(2) == 0, None);
+        world.must_serve.set(true);
+    }
+    let level = random.pick(&[0, 0, 5, 15]);
+    world.faults.set(Faults {
+        read_fails: level,
+        write_fails: level,
+        answer_lost: level,
+        stale: random.pick(&[0, 10]),
+        flap: random.pick(&[0, 3]),
+    });
+    let mut happenings = vec![(0, Happening::Commit(0))];
+    let (mut at, quiet) = (1, 700);
+    while at < quiet {
+        let what = match random.below(10) {
+            0..=3 => Happening::Commit(usize::try_from(random.below(last as u64)).unwrap_or(0)),
+            4 => Happening::Abort,
+            5 | 6 => Happening::Promote,
+            7 | 8 => Happening::Crash,
+            _ if random.below(3) == 0 => {
+                let rule = usize::try_from(random.below(rules as u64)).unwrap_or(0);
+                happenings.push((at, Happening::HumanEdits { rule, blue: 33 }));
+                at += 30 + random.below(60);
+                Happening::HumanPutsBack { rule }
+            }
+            _ => Happening::Crash,
+        };
+        happenings.push((at, what));
+        at += 1 + random.below(120);
+    }
+    happenings.push((at, Happening::Quiet));
+    // The commit that fixes everything, and somebody who approves it.
+    happenings.push((at, Happening::Commit(last)));
+    if approval {
+        happenings.extend((1..30).map(|n| (at + n * 50, Happening::Promote)));
+    }
+    let mut ends = drive(&world, &rollout, at + 2_500, &happenings).await;
+    (world, ends.pop())
+}
+
+/// What must hold at the end of a random schedule; an empty list is good.
+pub fn judge(world: &World, end: Option<&RunEnd>) -> Vec<String> {
+    let mut wrong = world.violations.borrow().clone();
+    let ringing = Slot::BOTH.into_iter().any(|slot| {
+        let state = world.state.borrow();
+        let weighted = state.rules.iter().any(|rule| rule.split.weights().of(slot) > 0);
+        weighted && state.slots.get(slot).as_ref().is_some_and(|s| world.kinds[s.version] == Kind::RingsAlarm)
+    });
+    if ringing && matches!(end, Some(RunEnd::Outcome(Outcome::Failed { reason })) if reason.contains("alarm"))
+    {
+        // The alarm rings for the version that serves, and the documents say that nothing is shifted while it does.
+        return wrong;
+    }
+    if end != Some(&RunEnd::Outcome(Outcome::Done)) {
+        wrong.push(format!("the fixing commit did not go live: {end:?}"));
+    }
+    let state = world.state.borrow();
+    for rule in &state.rules {
+        let serving = Slot::BOTH.into_iter().find(|slot| rule.split.weights().all_to(*slot));
+        let version = serving.and_then(|slot| state.slots.get(slot).as_ref()).map(|service| service.version);
+        if version != Some(world.wanted.get()) {
+            wrong.push(format!("live is {version:?}, wanted {}", world.wanted.get()));
+        }
+    }
+    wrong
+}
+
+/// The log of a schedule, for a person who looks into a failing seed.
+pub fn story(world: &World) -> String {
+    format!("kinds {:?}, start {START}\n{}", world.kinds, world.log.borrow().join("\n"))
+}

@@ -1,0 +1,506 @@
+//! A world of one workload in memory: two slots, one or two rules, tasks that come up, fail or flap, and a check of the
+//! invariants at every write and every second. It knows nothing of how the machine decides.
+
+use super::random::Random;
+use cutover::engine::{
+    Gating, Guard, Rollout, TimeSource, Traffic, TrafficReading, Trouble, TroubleKind, Workloads,
+};
+use cutover::model::{BySlot, RevisionId, Seconds, Slot, Timestamp, Weights};
+use cutover::rollout::{
+    Action, Alarm, AlarmState, Content, HttpAnswer, Record, RuleObservation, RuleSplit, Signals,
+    SlotObservation, Stage, Targets, Workload,
+};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, VecDeque};
+
+pub const START: u64 = 1_800_000_000;
+pub const SETTLE: Seconds = 10;
+
+/// How a version behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Good,
+    NeverHealthy,
+    CrashLoop,
+    /// Comes up, but rings the alarm once it has weight.
+    RingsAlarm,
+}
+
+#[derive(Clone, Debug)]
+struct Task {
+    started: u64,
+    ready_after: u64,
+    down_until: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Service {
+    pub version: usize,
+    pub count: u32,
+    tasks: Vec<Task>,
+    pub record: Option<Record>,
+    pub signals: Signals,
+    pub owned: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Rule {
+    pub split: RuleSplit,
+    writes: u64,
+    changed: u64,
+}
+
+/// What AWS would answer; kept for a while so that answers can be stale.
+#[derive(Clone, Debug)]
+pub struct State {
+    pub slots: BySlot<Option<Service>>,
+    pub rules: Vec<Rule>,
+}
+
+/// What may go wrong, each in percent of the calls.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faults {
+    pub read_fails: u64,
+    pub write_fails: u64,
+    pub answer_lost: u64,
+    pub stale: u64,
+    pub flap: u64,
+}
+
+pub struct World {
+    pub state: RefCell<State>,
+    history: RefCell<VecDeque<(u64, State)>>,
+    pub kinds: Vec<Kind>,
+    pub wanted: Cell<usize>,
+    pub faults: Cell<Faults>,
+    pub percent: u32,
+    pub random: RefCell<Random>,
+    pub violations: RefCell<Vec<String>>,
+    pub log: RefCell<Vec<String>>,
+    pub writes: Cell<u64>,
+    pub tasks_started: Cell<u64>,
+    pub weight_writes: Cell<u64>,
+    /// Rules changed by a human and not yet put back.
+    pub human: RefCell<BTreeSet<usize>>,
+    /// Versions that failed and may not get weight again, until somebody retries.
+    pub failed: RefCell<BTreeSet<usize>>,
+    /// Stop the run right at this write: before it, or after it with the answer lost.
+    pub crash: Cell<Option<(u64, bool)>>,
+    pub crashed: Cell<bool>,
+    /// False as long as production is down for a reason that is not ours (first deploy, foreign edits).
+    pub must_serve: Cell<bool>,
+    begin: tokio::time::Instant,
+}
+
+impl World {
+    pub fn new(seed: u64, kinds: Vec<Kind>, rules: usize, percent: u32) -> World {
+        let rule = Rule { split: RuleSplit::Only(Slot::Blue), writes: 0, changed: START };
+        World {
+            state: RefCell::new(State { slots: BySlot::default(), rules: vec![rule; rules] }),
+            history: RefCell::default(),
+            kinds,
+            wanted: Cell::new(0),
+            faults: Cell::default(),
+            percent,
+            random: RefCell::new(Random(seed)),
+            violations: RefCell::default(),
+            log: RefCell::default(),
+            writes: Cell::new(0),
+            tasks_started: Cell::new(0),
+            weight_writes: Cell::new(0),
+            human: RefCell::default(),
+            failed: RefCell::default(),
+            crash: Cell::new(None),
+            crashed: Cell::new(false),
+            must_serve: Cell::new(false),
+            begin: tokio::time::Instant::now(),
+        }
+    }
+
+    pub fn time(&self) -> u64 {
+        START + self.begin.elapsed().as_secs()
+    }
+
+    /// A service that has been running `version` for long, in `slot`.
+    pub fn install(&self, slot: Slot, version: usize, count: u32, owned: bool, record: Option<Record>) {
+        let task = Task { started: START - 1_000, ready_after: 0, down_until: 0 };
+        let tasks = vec![task; count as usize];
+        *self.state.borrow_mut().slots.get_mut(slot) =
+            Some(Service { version, count, tasks, record, signals: Signals::default(), owned });
+    }
+
+    pub fn broken(&self, what: String) {
+        self.violations.borrow_mut().push(format!("t={} {what}", self.time() - START));
+    }
+
+    pub fn note(&self, what: String) {
+        self.log.borrow_mut().push(format!("t={} {what}", self.time() - START));
+    }
+
+    pub fn healthy(&self, slot: Slot) -> u32 {
+        healthy(&self.state.borrow(), slot, self.time(), &self.kinds).0
+    }
+
+    /// Called each second: no request may fail, none may reach a version that never passed a gate.
+    pub fn check_traffic(&self) {
+        let (now, state) = (self.time(), self.state.borrow());
+        for rule in &state.rules {
+            for slot in Slot::BOTH {
+                if rule.split.weights().of(slot) == 0 || !self.must_serve.get() {
+                    continue;
+                }
+                if healthy(&state, slot, now, &self.kinds).1 == 0 {
+                    self.broken(format!("requests to {slot} fail: no task runs"));
+                }
+                let kind = state.slots.get(slot).as_ref().map(|service| self.kinds[service.version]);
+                if matches!(kind, Some(Kind::NeverHealthy | Kind::CrashLoop)) {
+                    self.broken(format!("{slot} serves a version that can't pass its gate"));
+                }
+            }
+        }
+        drop(state);
+        self.remember();
+    }
+
+    fn remember(&self) {
+        if self.faults.get().stale == 0 {
+            return;
+        }
+        let mut history = self.history.borrow_mut();
+        history.push_back((self.time(), self.state.borrow().clone()));
+        while history.len() > 8 {
+            history.pop_front();
+        }
+    }
+
+    fn chance(&self, percent: u64) -> bool {
+        percent > 0 && self.random.borrow_mut().below(100) < percent
+    }
+
+    /// The state a read answers: now's, or one of a few seconds ago.
+    fn read(&self, doing: &str) -> Result<State, Trouble> {
+        if self.chance(self.faults.get().read_fails) {
+            return Err(transient(doing));
+        }
+        if self.chance(self.faults.get().flap) {
+            self.flap();
+        }
+        if self.chance(self.faults.get().stale) {
+            let history = self.history.borrow();
+            let recent: Vec<_> = history.iter().filter(|(at, _)| self.time() - at <= 5).collect();
+            if !recent.is_empty() {
+                let pick = self.random.borrow_mut().below(recent.len() as u64);
+                return Ok(recent[usize::try_from(pick).unwrap_or(0)].1.clone());
+            }
+        }
+        Ok(self.state.borrow().clone())
+    }
+
+    fn flap(&self) {
+        let now = self.time();
+        let mut random = self.random.borrow_mut();
+        let slot = if random.below(2) == 0 { Slot::Blue } else { Slot::Green };
+        // Never a slot with weight: losing production targets is not something a deploy tool can prevent.
+        if self.state.borrow().rules.iter().any(|rule| rule.split.weights().of(slot) > 0) {
+            return;
+        }
+        if let Some(service) = self.state.borrow_mut().slots.get_mut(slot)
+            && let Some(task) = service.tasks.first_mut()
+        {
+            task.down_until = now + 1 + random.below(20);
+        }
+    }
+
+    /// Runs one write with its faults: it may fail before its effect, or its answer may be lost after it.
+    fn write<T>(&self, doing: &str, effect: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
+        if self.crashed.get() {
+            return Err(transient("the process is dead"));
+        }
+        self.remember();
+        let number = self.writes.get() + 1;
+        self.writes.set(number);
+        if self.crash.get() == Some((number, false)) {
+            self.crashed.set(true);
+            return Err(transient("killed before the write"));
+        }
+        if self.chance(self.faults.get().write_fails) {
+            return Err(transient(doing));
+        }
+        self.note(format!("write {number}: {doing}"));
+        let done = effect()?;
+        if self.crash.get() == Some((number, true)) {
+            self.crashed.set(true);
+            return Err(transient("killed after the write"));
+        }
+        if self.chance(self.faults.get().answer_lost) {
+            return Err(transient(doing));
+        }
+        Ok(done)
+    }
+
+    fn start_tasks(&self, service: &mut Service, count: u32) {
+        while service.tasks.len() < count as usize {
+            let ready_after = 2 + self.random.borrow_mut().below(20);
+            service.tasks.push(Task { started: self.time(), ready_after, down_until: 0 });
+            self.tasks_started.set(self.tasks_started.get() + 1);
+        }
+        service.tasks.truncate(count as usize);
+        service.count = count;
+    }
+
+    /// Invariant 3: what has weight, or had it a moment ago, or is the way back of a bake, stays as it is.
+    fn must_be_idle(&self, slot: Slot, doing: &str) {
+        if self.faults.get().stale > 0 && !self.human.borrow().is_empty() {
+            return; // what a human did a moment ago may not show in any answer yet
+        }
+        let state = self.state.borrow();
+        for rule in &state.rules {
+            if rule.split.weights().of(slot) > 0 {
+                self.broken(format!("{doing}: {slot} has weight"));
+            } else if self.time() - rule.changed < SETTLE && rule.writes > 0 {
+                self.broken(format!("{doing}: {slot} lost its weight {}s ago", self.time() - rule.changed));
+            }
+        }
+        let records =
+            Slot::BOTH.map(|s| state.slots.get(s).as_ref().and_then(|service| service.record.clone()));
+        let current = records.iter().flatten().max_by_key(|record| record.sequence);
+        if current.is_some_and(|r| {
+            matches!(r.progress, cutover::rollout::Progress::Baking(_)) && r.from == Some(slot)
+        }) {
+            self.broken(format!("{doing}: {slot} is the way back of a bake"));
+        }
+    }
+
+    fn do_workload(&self, action: &Action) {
+        let wanted = self.wanted.get();
+        match action {
+            Action::CreateSlot { slot, count, record } => {
+                if self.state.borrow().slots.get(*slot).is_some() {
+                    return; // the same client token: AWS answers with the service that is there
+                }
+                let mut service = Service {
+                    version: wanted,
+                    count: 0,
+                    tasks: vec![],
+                    record: Some(record.clone()),
+                    signals: Signals::default(),
+                    owned: true,
+                };
+                self.start_tasks(&mut service, *count);
+                *self.state.borrow_mut().slots.get_mut(*slot) = Some(service);
+            }
+            Action::UpdateSlot { slot, count } => {
+                self.must_be_idle(*slot, "update");
+                let mut state = self.state.borrow_mut();
+                let Some(service) = state.slots.get_mut(*slot) else { return };
+                if service.version != wanted {
+                    service.version = wanted;
+                    service.tasks.clear();
+                }
+                self.start_tasks(service, *count);
+            }
+            Action::ScaleSlot { slot, count } => {
+                let before = self.state.borrow().slots.get(*slot).as_ref().map_or(0, |service| service.count);
+                if *count < before {
+                    self.must_be_idle(*slot, "scale down");
+                }
+                if let Some(service) = self.state.borrow_mut().slots.get_mut(*slot) {
+                    self.start_tasks(service, *count);
+                }
+            }
+            Action::AdoptSlot { slot } => {
+                if let Some(service) = self.state.borrow_mut().slots.get_mut(*slot) {
+                    service.owned = true;
+                }
+            }
+            Action::WriteRecord { slot, record } => {
+                if let Some(service) = self.state.borrow_mut().slots.get_mut(*slot) {
+                    let failed = matches!(record.progress, cutover::rollout::Progress::Failed(_));
+                    // With nothing to go back to it goes on serving.
+                    if failed && record.from.is_some() {
+                        self.failed.borrow_mut().insert(service.version);
+                    }
+                    service.record = Some(record.clone());
+                }
+            }
+            _ => self.broken(format!("not a workload action: {action:?}")),
+        }
+    }
+
+    /// Invariants 1 and 2, asked of the world as it is and not as it was read.
+    fn may_get_weight(&self, rule: usize, weights: Weights) {
+        let before = self.state.borrow().rules[rule].split.weights();
+        for slot in Slot::BOTH {
+            if weights.of(slot) <= before.of(slot) {
+                continue;
+            }
+            let (healthy, other) = (self.healthy(slot), self.healthy(slot.other()));
+            let count = self.state.borrow().slots.get(slot).as_ref().map_or(0, |service| service.count);
+            let asked = (count * self.percent).div_ceil(100).max(1);
+            let stale = self.faults.get().stale > 0 || self.faults.get().flap > 0;
+            if healthy < asked.min(other.max(1)) && !stale {
+                self.broken(format!("{slot} gets weight with {healthy} of {asked} healthy"));
+            }
+            let version = self.state.borrow().slots.get(slot).as_ref().map(|service| service.version);
+            if version.is_some_and(|version| self.failed.borrow().contains(&version)) {
+                self.broken(format!("{slot} gets weight with a quarantined version"));
+            }
+        }
+        if self.human.borrow().contains(&rule) {
+            self.broken(format!("rule {rule} is overwritten though a human changed it"));
+        }
+    }
+}
+
+fn transient(doing: &str) -> Trouble {
+    Trouble { kind: TroubleKind::Transient, doing: doing.into(), message: "fault".into() }
+}
+
+/// Healthy targets and tasks that can answer a request, of a slot.
+fn healthy(state: &State, slot: Slot, now: u64, kinds: &[Kind]) -> (u32, u32) {
+    let Some(service) = state.slots.get(slot) else { return (0, 0) };
+    let named = state.rules.iter().any(|rule| match &rule.split {
+        RuleSplit::Both(_) => true,
+        RuleSplit::Only(only) => *only == slot,
+        RuleSplit::Neither(_) => false,
+    });
+    let up = service.tasks.iter().filter(|task| now >= task.started + task.ready_after);
+    let up = match kinds[service.version] {
+        Kind::Good | Kind::RingsAlarm => u32::try_from(up.clone().count()).unwrap_or(0),
+        Kind::NeverHealthy | Kind::CrashLoop => 0,
+    };
+    let flapping = service.tasks.iter().filter(|task| task.down_until > now).count();
+    let healthy = up.saturating_sub(u32::try_from(flapping).unwrap_or(0));
+    (if named { healthy } else { 0 }, up)
+}
+
+impl Workloads for World {
+    async fn desired_revision(&self, _: &Rollout) -> Result<RevisionId, Trouble> {
+        Ok(revision(self.wanted.get()))
+    }
+
+    async fn observe_slots(&self, _: &Rollout) -> Result<BySlot<SlotObservation>, Trouble> {
+        let (state, now) = (self.read("DescribeServices")?, self.time());
+        Ok(BySlot::from_fn(|slot| {
+            let Some(service) = state.slots.get(slot) else { return SlotObservation::default() };
+            let crash = self.kinds[service.version] == Kind::CrashLoop;
+            let running = service.tasks.iter().filter(|task| now > task.started).count();
+            let running = if crash { 0 } else { u32::try_from(running).unwrap_or(0) };
+            let content =
+                if service.version == self.wanted.get() { Content::Desired } else { Content::Other };
+            SlotObservation {
+                workload: Workload::Present {
+                    content,
+                    desired_count: service.count,
+                    running,
+                    pending: service.count - running.min(service.count),
+                    stage: if running >= service.count { Stage::Steady } else { Stage::InProgress },
+                    owned: service.owned,
+                    label: format!("v{}", service.version),
+                    troubles: vec![],
+                },
+                targets: Targets::default(),
+                record: service.record.clone(),
+                signals: service.signals,
+            }
+        }))
+    }
+
+    async fn apply_workload(&self, _: &Rollout, action: &Action) -> Result<(), Trouble> {
+        self.write(&action.to_string(), || {
+            self.do_workload(action);
+            Ok(())
+        })
+    }
+}
+
+impl Traffic for World {
+    async fn observe_traffic(&self, _: &Rollout) -> Result<TrafficReading, Trouble> {
+        let (state, now) = (self.read("DescribeRules")?, self.time());
+        let targets = BySlot::from_fn(|slot| {
+            let (healthy, _) = healthy(&state, slot, now, &self.kinds);
+            let count = state.slots.get(slot).as_ref().map_or(0, |service| service.count);
+            Targets { healthy, unhealthy: count - healthy.min(count), ..Targets::default() }
+        });
+        let rules = state.rules.iter().enumerate().map(|(index, rule)| observation(index, rule)).collect();
+        Ok(TrafficReading { rules, test_rule: None, targets, settle: SETTLE })
+    }
+
+    async fn apply_traffic(
+        &self,
+        _: &Rollout,
+        observed: &RuleObservation,
+        action: &Action,
+    ) -> Result<RuleObservation, Trouble> {
+        let (index, split) = match action {
+            Action::NameGroup { rule, .. } => {
+                (*rule, RuleSplit::Both(self.state.borrow().rules[*rule].split.weights()))
+            }
+            Action::SetWeights { rule, weights } => (*rule, RuleSplit::Both(*weights)),
+            _ => return Err(transient("not a traffic action")),
+        };
+        let found = observation(index, &self.state.borrow().rules[index]);
+        if found.fingerprint != observed.fingerprint {
+            return Err(Trouble {
+                kind: TroubleKind::ChangedByOthers,
+                doing: format!("ModifyRule {index}"),
+                message: format!("it has {} and was read with {}", found.fingerprint, observed.fingerprint),
+            });
+        }
+        self.write(&action.to_string(), || {
+            if let Action::SetWeights { weights, .. } = action {
+                self.may_get_weight(index, *weights);
+                self.weight_writes.set(self.weight_writes.get() + 1);
+            }
+            let mut state = self.state.borrow_mut();
+            let rule = &mut state.rules[index];
+            if rule.split.weights() != split.weights() {
+                rule.changed = self.time();
+            }
+            rule.writes += 1;
+            rule.split = split;
+            Ok(observation(index, rule))
+        })
+    }
+}
+
+impl Gating for World {
+    async fn read_alarms(&self, names: &[String]) -> Result<Vec<Alarm>, Trouble> {
+        let state = self.read("DescribeAlarms")?;
+        let ringing = Slot::BOTH.into_iter().any(|slot| {
+            let weighted = state.rules.iter().any(|rule| rule.split.weights().of(slot) > 0);
+            let service = state.slots.get(slot).as_ref();
+            weighted && service.is_some_and(|s| self.kinds[s.version] == Kind::RingsAlarm)
+        });
+        let of = |name: &String| Alarm {
+            name: name.clone(),
+            state: if ringing { AlarmState::Alarm } else { AlarmState::Ok },
+        };
+        Ok(names.iter().map(of).collect())
+    }
+
+    async fn ask_http(&self, _: &Rollout) -> Result<Vec<HttpAnswer>, Trouble> {
+        Ok(vec![])
+    }
+}
+
+impl Guard for World {
+    async fn check_lease(&self) -> Result<(), Trouble> {
+        Ok(())
+    }
+}
+
+impl TimeSource for World {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.time())
+    }
+}
+
+pub fn revision(version: usize) -> RevisionId {
+    RevisionId(format!("{version:016x}"))
+}
+
+fn observation(index: usize, rule: &Rule) -> RuleObservation {
+    let fingerprint = format!("{} {:?}", rule.writes, rule.split);
+    RuleObservation { id: format!("rule-{}", index + 1), split: rule.split.clone(), fingerprint }
+}
