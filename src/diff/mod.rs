@@ -22,7 +22,7 @@ pub use mask::{MASKED, MASKED_CHANGED, mask};
 pub use normalise::normal_form;
 pub use rules::same_reference;
 pub use unified::{Hunk, Line, Side, UnifiedDiff};
-pub use yaml::to_yaml;
+pub use yaml::{is_printable, to_yaml};
 
 #[cfg(test)]
 mod noise;

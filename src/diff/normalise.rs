@@ -1,7 +1,7 @@
 //! One form for what means the same: spellings, AWS's own fields, defaults, order. Works on one side alone; what needs
 //! both sides (references, declared fields only) is in `align`.
 
-use super::rules::{Node, Order, Spelling, rules_of};
+use super::rules::{Node, Order, Spelling, rules_of, short_name};
 use crate::model::{Kind, marks};
 use serde_json::{Map, Number, Value};
 
@@ -101,6 +101,7 @@ fn spelt_scalar(value: &Value, spelling: Option<Spelling>) -> Value {
         Some(Spelling::Flag) => text.to_ascii_lowercase().parse::<bool>().ok().map(Value::from),
         Some(Spelling::Cpu) => units(text, &[("vcpu", 1024)]).map(Value::from),
         Some(Spelling::Memory) => units(text, &[("gb", 1024), ("mb", 1)]).map(Value::from),
+        Some(Spelling::ShortName) => Some(Value::from(short_name(text))),
         Some(Spelling::Alias(names)) => {
             names.iter().find(|(from, _)| *from == text).map(|(_, to)| Value::from(*to))
         }

@@ -46,6 +46,8 @@ pub(super) enum Rule {
     Alias(&'static [(&'static str, &'static str)]),
     /// An ARN or the short name in it.
     Reference,
+    /// Always the short name in an ARN, since account and region can only be our own.
+    ShortName,
     /// A list whose order does not matter.
     Set,
     /// A list whose order does not matter and whose elements are known by these fields.
@@ -77,6 +79,7 @@ pub(super) enum Spelling {
     Text,
     Cpu,
     Memory,
+    ShortName,
     Alias(&'static [(&'static str, &'static str)]),
 }
 
@@ -141,6 +144,7 @@ impl Node {
             Rule::Memory => self.spelling = Some(Spelling::Memory),
             Rule::Alias(names) => self.spelling = Some(Spelling::Alias(names)),
             Rule::Reference => self.reference = true,
+            Rule::ShortName => self.spelling = Some(Spelling::ShortName),
             Rule::Set => self.order = Order::Set,
             Rule::Keyed(keys) => self.order = Order::Keyed(keys),
             Rule::Tags => {
@@ -187,7 +191,7 @@ impl Node {
 }
 
 /// The short name in an ARN (`web:42`, `web-tg`, `my-role`); other text as it is.
-fn short_name(text: &str) -> &str {
+pub(super) fn short_name(text: &str) -> &str {
     if !text.starts_with("arn:") {
         return text;
     }
@@ -213,12 +217,12 @@ pub(super) const DISABLED: Rule = Rule::Default(Literal::Text("DISABLED"));
 
 /// The service's rules. `serviceName` is what the service was found by, `cluster` where, so neither is compared.
 const SERVICE: &[(&str, &[Rule])] = {
-    use Rule::{Default, Flag, Keyed, Map, Number, Reference, Secret, Set, Skip, Tags, Text};
+    use Rule::{Default, Flag, Keyed, Map, Number, Reference, Secret, Set, ShortName, Skip, Tags, Text};
     &[
         ("cluster", &[Skip]),
         ("serviceName", &[Skip]),
         ("clientToken", &[Skip]),
-        ("taskDefinition", &[Reference]),
+        ("taskDefinition", &[ShortName]),
         ("role", &[Reference]),
         ("desiredCount", &[Number]),
         ("availabilityZoneRebalancing", &[DISABLED]),

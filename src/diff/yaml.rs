@@ -142,9 +142,9 @@ fn text(string: &str) -> String {
     quoted
 }
 
-/// False for control characters, for those that turn the direction of text or are not seen, and for what is not a
-/// character.
-pub(crate) fn is_printable(c: char) -> bool {
+/// False for control characters (a terminal acts on them), for those that turn the direction of text or are not seen,
+/// and for what is not a character.
+pub fn is_printable(c: char) -> bool {
     !c.is_control()
         && !matches!(u32::from(c), 0x00AD | 0x061C | 0x200B..=0x200F | 0x2028..=0x202E | 0x2060..=0x206F
             | 0xFE00..=0xFE0F | 0xFEFF | 0xFFF9..=0xFFFF | 0xE0000..=0xE0FFF)

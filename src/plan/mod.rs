@@ -1,1 +1,34 @@
 //! What a sync would do, as data and as text. Pure.
+//!
+//! `assemble` makes the plan from documents and what is live; `forecast` asks the cutover machine itself what it will
+//! do if all goes well; `prune` decides what may be deleted; `summary`, `render` and `json` print.
+
+mod assemble;
+mod blue_green;
+mod data;
+mod forecast;
+mod json;
+mod live;
+mod palette;
+mod prune;
+mod render;
+mod rolling;
+mod slot_spec;
+mod summary;
+mod task_definition;
+mod traffic;
+mod words;
+
+pub use assemble::assemble;
+pub use data::{Change, Plan, PlanItem, RuleKind, TrafficChange};
+pub use json::to_json;
+pub use live::{Live, LiveRevision, LiveRollout};
+pub use palette::Palette;
+pub use prune::{Owned, PruneDecision, prunable};
+pub use render::{render_diff, render_plan};
+pub use slot_spec::slot_spec;
+pub use summary::Summary;
+pub use words::human;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! What may be deleted. Deleting too little is a nuisance, deleting too much an outage: every doubt keeps everything.
+
+use super::words::{count, several};
+use std::collections::BTreeSet;
+
+/// A live service that bears the application's mark.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owned {
+    /// The document it was made from, as its mark says: `Service/web`.
+    pub document: String,
+    /// Its name in AWS.
+    pub resource: String,
+    /// Set if it must not be deleted now, with the reason: `its target group gets 100% of rule arn:…`.
+    pub in_use: Option<String>,
+}
+
+/// What is deleted, and what people are told about the rest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PruneDecision {
+    pub prune: Vec<Owned>,
+    pub notices: Vec<String>,
+}
+
+/// Chooses what of `owned` is deleted: what is not among the `declared` live names, if pruning is on and nothing casts
+/// doubt on either list. `limit` is a share (`30%`) of `owned` or a number; `documents_found` counts the documents
+/// under the application's path; `incomplete` says why `owned` may not be all.
+pub fn prunable(
+    owned: &[Owned],
+    declared: &BTreeSet<String>,
+    prune: bool,
+    limit: &str,
+    documents_found: usize,
+    incomplete: Option<&str>,
+) -> PruneDecision {
+    let orphans: Vec<&Owned> = owned.iter().filter(|o| !declared.contains(&o.resource)).collect();
+    let keep_all = |why: String| PruneDecision { prune: vec![], notices: vec![why] };
+    if orphans.is_empty() {
+        return PruneDecision::default();
+    }
+    let what = format!("{} no longer in Git", are(&orphans));
+    if documents_found == 0 {
+        return keep_all(format!(
+            "nothing is pruned: no document was found under the application's path, which is taken for a mistake; {what}. \
+             Check spec.source.path; to remove the application for good, delete its services"
+        ));
+    }
+    if !prune {
+        return keep_all(format!("{what} and left alone; set spec.sync.prune: true to have them deleted"));
+    }
+    if let Some(why) = incomplete {
+        return keep_all(format!(
+            "nothing is pruned: the list of live services is not complete ({why}); {what}"
+        ));
+    }
+    let Some(allowed) = allowed(limit, owned.len()) else {
+        return keep_all(format!(
+            "nothing is pruned: spec.sync.pruneLimit `{limit}` is neither a share like 30% nor a number"
+        ));
+    };
+    if orphans.len() > allowed {
+        return keep_all(format!(
+            "nothing is pruned: {what}, more than spec.sync.pruneLimit {limit} of {} allows; if that is meant, raise the \
+             limit for this commit, for example pruneLimit: \"{}\"",
+            count(owned.len() as u64, "owned service"),
+            orphans.len()
+        ));
+    }
+    let (busy, free): (Vec<&Owned>, Vec<&Owned>) = orphans.into_iter().partition(|o| o.in_use.is_some());
+    let notice = |o: &Owned| {
+        let why = o.in_use.as_deref().unwrap_or_default();
+        format!("{} ({}) is no longer in Git but not pruned: {why}", o.resource, o.document)
+    };
+    PruneDecision {
+        prune: free.into_iter().cloned().collect(),
+        notices: busy.into_iter().map(notice).collect(),
+    }
+}
+
+fn are(orphans: &[&Owned]) -> String {
+    let names = several(orphans.iter().map(|o| o.resource.as_str()));
+    let verb = if orphans.len() == 1 { "is" } else { "are" };
+    format!("{} ({names}) {verb}", count(orphans.len() as u64, "owned service"))
+}
+
+/// How many of `owned` resources the limit lets go. Rounded down: 30% of 3 is none.
+fn allowed(limit: &str, owned: usize) -> Option<usize> {
+    let limit = limit.trim();
+    match limit.strip_suffix('%') {
+        Some(share) => {
+            let share: usize = share.trim().parse().ok().filter(|share| *share <= 100)?;
+            Some(owned * share / 100)
+        }
+        None => limit.parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owned(names: &[&str]) -> Vec<Owned> {
+        let one = |name: &&str| Owned {
+            document: format!("Service/{name}"),
+            resource: (*name).into(),
+            in_use: None,
+        };
+        names.iter().map(one).collect()
+    }
+
+    fn declared(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    const TEN: [&str; 10] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+
+    #[test]
+    fn what_is_not_declared_is_pruned_within_the_limit() {
+        let found = prunable(&owned(&TEN), &declared(&TEN[3..]), true, "30%", 7, None);
+        assert_eq!(found.prune, owned(&TEN[..3]));
+        assert_eq!(found.notices, [""; 0]);
+    }
+
+    #[test]
+    fn every_doubt_keeps_everything_and_says_so() {
+        let some = declared(&TEN[2..]);
+        let cases = [
+            (prunable(&owned(&TEN), &declared(&[]), true, "100%", 0, None), "spec.source.path"),
+            (prunable(&owned(&TEN), &some, false, "30%", 8, None), "spec.sync.prune: true"),
+            (
+                prunable(&owned(&TEN), &some, true, "30%", 8, Some("ListServices: throttled")),
+                "ListServices: throttled",
+            ),
+            (prunable(&owned(&TEN), &declared(&TEN[4..]), true, "30%", 6, None), "pruneLimit: \"4\""),
+            (prunable(&owned(&TEN), &declared(&TEN[4..]), true, "3", 6, None), "pruneLimit 3"),
+            (prunable(&owned(&TEN), &some, true, "much", 8, None), "`much`"),
+            (prunable(&owned(&TEN), &some, true, "101%", 8, None), "`101%`"),
+            (
+                prunable(&owned(&["a", "b", "c"]), &declared(&["a", "b"]), true, "30%", 2, None),
+                "pruneLimit 30%",
+            ),
+        ];
+        for (found, says) in cases {
+            assert_eq!(found.prune, [], "{says}");
+            assert_eq!(found.notices.len(), 1, "{says}");
+            assert!(found.notices[0].contains(says), "{} lacks {says}", found.notices[0]);
+        }
+    }
+
+    #[test]
+    fn what_has_traffic_is_kept_and_the_rest_is_pruned() {
+        let mut all = owned(&["a", "b", "c"]);
+        all[0].in_use = Some("its target group gets 100% of rule r1".into());
+        let found = prunable(&all, &declared(&["c"]), true, "100%", 1, None);
+        assert_eq!(found.prune, owned(&["b"]));
+        assert_eq!(
+            found.notices,
+            ["a (Service/a) is no longer in Git but not pruned: its target group gets 100% of rule r1"]
+        );
+    }
+
+    #[test]
+    fn an_inventory_that_is_all_declared_says_nothing() {
+        assert_eq!(prunable(&owned(&TEN), &declared(&TEN), false, "0", 0, None), PruneDecision::default());
+    }
+}

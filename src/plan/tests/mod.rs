@@ -1,0 +1,13 @@
+//! Plans of a small shop: what they say, and that they say no secret.
+
+mod blue_green;
+mod rolling;
+mod scale;
+mod shop;
+
+use super::*;
+
+/// The plan as it is printed to a file.
+fn plain(plan: &Plan) -> String {
+    render_plan(plan, &Palette::plain())
+}

@@ -1,0 +1,162 @@
+//! How traffic moves: the forecast's writes to rules, rule by rule.
+
+use super::forecast::Forecast;
+use super::words::human;
+use super::{LiveRollout, RuleKind, TrafficChange};
+use crate::model::{BlueGreen, Gates, Slot, Step, Weights};
+use crate::rollout::{Action, Progress, RuleObservation};
+
+/// From here on a load balancer is called slow; network load balancers take minutes.
+const SLOW_SECONDS: u64 = 60;
+
+/// The changes of all rules in the order in which they begin.
+pub(super) fn traffic(blue_green: &BlueGreen, live: &LiveRollout, forecast: &Forecast) -> Vec<TrafficChange> {
+    let seen = &live.observation;
+    let mut weights: Vec<Weights> = seen.rules.iter().map(|rule| rule.split.weights()).collect();
+    let mut changes: Vec<TrafficChange> = Vec::new();
+    let mut course = Course { blue_green, live, returning: None };
+    for action in &forecast.actions {
+        match action {
+            Action::WriteRecord { slot, record } => {
+                course.returning = (record.progress == Progress::Returning).then_some(*slot);
+            }
+            Action::NameGroup { rule, slot } => {
+                let (Some(observed), Some(now)) = (seen.rules.get(*rule), weights.get(*rule)) else {
+                    continue;
+                };
+                let mut change = course.change(observed, RuleKind::Production, *now, *slot);
+                change.notes.push(format!(
+                    "names {} with weight 0 first, since targets are only checked in a group that a rule names",
+                    blue_green.target_group(*slot)
+                ));
+                changes.push(change);
+            }
+            Action::PointTestRule { slot } => {
+                let Some(observed) = &seen.test_rule else { continue };
+                let mut change = course.change(observed, RuleKind::Test, observed.split.weights(), *slot);
+                change.through.push(Step { weight: 100, hold: 0 });
+                change.gates.clear();
+                change.after.clear();
+                changes.push(change);
+            }
+            Action::SetWeights { rule, weights: wanted } => {
+                let (Some(observed), Some(now)) = (seen.rules.get(*rule), weights.get_mut(*rule)) else {
+                    continue;
+                };
+                let slot = gaining(*now, *wanted);
+                let known = changes
+                    .iter_mut()
+                    .rev()
+                    .find(|c| c.rule == observed.id && c.kind == RuleKind::Production);
+                let change = match known {
+                    Some(change) if change.to_slot == slot => change,
+                    _ => {
+                        changes.push(course.change(observed, RuleKind::Production, *now, slot));
+                        let last = changes.len() - 1;
+                        &mut changes[last]
+                    }
+                };
+                change.through.push(course.step(wanted.share_percent(slot)));
+                *now = *wanted;
+            }
+            Action::CreateSlot { .. }
+            | Action::UpdateSlot { .. }
+            | Action::ScaleSlot { .. }
+            | Action::AdoptSlot { .. } => {}
+        }
+    }
+    changes
+}
+
+/// The slot whose share grows.
+fn gaining(before: Weights, after: Weights) -> Slot {
+    let grows = |slot| after.share_percent(slot) > before.share_percent(slot);
+    Slot::BOTH.into_iter().find(|slot| grows(*slot)).unwrap_or(if after.blue > 0 {
+        Slot::Blue
+    } else {
+        Slot::Green
+    })
+}
+
+struct Course<'a> {
+    blue_green: &'a BlueGreen,
+    live: &'a LiveRollout,
+    /// Set while traffic goes back to a proven version, which no gate but health holds up.
+    returning: Option<Slot>,
+}
+
+impl Course<'_> {
+    fn change(&self, rule: &RuleObservation, kind: RuleKind, from: Weights, to_slot: Slot) -> TrafficChange {
+        let returns = self.returning == Some(to_slot);
+        let other = to_slot.other();
+        // A rule may name the group of a slot that has no tasks: nothing serves then.
+        let serves = from.of(other) > 0 && self.live.observation.slots.get(other).count() > 0;
+        let from_slot = serves.then_some(other);
+        let gates =
+            if returns { vec!["enough healthy targets".to_owned()] } else { gates(&self.live.desired.gates) };
+        TrafficChange {
+            blue_green: self.blue_green.name.clone(),
+            rule: rule.id.clone(),
+            kind,
+            from,
+            through: vec![],
+            to_slot,
+            from_slot,
+            gates,
+            after: self.after(from_slot, returns),
+            notes: self.notes(rule, from_slot),
+        }
+    }
+
+    fn step(&self, share: u32) -> Step {
+        let steps = if self.returning.is_some() { &[] } else { self.live.desired.steps.as_slice() };
+        let hold = steps.iter().find(|step| step.weight == share).map_or(0, |step| step.hold);
+        Step { weight: share, hold }
+    }
+
+    fn after(&self, from_slot: Option<Slot>, returns: bool) -> Vec<String> {
+        let want = &self.live.desired;
+        let Some(old) = from_slot else { return vec![] };
+        let mut after = Vec::new();
+        if !returns && want.bake_time > 0 {
+            let alarms = if want.gates.alarms.is_empty() {
+                "unhealthy targets"
+            } else {
+                "an alarm or unhealthy targets"
+            };
+            after.push(format!("bake for {}: {alarms} send traffic back to {old}", human(want.bake_time)));
+        }
+        after.push(match want.keep_previous {
+            0 => format!("then {old} is scaled to 0"),
+            keep => format!("then {old} stays warm for {}", human(keep)),
+        });
+        after
+    }
+
+    fn notes(&self, rule: &RuleObservation, from_slot: Option<Slot>) -> Vec<String> {
+        let mut notes = Vec::new();
+        if let (Some(seconds), Some(old)) = (self.live.stickiness.get(&rule.id), from_slot) {
+            notes.push(format!(
+                "stickiness keeps clients on {old} for up to {} after the shift",
+                human(*seconds)
+            ));
+        }
+        if self.live.observation.settle >= SLOW_SECONDS {
+            let settle = human(self.live.observation.settle);
+            notes.push(format!("this load balancer may take {settle} to follow a change of weights"));
+        }
+        notes
+    }
+}
+
+/// What must pass before a new version gets production traffic, as sentences without full stops.
+fn gates(gates: &Gates) -> Vec<String> {
+    let mut all =
+        vec![format!("{}% of the targets healthy for {}", gates.healthy_targets, human(gates.stable_for))];
+    all.extend(gates.http.iter().map(|gate| format!("GET {} answers {}", gate.path, gate.expect_status)));
+    all.extend(gates.alarms.iter().map(|alarm| format!("alarm {alarm} is not in ALARM")));
+    if gates.approval {
+        all.push("approval by `cutover promote`".to_owned());
+    }
+    all
+}
