@@ -14,11 +14,12 @@ pub(super) fn traffic(blue_green: &BlueGreen, live: &LiveRollout, forecast: &For
     let seen = &live.observation;
     let mut weights: Vec<Weights> = seen.rules.iter().map(|rule| rule.split.weights()).collect();
     let mut changes: Vec<TrafficChange> = Vec::new();
-    let mut course = Course { blue_green, live, returning: None };
+    let under_way = seen.current_record().filter(|(_, record)| is_return(&record.progress));
+    let mut course = Course { blue_green, live, returning: under_way.map(|(slot, _)| slot) };
     for action in &forecast.actions {
         match action {
             Action::WriteRecord { slot, record } => {
-                course.returning = (record.progress == Progress::Returning).then_some(*slot);
+                course.returning = is_return(&record.progress).then_some(*slot);
             }
             Action::NameGroup { rule, slot } => {
                 let (Some(observed), Some(now)) = (seen.rules.get(*rule), weights.get(*rule)) else {
@@ -66,6 +67,10 @@ pub(super) fn traffic(blue_green: &BlueGreen, live: &LiveRollout, forecast: &For
         }
     }
     changes
+}
+
+fn is_return(progress: &Progress) -> bool {
+    matches!(progress, Progress::Returning { .. })
 }
 
 /// The slot whose share grows.

@@ -191,6 +191,18 @@ fn a_revert_to_a_warm_version_is_one_rule_change_and_no_task() {
 }
 
 #[test]
+fn a_return_that_was_cut_off_is_planned_as_a_return() {
+    let (manifests, mut live) = reverted();
+    let Some(Ok(seen)) = live.rollouts.get_mut("web") else { panic!() };
+    let returning = Progress::Returning { least: 0, most: 0 };
+    seen.observation.slots.blue.record = Some(record(3, &wanted(&manifests).0, Some(Slot::Green), returning));
+    let plan = plan(&manifests, &live);
+    assert_eq!(plan.traffic.len(), 1);
+    assert_eq!(plan.traffic[0].gates, ["enough healthy targets"]);
+    assert_eq!(plan.traffic[0].through, [Step { weight: 100, hold: 0 }]);
+}
+
+#[test]
 fn a_rollout_that_is_under_way_is_planned_from_where_it_is() {
     let manifests = manifests("shop/web:2");
     let mut live = version_1_serves(&manifests);
