@@ -339,6 +339,17 @@ fn both_slots_are_declared_so_neither_is_pruned() {
 }
 
 #[test]
+fn a_plan_sees_past_the_approval_that_it_names() {
+    let manifests = manifests("shop/web:2");
+    let mut live = version_1_serves(&manifests);
+    let Some(Ok(seen)) = live.rollouts.get_mut("web") else { panic!() };
+    seen.desired.gates.approval = true;
+    let plan = plan(&manifests, &live);
+    assert_eq!(plan.traffic[0].through.last(), Some(&Step { weight: 100, hold: 0 }));
+    assert_eq!(plan.traffic[0].gates.last().map(String::as_str), Some("approval by `cutover promote`"));
+}
+
+#[test]
 fn a_slow_load_balancer_is_named() {
     let manifests = manifests("shop/web:2");
     let mut live = version_1_serves(&manifests);
