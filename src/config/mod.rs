@@ -1,1 +1,39 @@
-//! Bytes from a repository to validated documents. Pure: no file, clock or network.
+//! Bytes from a repository to validated documents, and documents back to text. Pure: no file, clock or network.
+//!
+//! The way of a file: [`yaml`](self) events → a tree of nodes with line numbers → the envelope → the shape of the kind
+//! (AWS's own request shapes for ECS documents) → the rules between documents → [`Manifests`](crate::model::Manifests).
+//! Every problem of every file is collected; nothing is ignored silently.
+
+mod check_application;
+mod check_blue_green;
+mod check_service;
+mod check_task_definition;
+mod emit;
+mod envelope;
+mod forms;
+mod init;
+mod json_schema;
+mod lint;
+mod lint_fargate;
+mod node;
+mod problems;
+mod render;
+mod repository;
+mod scalar;
+mod shape;
+mod validate;
+mod yaml;
+
+pub use emit::yaml_text;
+pub use forms::{TaskDefinitionName, parse_task_definition_name, target_group_name};
+pub use init::{LiveService, LiveTraffic, documents_from_live};
+pub use json_schema::{combined_json_schema, json_schema};
+pub use lint::{Finding, Severity, lint};
+pub use render::render;
+pub use repository::{is_document_file, load, load_application};
+pub use shape::{request_only, request_shape};
+
+/// `apiVersion` of the kinds that are the program's own.
+pub const CUTOVER_API: &str = "cutover.dev/v1alpha1";
+/// `apiVersion` of the kinds whose `spec` is an ECS request.
+pub const ECS_API: &str = "ecs.cutover.dev/v1alpha1";

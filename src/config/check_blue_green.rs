@@ -1,0 +1,229 @@
+//! What a BlueGreen must say beyond its shape, and what it asks of the Service it steers.
+
+use super::check_service::missing_port;
+use super::envelope::Document;
+use super::forms::{
+    MAX_ECS_NAME, is_ecs_name, is_listener_arn, is_listener_rule_arn, items, target_group_name, text,
+};
+use super::problems::Problems;
+use super::repository::Index;
+use crate::model::{BlueGreen, Kind, Listeners, Slot};
+use serde_json::Value;
+
+/// Notes what is wrong with the document, and with the service for its sake.
+pub fn check(document: &Document, blue_green: &BlueGreen, index: &Index<'_>, problems: &mut Problems) {
+    check_rules(document, blue_green, problems);
+    check_slots(document, blue_green, problems);
+    check_steps(document, blue_green, problems);
+    check_gates(document, blue_green, problems);
+    let name = &blue_green.workload_ref.name;
+    let Some(service) = index.get(Kind::Service, name) else {
+        let hint = index.guess_name(Kind::Service, name, problems);
+        problems.push(
+            document.problem("workloadRef.name", format!("there is no Service document \"{name}\"{hint}")),
+        );
+        return;
+    };
+    if let Some(spec) = index.spec(Kind::Service, name) {
+        check_service(document, blue_green, service, spec, index, problems);
+    }
+}
+
+/// All rules and listeners that are named, with their paths.
+pub fn rules(blue_green: &BlueGreen) -> Vec<(String, String)> {
+    let alb = &blue_green.alb;
+    let mut found = vec![];
+    for (field, listeners) in [
+        ("productionListenerRule", &alb.production_listener_rule),
+        ("productionListener", &alb.production_listener),
+    ] {
+        for (at, arn) in listeners.arns().iter().enumerate() {
+            let path = match listeners {
+                Listeners::Many(_) => format!("alb.{field}[{at}]"),
+                Listeners::None | Listeners::One(_) => format!("alb.{field}"),
+            };
+            found.push((path, arn.clone()));
+        }
+    }
+    for (field, arn) in [("testListenerRule", &alb.test_listener_rule), ("testListener", &alb.test_listener)]
+    {
+        found.extend(arn.iter().map(|arn| (format!("alb.{field}"), arn.clone())));
+    }
+    found
+}
+
+fn check_rules(document: &Document, blue_green: &BlueGreen, problems: &mut Problems) {
+    let alb = &blue_green.alb;
+    if alb.production_listener_rule.arns().is_empty() && alb.production_listener.arns().is_empty() {
+        let message =
+            "names neither productionListenerRule nor productionListener; there is no traffic to shift";
+        problems.push(document.problem("alb", message));
+    }
+    if alb.test_listener_rule.is_some() && alb.test_listener.is_some() {
+        problems.push(
+            document
+                .problem("alb.testListener", "there can be a testListenerRule or a testListener, not both"),
+        );
+    }
+    for (path, arn) in rules(blue_green) {
+        let wants_rule = path.contains("ListenerRule");
+        let fits = if wants_rule { is_listener_rule_arn(&arn) } else { is_listener_arn(&arn) };
+        if fits {
+            continue;
+        }
+        let message = match (wants_rule, is_listener_arn(&arn), is_listener_rule_arn(&arn)) {
+            (true, true, _) => {
+                "is the ARN of a listener, not of a rule; a listener's default action goes to productionListener or testListener"
+            }
+            (false, _, true) => {
+                "is the ARN of a rule, not of a listener; a rule goes to productionListenerRule or testListenerRule"
+            }
+            (true, ..) => {
+                "is not the ARN of a listener rule (arn:aws:elasticloadbalancing:…:listener-rule/app/…)"
+            }
+            (false, ..) => "is not the ARN of a listener (arn:aws:elasticloadbalancing:…:listener/app/…)",
+        };
+        problems.push(document.problem(&path, message));
+    }
+}
+
+/// Where the target group of `slot` is written.
+pub fn group_path(blue_green: &BlueGreen, slot: Slot) -> String {
+    match blue_green.slots.get(slot).as_ref().and_then(|named| named.target_group.as_ref()) {
+        Some(_) => format!("slots.{slot}.targetGroup"),
+        None => format!("alb.targetGroups.{slot}"),
+    }
+}
+
+fn check_slots(document: &Document, blue_green: &BlueGreen, problems: &mut Problems) {
+    for slot in Slot::BOTH {
+        let in_slot = blue_green.slots.get(slot).as_ref();
+        let path = group_path(blue_green, slot);
+        let group = blue_green.target_group(slot);
+        if group.is_empty() {
+            problems.push(document.problem("alb.targetGroups", format!("the field \"{slot}\" is missing")));
+        } else if target_group_name(group).is_none() {
+            let message =
+                "is neither a target group's name (letters, digits and \"-\", at most 32) nor its ARN";
+            problems.push(document.problem(&path, message));
+        }
+        if let Some(service) = in_slot.and_then(|named| named.service.as_ref())
+            && !is_ecs_name(service)
+        {
+            problems.push(
+                document.problem(&format!("slots.{slot}.service"), "is not the name of an ECS service"),
+            );
+        }
+    }
+}
+
+fn check_steps(document: &Document, blue_green: &BlueGreen, problems: &mut Problems) {
+    let steps = &blue_green.steps;
+    for (at, pair) in steps.windows(2).enumerate() {
+        if pair[1].weight <= pair[0].weight {
+            let message = format!("{} does not follow {}: weights must grow", pair[1].weight, pair[0].weight);
+            problems.push(document.problem(&format!("steps[{}].weight", at + 1), message));
+        }
+    }
+    let last = steps.len().saturating_sub(1);
+    match steps.last() {
+        Some(step) if step.weight != 100 => {
+            let message = format!("the last step must be 100, not {}; add `- weight: 100`", step.weight);
+            problems.push(document.problem(&format!("steps[{last}].weight"), message));
+        }
+        Some(step) if step.hold > 0 => {
+            let message = "there is nothing to hold after the last step; how long it is watched is bakeTime";
+            problems.push(document.problem(&format!("steps[{last}].hold"), message));
+        }
+        _ => {}
+    }
+}
+
+fn check_gates(document: &Document, blue_green: &BlueGreen, problems: &mut Problems) {
+    let gates = &blue_green.gates;
+    let alb = &blue_green.alb;
+    if blue_green.deadline <= gates.stable_for {
+        let message = format!(
+            "{}s is not longer than gates.stableFor ({}s): no rollout could ever pass",
+            blue_green.deadline, gates.stable_for
+        );
+        problems.push(document.problem("deadline", message));
+    }
+    if !gates.http.is_empty() && alb.test_listener_rule.is_none() && alb.test_listener.is_none() {
+        let message =
+            "is asked through the test rule, but there is neither alb.testListenerRule nor alb.testListener";
+        problems.push(document.problem("gates.http", message));
+    }
+    for (at, gate) in gates.http.iter().enumerate() {
+        let odd = |text: &str| text.contains(|c: char| c.is_whitespace() || c.is_control());
+        if !gate.path.starts_with('/') || odd(&gate.path) || gate.path.contains('#') {
+            let message = "must begin with \"/\" and hold neither spaces nor \"#\"";
+            problems.push(document.problem(&format!("gates.http[{at}].path"), message));
+        }
+        let host_letters =
+            |host: &String| host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:".contains(&b));
+        if !gate.host.as_ref().is_none_or(host_letters) {
+            problems.push(document.problem(&format!("gates.http[{at}].host"), "is not a host's name"));
+        }
+    }
+    for (at, alarm) in gates.alarms.iter().enumerate() {
+        if gates.alarms[..at].contains(alarm) {
+            problems.push(
+                document.problem(&format!("gates.alarms[{at}]"), format!("\"{alarm}\" is named twice")),
+            );
+        }
+    }
+}
+
+/// What the steered service must and must not say.
+fn check_service(
+    document: &Document,
+    blue_green: &BlueGreen,
+    service: &Document,
+    spec: &Value,
+    index: &Index<'_>,
+    problems: &mut Problems,
+) {
+    let label = document.label();
+    let mut note = |path: &str, message: String| problems.push(service.problem(path, message));
+    if let Some(strategy @ ("BLUE_GREEN" | "LINEAR" | "CANARY")) =
+        spec.pointer("/deploymentConfiguration/strategy").and_then(Value::as_str)
+    {
+        let message = format!(
+            "{label} shifts the traffic of this service, and with {strategy} ECS would do it too; remove one of them"
+        );
+        note("deploymentConfiguration.strategy", message);
+    }
+    if text(spec, "schedulingStrategy") == Some("DAEMON") {
+        note("schedulingStrategy", format!("a DAEMON service cannot have two sides; {label} steers it"));
+    }
+    let container = &blue_green.container;
+    for (at, balancer) in items(spec, "loadBalancers").iter().enumerate() {
+        let same_port =
+            balancer.get("containerPort").and_then(Value::as_u64) == Some(u64::from(container.port));
+        if same_port && text(balancer, "containerName") == Some(&container.name) {
+            let message = format!(
+                "{label} gives each slot its own target group for this container and port; remove this entry"
+            );
+            note(&format!("loadBalancers[{at}]"), message);
+        }
+    }
+    let service_name = text(spec, "serviceName").unwrap_or(&service.name);
+    for slot in Slot::BOTH {
+        let name = blue_green.slot_service(slot, service_name);
+        if name.len() > MAX_ECS_NAME {
+            let message =
+                format!("with \"-{slot}\" for its slot the name is longer than {MAX_ECS_NAME} characters");
+            note("serviceName", message);
+            break;
+        }
+    }
+    let task_definition =
+        text(spec, "taskDefinition").and_then(|name| index.spec(Kind::TaskDefinition, name));
+    if let Some(task_definition) = task_definition
+        && let Some((field, message)) =
+            missing_port(task_definition, &container.name, i64::from(container.port))
+    {
+        problems.push(document.problem(&format!("container.{field}"), message));
+    }
+}

@@ -1,0 +1,109 @@
+//! Collects what is wrong, everywhere, up to a bound; and guesses what was meant.
+
+use crate::model::{Origin, Problem};
+
+/// More than anyone reads; a hostile file must not fill the memory with complaints.
+const LIMIT: usize = 1_000;
+/// Longer words are no typing errors.
+const GUESS_LENGTH: usize = 64;
+
+/// The problems found so far.
+#[derive(Default)]
+pub struct Problems {
+    list: Vec<Problem>,
+    left_out: usize,
+}
+
+impl Problems {
+    /// Notes a problem of a file that belongs to no document yet.
+    pub fn file(&mut self, file: &str, line: usize, message: impl Into<String>) {
+        self.push(Problem {
+            origin: Origin { file: file.to_owned(), line },
+            document: String::new(),
+            field: String::new(),
+            message: message.into(),
+        });
+    }
+
+    /// Notes a problem.
+    pub fn push(&mut self, problem: Problem) {
+        if self.is_full() {
+            self.left_out += 1;
+        } else {
+            self.list.push(problem);
+        }
+    }
+
+    /// True when no more are kept: guesses need not be made any more.
+    pub fn is_full(&self) -> bool {
+        self.list.len() >= LIMIT
+    }
+
+    /// How many there are, those left out included.
+    pub fn count(&self) -> usize {
+        self.list.len() + self.left_out
+    }
+
+    /// All of them, by file and line; the last one says how many were left out, if any were.
+    pub fn into_sorted(mut self) -> Vec<Problem> {
+        self.list.sort();
+        self.list.dedup();
+        if self.left_out > 0 {
+            let origin = self.list.last().map(|p| p.origin.clone()).unwrap_or_default();
+            let message = format!("{} more problems are not shown", self.left_out);
+            self.list.push(Problem { origin, document: String::new(), field: String::new(), message });
+        }
+        self.list
+    }
+}
+
+/// The candidate that `word` was probably meant to be: equal but for case, or a few letters off.
+pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > GUESS_LENGTH {
+        return None;
+    }
+    let lower = word.to_lowercase();
+    let allowed = (word.len() / 3).clamp(1, 3);
+    let near = candidates.into_iter().filter(|candidate| candidate.len().abs_diff(word.len()) <= allowed);
+    near.map(|candidate| (strsim::osa_distance(&lower, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// `, did you mean "x"?` or nothing.
+pub fn guess<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    did_you_mean(word, candidates).map(|c| format!(", did you mean \"{c}\"?")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typing_error_is_guessed_and_another_word_is_not() {
+        let fields = ["environment", "essential", "image", "cpu"];
+        for (word, want) in [
+            ("enviroment", Some("environment")),
+            ("Image", Some("image")),
+            ("essentail", Some("essential")),
+            ("cpus", Some("cpu")),
+            ("memory", None),
+            ("x", None),
+        ] {
+            assert_eq!(did_you_mean(word, fields), want, "{word}");
+        }
+    }
+
+    #[test]
+    fn problems_are_bounded_and_say_how_many_are_missing() {
+        let mut problems = Problems::default();
+        for line in 0..LIMIT + 7 {
+            problems.file("a.yaml", line, "wrong");
+        }
+        assert_eq!(problems.count(), LIMIT + 7);
+        let list = problems.into_sorted();
+        assert_eq!(list.len(), LIMIT + 1);
+        assert_eq!(list[LIMIT].message, "7 more problems are not shown");
+    }
+}
