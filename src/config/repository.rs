@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, HashMap};
 
 /// Documents of one repository.
 const MAX_DOCUMENTS: usize = 50_000;
+/// A guess looks at all names; only the first problems get one, so that many dangling references stay cheap.
+const MAX_NAME_GUESSES: usize = 20;
 
 /// True for files that hold documents: `.yaml`, `.yml` and `.json`, and not in a folder or file whose name begins with
 /// a dot (`.github/…`).
@@ -144,7 +146,7 @@ impl<'a> Index<'a> {
     /// `, did you mean …` over the names of this kind.
     pub fn guess_name(&self, kind: Kind, name: &str, problems: &Problems) -> String {
         match self.kinds.get(&kind) {
-            Some(names) if !problems.is_full() => guess(name, names.keys().copied()),
+            Some(names) if problems.count() < MAX_NAME_GUESSES => guess(name, names.keys().copied()),
             _ => String::new(),
         }
     }
