@@ -2,7 +2,7 @@
 
 use super::envelope::Document;
 use super::forms::{is_ecs_name, items, text};
-use super::problems::{Problems, guess};
+use super::problems::{Problems, did_you_mean, guess};
 use crate::model::marks;
 use serde_json::Value;
 use std::collections::HashSet;
@@ -19,7 +19,9 @@ pub fn check(document: &Document, spec: &Value, problems: &mut Problems) {
     check_tags(document, spec, problems);
     let containers = items(spec, "containerDefinitions");
     if containers.is_empty() {
-        problems.push(document.problem("containerDefinitions", "is empty"));
+        if spec.get("containerDefinitions").is_some_and(Value::is_array) {
+            problems.push(document.problem("containerDefinitions", "is empty"));
+        }
         return;
     }
     let names: HashSet<&str> = containers.iter().filter_map(|container| text(container, "name")).collect();
@@ -30,7 +32,10 @@ pub fn check(document: &Document, spec: &Value, problems: &mut Problems) {
     for (at, container) in containers.iter().enumerate() {
         let path = |field: &str| format!("containerDefinitions[{at}].{field}");
         for field in ["name", "image"] {
-            if text(container, field).is_none_or(str::is_empty) {
+            let fields = container.as_object().into_iter().flatten().map(|(key, _)| key.as_str());
+            let is_misspelt =
+                !document.is_valid && did_you_mean(field, fields.filter(|key| *key != field)).is_some();
+            if container.get(field).is_none_or(|value| value == "") && !is_misspelt {
                 let place = format!("containerDefinitions[{at}]");
                 problems.push(document.problem(&place, format!("the field \"{field}\" is missing")));
             }
@@ -96,10 +101,10 @@ pub fn check_tags(document: &Document, spec: &Value, problems: &mut Problems) {
     let mut seen = HashSet::new();
     for (at, tag) in tags.iter().enumerate() {
         let place = format!("tags[{at}].key");
-        let Some(key) = text(tag, "key") else {
+        if tag.is_object() && tag.get("key").is_none() {
             problems.push(document.problem(&format!("tags[{at}]"), "the field \"key\" is missing"));
-            continue;
-        };
+        }
+        let Some(key) = text(tag, "key") else { continue };
         if marks::is_ours(key) {
             problems.push(
                 document

@@ -2,7 +2,7 @@
 
 use super::forms::is_document_name;
 use super::node::{Data, Entry, Node};
-use super::problems::{Problems, guess};
+use super::problems::{Problems, clip, guess};
 use super::{CUTOVER_API, ECS_API};
 use crate::model::{Kind, Origin, Problem, marks};
 
@@ -18,27 +18,30 @@ pub const KINDS: [(Kind, &str); 4] = [
     (Kind::Service, ECS_API),
 ];
 
-/// A document whose envelope is right; its `spec` is still unchecked.
+/// A document whose kind is known. The rest of it may be wrong; what is, has been noted.
 pub struct Document {
     pub origin: Origin,
     pub kind: Kind,
+    /// Empty if it cannot be read.
     pub name: String,
-    pub spec: Node,
+    /// `None` if it is missing or no map.
+    pub spec: Option<Node>,
     pub spec_line: usize,
     pub unchecked: Vec<String>,
-    /// Set when `spec` fits the kind's shape.
+    /// True as long as nothing is known to be wrong with the document.
     pub is_valid: bool,
 }
 
 impl Document {
-    /// `Kind/name`
+    /// `Kind/name`, or only the kind of a document without a readable name.
     pub fn label(&self) -> String {
-        marks::document(self.kind, &self.name)
+        label(self.kind, &self.name)
     }
 
     /// A problem with the field at `path` of this document's `spec`.
     pub fn problem(&self, path: &str, message: impl Into<String>) -> Problem {
-        let line = if path.is_empty() { self.origin.line } else { self.spec.line_of(path) };
+        let spec = self.spec.as_ref().filter(|_| !path.is_empty());
+        let line = spec.map_or(self.origin.line, |spec| spec.line_of(path));
         Problem {
             origin: Origin { file: self.origin.file.clone(), line },
             document: self.label(),
@@ -48,7 +51,11 @@ impl Document {
     }
 }
 
-/// Reads the envelope of one document; `None` if it is wrong, which is then noted.
+fn label(kind: Kind, name: &str) -> String {
+    if name.is_empty() { kind.to_string() } else { marks::document(kind, name) }
+}
+
+/// Reads the envelope of one document; `None` if it is of no kind that is known. What is wrong is noted.
 pub fn open(file: &str, root: Node, problems: &mut Problems) -> Option<Document> {
     let before = problems.count();
     let line = root.line;
@@ -74,11 +81,8 @@ pub fn open(file: &str, root: Node, problems: &mut Problems) -> Option<Document>
             message,
         });
     };
-    let metadata = read_metadata(kind, &root, &mut note);
-    let document = match &metadata {
-        Some((name, _)) => marks::document(kind, name),
-        None => kind.to_string(),
-    };
+    let (name, unchecked) = read_metadata(kind, &root, &mut note);
+    let document = label(kind, &name);
     for entry in root.entries() {
         let known = ["apiVersion", "kind", "metadata", "spec"];
         if !known.contains(&entry.key.as_str()) {
@@ -88,6 +92,7 @@ pub fn open(file: &str, root: Node, problems: &mut Problems) -> Option<Document>
     }
     let Data::Map(entries) = root.data else { return None };
     let spec = entries.into_iter().find(|entry| entry.key == "spec");
+    let spec_line = spec.as_ref().map_or(line, |entry| entry.line);
     match &spec {
         None => note(&document, line, "", "the field \"spec\" is missing".into()),
         Some(Entry { line, node, .. }) if !matches!(node.data, Data::Map(_)) => {
@@ -95,12 +100,9 @@ pub fn open(file: &str, root: Node, problems: &mut Problems) -> Option<Document>
         }
         Some(_) => {}
     }
-    if problems.count() > before {
-        return None;
-    }
-    let ((name, unchecked), spec) = (metadata?, spec?);
+    let spec = spec.map(|entry| entry.node).filter(|node| matches!(node.data, Data::Map(_)));
     let origin = Origin { file: file.to_owned(), line };
-    Some(Document { origin, kind, name, spec_line: spec.line, spec: spec.node, unchecked, is_valid: false })
+    Some(Document { origin, kind, name, spec, spec_line, unchecked, is_valid: problems.count() == before })
 }
 
 fn read_kind(file: &str, root: &Node, problems: &mut Problems) -> Option<Kind> {
@@ -130,7 +132,7 @@ fn read_kind(file: &str, root: &Node, problems: &mut Problems) -> Option<Kind> {
     let line = root.line_of("kind");
     match KINDS.iter().find(|(known, _)| known.to_string() == kind) {
         Some((_, its_api)) => {
-            let message = format!("apiVersion: {kind} has \"{its_api}\", found \"{}\"", clip(api));
+            let message = format!("apiVersion: {kind} is of \"{its_api}\", found \"{}\"", clip(api));
             problems.file(file, root.line_of("apiVersion"), message);
         }
         None => {
@@ -148,13 +150,14 @@ fn read_kind(file: &str, root: &Node, problems: &mut Problems) -> Option<Kind> {
     None
 }
 
-/// The name and the unchecked fields.
+/// The name (empty if it cannot be read) and the unchecked fields.
 fn read_metadata(
     kind: Kind,
     root: &Node,
     note: &mut impl FnMut(&str, usize, &str, String),
-) -> Option<(String, Vec<String>)> {
+) -> (String, Vec<String>) {
     let document = kind.to_string();
+    let nothing = (String::new(), vec![]);
     let Some(metadata) = root.entry("metadata") else {
         note(
             &document,
@@ -162,22 +165,22 @@ fn read_metadata(
             "",
             "the field \"metadata\" is missing; write `metadata: {name: …}`".into(),
         );
-        return None;
+        return nothing;
     };
     if !matches!(metadata.node.data, Data::Map(_)) {
         let found = metadata.node.describe(false);
         note(&document, metadata.line, "metadata", format!("expected a map, found {found}"));
-        return None;
+        return nothing;
     }
     let Some(name) = metadata.node.entry("name") else {
         note(&document, metadata.line, "metadata", "the field \"name\" is missing".into());
-        return None;
+        return nothing;
     };
     let name_line = name.line;
     let Some(name) = name.node.text() else {
         let message = format!("expected text, found {}; write it in quotes", name.node.describe(true));
         note(&document, name_line, "metadata.name", message);
-        return None;
+        return nothing;
     };
     if !is_document_name(name) {
         let message = format!(
@@ -186,7 +189,7 @@ fn read_metadata(
             other_names(kind)
         );
         note(&document, name_line, "metadata.name", message);
-        return None;
+        return nothing;
     }
     let document = marks::document(kind, name);
     let mut unchecked = vec![];
@@ -235,7 +238,7 @@ fn read_metadata(
             format!("{UNCHECKED_FIELDS} is for TaskDefinition and Service, and for 100 fields at most");
         note(&document, metadata.line, "metadata.annotations", message);
     }
-    Some((name.to_owned(), unchecked))
+    (name.to_owned(), unchecked)
 }
 
 /// AWS's names may have other letters; where they go.
@@ -245,8 +248,4 @@ fn other_names(kind: Kind) -> &'static str {
         Kind::Service => "; another name for AWS goes to spec.serviceName",
         Kind::Application | Kind::BlueGreen => "",
     }
-}
-
-fn clip(text: &str) -> String {
-    text.chars().take(80).flat_map(char::escape_debug).collect()
 }

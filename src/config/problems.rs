@@ -76,6 +76,11 @@ pub fn guess<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> S
     did_you_mean(word, candidates).map(|c| format!(", did you mean \"{c}\"?")).unwrap_or_default()
 }
 
+/// The beginning of a text, safe to print.
+pub fn clip(text: &str) -> String {
+    text.chars().take(80).flat_map(char::escape_debug).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,7 @@
 
 use super::envelope::{self, Document};
 use super::forms::{TaskDefinitionName, items, parse_task_definition_name, target_group_name, text};
+use super::node::Node;
 use super::problems::{Problems, guess};
 use super::validate::Validator;
 use super::{check_application, check_blue_green, check_service, check_task_definition, yaml};
@@ -18,7 +19,7 @@ const MAX_DOCUMENTS: usize = 50_000;
 const MAX_NAME_GUESSES: usize = 20;
 
 /// True for files that hold documents: `.yaml`, `.yml` and `.json`, and not in a folder or file whose name begins with
-/// a dot (`.github/…`).
+/// a dot (`.github/…`). `path` is seen from the application's folder.
 pub fn is_document_file(path: &str) -> bool {
     let hidden = path.split('/').any(|part| part.starts_with('.') && part != "." && part != "..");
     let ending = path.rsplit('/').next().and_then(|name| name.rsplit_once('.'));
@@ -27,7 +28,21 @@ pub fn is_document_file(path: &str) -> bool {
     known && !hidden
 }
 
-/// Reads and checks all documents of `files`; files that hold no documents by [`is_document_file`] are passed over.
+/// How many bytes of the paths are the folder that all files are in, so that an application may live in `.deploy`.
+fn common_folder(files: &[SourceFile]) -> usize {
+    let folder = |path: &str| path.rfind('/').map_or(0, |slash| slash + 1);
+    let Some(first) = files.first() else { return 0 };
+    let mut common = &first.path[..folder(&first.path)];
+    for file in files {
+        while !file.path.starts_with(common) {
+            common = &common[..folder(&common[..common.len() - 1])];
+        }
+    }
+    common.len()
+}
+
+/// Reads and checks all documents of `files`; files that hold no documents by
+/// [`is_document_file`] are passed over.
 ///
 /// # Errors
 /// Everything that is wrong in any of the files, by file and line (the first thousand).
@@ -36,10 +51,9 @@ pub fn load(files: &[SourceFile]) -> Result<Manifests, Vec<Problem>> {
     let documents = read_documents(files, &mut problems);
     let index = Index::new(&documents, &mut problems);
     let mut manifests = Manifests::default();
+    // Documents with a problem are built, too, as far as they go, so that their other problems come up in the same run.
     for document in &documents {
-        if document.is_valid {
-            build(document, &index, &mut manifests, &mut problems);
-        }
+        build(document, &index, &mut manifests, &mut problems);
     }
     check_together(&manifests, &index, &mut problems);
     if problems.count() == 0 { Ok(manifests) } else { Err(problems.into_sorted()) }
@@ -64,8 +78,7 @@ pub fn load_application(file: &SourceFile) -> Result<Application, Vec<Problem>> 
     }
     let mut application = None;
     match first {
-        Some(document) if document.is_valid => application = build_application(document, &mut problems),
-        Some(_) => {}
+        Some(document) => application = build_application(document, &mut problems),
         None if problems.count() == 0 => problems.file(&file.path, 1, "there is no Application in this file"),
         None => {}
     }
@@ -73,7 +86,9 @@ pub fn load_application(file: &SourceFile) -> Result<Application, Vec<Problem>> 
 }
 
 fn read_documents(files: &[SourceFile], problems: &mut Problems) -> Vec<Document> {
-    let mut files: Vec<&SourceFile> = files.iter().filter(|file| is_document_file(&file.path)).collect();
+    let folder = common_folder(files);
+    let mut files: Vec<&SourceFile> =
+        files.iter().filter(|file| is_document_file(&file.path[folder..])).collect();
     files.sort_by(|a, b| a.path.cmp(&b.path));
     let mut documents = vec![];
     for file in files {
@@ -92,17 +107,18 @@ fn read_documents(files: &[SourceFile], problems: &mut Problems) -> Vec<Document
 fn read_file(file: &SourceFile, documents: &mut Vec<Document>, problems: &mut Problems) {
     for root in yaml::parse(file, problems) {
         let Some(mut document) = envelope::open(&file.path, root, problems) else { continue };
-        let before = problems.count();
-        let label = document.label();
-        let mut validator = Validator {
-            file: &file.path,
-            document: &label,
-            kind: document.kind,
-            unchecked: &document.unchecked,
-            problems: &mut *problems,
-        };
-        validator.validate(&document.spec, document.spec_line);
-        document.is_valid = problems.count() == before;
+        if let Some(spec) = &document.spec {
+            let before = problems.count();
+            let mut validator = Validator {
+                file: &file.path,
+                document: &document.label(),
+                kind: document.kind,
+                unchecked: &document.unchecked,
+                problems: &mut *problems,
+            };
+            validator.validate(spec, document.spec_line);
+            document.is_valid &= problems.count() == before;
+        }
         documents.push(document);
     }
 }
@@ -114,21 +130,21 @@ pub struct Index<'a> {
 
 struct Named<'a> {
     document: &'a Document,
-    /// Its `spec`, if that fits its shape.
-    spec: Option<Value>,
+    /// Its `spec`, if the document is valid.
+    valid_spec: Option<Value>,
 }
 
 impl<'a> Index<'a> {
     fn new(documents: &'a [Document], problems: &mut Problems) -> Self {
         let mut kinds: BTreeMap<Kind, HashMap<&str, Named<'_>>> = BTreeMap::new();
-        for document in documents {
+        for document in documents.iter().filter(|document| !document.name.is_empty()) {
             let names = kinds.entry(document.kind).or_default();
             if let Some(first) = names.get(document.name.as_str()) {
                 problems.push(document.problem("", format!("is already at {}", first.document.origin)));
                 continue;
             }
-            let spec = document.is_valid.then(|| document.spec.to_json());
-            names.insert(&document.name, Named { document, spec });
+            let valid_spec = document.spec.as_ref().filter(|_| document.is_valid).map(Node::to_json);
+            names.insert(&document.name, Named { document, valid_spec });
         }
         Index { kinds }
     }
@@ -138,9 +154,9 @@ impl<'a> Index<'a> {
         self.kinds.get(&kind)?.get(name).map(|named| named.document)
     }
 
-    /// The document's `spec`, if it fits its shape.
+    /// The `spec` of the document of this kind and name, if the document is valid.
     pub fn spec(&self, kind: Kind, name: &str) -> Option<&Value> {
-        self.kinds.get(&kind)?.get(name)?.spec.as_ref()
+        self.kinds.get(&kind)?.get(name)?.valid_spec.as_ref()
     }
 
     /// `, did you mean …` over the names of this kind.
@@ -154,9 +170,9 @@ impl<'a> Index<'a> {
 
 fn build(document: &Document, index: &Index<'_>, manifests: &mut Manifests, problems: &mut Problems) {
     // Of two documents with the same name only the first is built; the other one has been noted.
-    let is_first =
-        index.get(document.kind, &document.name).is_some_and(|first| std::ptr::eq(first, document));
-    let Some(spec) = index.spec(document.kind, &document.name).filter(|_| is_first) else { return };
+    let other = index.get(document.kind, &document.name).is_some_and(|first| !std::ptr::eq(first, document));
+    let Some(spec) = document.spec.as_ref().filter(|_| !other) else { return };
+    let spec = &spec.to_json();
     let name = document.name.clone();
     match document.kind {
         Kind::Application => {
@@ -191,7 +207,7 @@ fn build(document: &Document, index: &Index<'_>, manifests: &mut Manifests, prob
 }
 
 fn build_application(document: &Document, problems: &mut Problems) -> Option<Application> {
-    let mut spec = document.spec.to_json();
+    let mut spec = document.spec.as_ref()?.to_json();
     if let Some(limit) = spec.pointer_mut("/sync/pruneLimit").filter(|limit| limit.is_number()) {
         *limit = Value::String(limit.to_string());
     }
@@ -202,13 +218,17 @@ fn build_application(document: &Document, problems: &mut Problems) -> Option<App
     Some(application)
 }
 
-/// The shape says what the type says, so that this fails only if the two have come apart.
+/// What fits its shape fits its type; of a document with problems only those are of interest.
 fn typed<T: serde::de::DeserializeOwned>(
     document: &Document,
     spec: Value,
     problems: &mut Problems,
 ) -> Option<T> {
-    serde_json::from_value(spec).map_err(|error| problems.push(document.problem("", error.to_string()))).ok()
+    let typed = serde_json::from_value(spec);
+    if let (Err(error), true) = (&typed, document.is_valid) {
+        problems.push(document.problem("", error.to_string()));
+    }
+    typed.ok()
 }
 
 fn with_default(spec: &Value, field: &str, default: &str) -> Value {

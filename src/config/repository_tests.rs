@@ -220,7 +220,7 @@ fn the_envelope_is_checked() {
         ),
         (
             "apiVersion: v1\nkind: Service\n",
-            "1: apiVersion: Service has \"ecs.cutover.dev/v1alpha1\", found \"v1\"",
+            "1: apiVersion: Service is of \"ecs.cutover.dev/v1alpha1\", found \"v1\"",
         ),
         ("kind: Service\n", "1: the field \"apiVersion\" is missing"),
     ] {
@@ -537,6 +537,18 @@ fn an_application_file_holds_one_application() {
         let problems = load_application(&file("app.yaml", APPLICATION.replace(from, to))).expect_err(to);
         assert!(problems.iter().any(|p| p.to_string().contains(want)), "{problems:?}");
     }
+}
+
+#[test]
+fn folders_with_a_dot_are_left_alone_unless_the_application_lives_in_one() {
+    let broken = file(".github/workflows/x.yaml", "on: push");
+    assert_eq!(load(&[file("web.yaml", TASK), broken.clone()]).map(|m| m.len()), Ok(1));
+    assert_eq!(
+        load(&[file(".deploy/a/web.yaml", TASK), file(".deploy/b.yaml", SERVICE)]).map(|m| m.len()),
+        Ok(2)
+    );
+    assert_eq!(load(&[file(".deploy/web.yaml", TASK)]).map(|m| m.len()), Ok(1));
+    assert!(load(&[broken]).is_err());
 }
 
 /// The documents without the places they came from.

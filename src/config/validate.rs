@@ -1,7 +1,7 @@
 //! Walks a tree against a shape and notes everything that does not fit, with path and line.
 
 use super::node::{Data, Node};
-use super::problems::{Problems, guess};
+use super::problems::{Problems, clip, did_you_mean, guess};
 use super::shape::{Form, Format, Shape, Table};
 use crate::model::{Kind, Origin, Problem, parse_duration};
 use serde_json::Value;
@@ -118,7 +118,12 @@ impl Validator<'_> {
             });
         }
         for field in &shape.required {
-            if node.entry(field).is_none() {
+            // A misspelt field has been noted; that the right one is missing would be the same again.
+            let is_misspelt = || {
+                let unknown = node.entries().iter().filter(|entry| !shape.members.contains_key(&entry.key));
+                did_you_mean(field, unknown.map(|entry| entry.key.as_str())).is_some()
+            };
+            if node.entry(field).is_none() && !is_misspelt() {
                 let message = format!("the field \"{field}\" is missing");
                 self.note(place.line, path, message);
             }
@@ -248,6 +253,10 @@ fn wrong_type(place: &Place<'_>, node: &Node) -> String {
     if node.is_null() {
         return format!("has no value; expected {}, or leave the field out", expected(place));
     }
+    if !place.shape.allowed.is_empty() {
+        let list = place.shape.allowed.join(", ");
+        return format!("expected one of {list}, found {}", node.describe(place.show));
+    }
     let found = format!("expected {}, found {}", expected(place), node.describe(place.show));
     let hint = match (place.shape.form, &node.data) {
         (Form::String, Data::Plain { written, .. }) if place.show && written.len() <= 40 => {
@@ -272,8 +281,4 @@ fn share(text: &str) -> Option<u32> {
     let digits = text.strip_suffix('%')?;
     let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     plain.then(|| digits.parse().ok()).flatten().filter(|n| *n <= 100)
-}
-
-fn clip(text: &str) -> String {
-    text.chars().take(40).flat_map(char::escape_debug).collect()
 }
