@@ -1,1 +1,72 @@
 //! Services, tasks and task definitions on Amazon ECS, through AWS's own JSON.
+
+mod batch;
+mod live;
+mod lock;
+mod read;
+mod revisions;
+mod rolling;
+mod slot;
+mod slots;
+mod steady;
+mod troubles;
+mod write;
+
+pub use live::{LiveService, LiveTaskDefinition, ServiceStatus};
+pub use lock::{Lease, LockError, Owner, Writer};
+pub use rolling::Settled;
+pub use write::Stamp;
+
+use crate::aws::Aws;
+use crate::engine::{Rollout, Trouble, Workloads};
+use crate::model::{BySlot, RevisionId};
+use crate::rollout::{Action, SlotObservation};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+
+/// One ECS cluster, for one run: what it caches is either immutable or used once.
+pub struct Ecs {
+    aws: Aws,
+    cluster: String,
+    batch: batch::Batch,
+    seen: Mutex<HashMap<String, read::Seen>>,
+    revisions: Mutex<HashMap<String, Arc<OnceCell<Arc<LiveTaskDefinition>>>>>,
+    registering: revisions::Registering,
+    stopped: Mutex<HashMap<String, (Instant, Vec<String>)>>,
+}
+
+impl Ecs {
+    /// The cluster of that name or ARN, on these clients.
+    pub fn new(aws: Aws, cluster: impl Into<String>) -> Ecs {
+        Ecs {
+            aws,
+            cluster: cluster.into(),
+            batch: batch::Batch::default(),
+            seen: Mutex::default(),
+            revisions: Mutex::default(),
+            registering: revisions::Registering::default(),
+            stopped: Mutex::default(),
+        }
+    }
+
+    /// The cluster as it was named.
+    pub fn cluster(&self) -> &str {
+        &self.cluster
+    }
+}
+
+impl Workloads for Ecs {
+    async fn desired_revision(&self, rollout: &Rollout) -> Result<RevisionId, Trouble> {
+        slot::desired_revision(rollout)
+    }
+
+    async fn observe_slots(&self, rollout: &Rollout) -> Result<BySlot<SlotObservation>, Trouble> {
+        self.read_slots(rollout).await
+    }
+
+    async fn apply_workload(&self, rollout: &Rollout, action: &Action) -> Result<(), Trouble> {
+        self.apply_slot(rollout, action).await
+    }
+}

@@ -1,0 +1,151 @@
+//! What ECS answers, with the few things read from it by name.
+
+use crate::model::marks;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// A service's own state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum ServiceStatus {
+    Active,
+    /// It is being deleted, and blocks its name.
+    Draining,
+}
+
+/// A service as DescribeServices tells it. An INACTIVE one is as none.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LiveService {
+    pub name: String,
+    pub arn: String,
+    pub status: ServiceStatus,
+    /// The whole answer, tags included.
+    pub json: Value,
+    pub tags: BTreeMap<String, String>,
+}
+
+impl LiveService {
+    /// Reads one element of `services`.
+    ///
+    /// # Errors
+    /// A sentence if the answer lacks what every service has.
+    pub fn parse(json: &Value) -> Result<Option<LiveService>, String> {
+        let name = text(json, "serviceName").ok_or("a service without serviceName")?.to_owned();
+        let arn = text(json, "serviceArn").ok_or_else(|| format!("service {name} has no serviceArn"))?;
+        let status = match text(json, "status") {
+            Some("ACTIVE") => ServiceStatus::Active,
+            Some("DRAINING") => ServiceStatus::Draining,
+            Some("INACTIVE") => return Ok(None),
+            other => return Err(format!("service {name} has the status {}", other.unwrap_or("none"))),
+        };
+        if text(json, "taskDefinition").is_none() && json.get("taskSets").is_none() {
+            return Err(format!("service {name} has no taskDefinition"));
+        }
+        Ok(Some(LiveService { arn: arn.to_owned(), status, tags: tags_of(json), json: json.clone(), name }))
+    }
+
+    /// The application whose mark it bears.
+    pub fn owner(&self) -> Option<&str> {
+        self.tags.get(marks::APPLICATION).map(String::as_str)
+    }
+
+    /// The ARN of the revision it is told to run; empty for services whose task sets say it.
+    pub fn task_definition(&self) -> &str {
+        text(&self.json, "taskDefinition").unwrap_or_default()
+    }
+
+    /// `desiredCount`, `runningCount` or `pendingCount`; 0 if the answer lacks it.
+    pub fn count(&self, field: &str) -> u32 {
+        self.json.get(field).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok()).unwrap_or(0)
+    }
+
+    /// What the mark says that the revision it runs contains, if the mark speaks of that very revision.
+    pub fn marked_content(&self) -> Option<&str> {
+        let (revision, hash) = self.tags.get(marks::TASK_DEFINITION)?.split_once(' ')?;
+        (revision == short_revision(self.task_definition())).then_some(hash)
+    }
+}
+
+/// A revision of a task definition as DescribeTaskDefinition tells it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LiveTaskDefinition {
+    pub arn: String,
+    pub family: String,
+    /// False if it was deregistered: it still runs where it runs, but nothing new can be started from it.
+    pub active: bool,
+    /// `taskDefinition` of the answer, with `tags` put beside the other fields.
+    pub json: Value,
+}
+
+impl LiveTaskDefinition {
+    /// Reads a whole answer of DescribeTaskDefinition or RegisterTaskDefinition.
+    ///
+    /// # Errors
+    /// A sentence if the answer lacks what every revision has.
+    pub fn parse(answer: &Value) -> Result<LiveTaskDefinition, String> {
+        let mut json = answer.get("taskDefinition").cloned().ok_or("the answer has no taskDefinition")?;
+        let arn = text(&json, "taskDefinitionArn").ok_or("a task definition without ARN")?.to_owned();
+        let family = text(&json, "family").ok_or_else(|| format!("{arn} has no family"))?.to_owned();
+        let active = text(&json, "status").is_none_or(|status| status == "ACTIVE");
+        if let (Some(tags), Some(fields)) = (answer.get("tags"), json.as_object_mut()) {
+            fields.insert("tags".into(), tags.clone());
+        }
+        Ok(LiveTaskDefinition { arn, family, active, json })
+    }
+}
+
+/// `web:42` of a revision's ARN.
+pub(super) fn short_revision(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
+}
+
+pub(super) fn text<'a>(json: &'a Value, field: &str) -> Option<&'a str> {
+    json.get(field).and_then(Value::as_str)
+}
+
+/// The elements of a list field; none if it is absent.
+pub(super) fn items<'a>(json: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
+    json.get(field).and_then(Value::as_array).into_iter().flatten()
+}
+
+/// ECS's `[{key, value}]` as a map.
+pub(super) fn tags_of(json: &Value) -> BTreeMap<String, String> {
+    items(json, "tags")
+        .filter_map(|tag| {
+            let value = text(tag, "value").unwrap_or_default();
+            Some((text(tag, "key")?.to_owned(), value.to_owned()))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn service(status: &str) -> Value {
+        json!({"serviceName": "web", "serviceArn": "arn:s", "status": status,
+            "taskDefinition": "arn:aws:ecs:r:1:task-definition/web:3"})
+    }
+
+    #[test]
+    fn inactive_is_none_and_an_unknown_status_is_an_error() {
+        assert_eq!(LiveService::parse(&service("INACTIVE")), Ok(None));
+        assert_eq!(
+            LiveService::parse(&service("DRAINING")).unwrap().unwrap().status,
+            ServiceStatus::Draining
+        );
+        assert!(LiveService::parse(&service("NEW")).is_err());
+        assert!(LiveService::parse(&json!({"serviceName": "web"})).is_err());
+    }
+
+    #[test]
+    fn a_content_mark_counts_only_for_the_revision_it_names() {
+        let mut json = service("ACTIVE");
+        for (mark, want) in [("web:3 abc", Some("abc")), ("web:2 abc", None), ("web:3", None)] {
+            json["tags"] = json!([{"key": marks::TASK_DEFINITION, "value": mark}]);
+            let live = LiveService::parse(&json).unwrap().unwrap();
+            assert_eq!(live.marked_content(), want, "{mark}");
+        }
+    }
+}

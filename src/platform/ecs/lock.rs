@@ -1,0 +1,258 @@
+//! One writer per application, with nothing but AWS: a tag on the cluster, `cutover.dev/lock/<application>`, whose value
+//! is `<owner> <counter>`.
+//!
+//! Tags know no compare-and-set, so the lock is Fischer's: write your name only after you have seen the tag free, wait
+//! longer than anybody's write may take, and read: whose name is there now holds the lock. It is safe as long as
+//! [`SETTLE`] is longer than [`WRITE_BOUND`] plus how old an answer of DescribeClusters may be (3 seconds are left for
+//! that). A write that took longer than the bound counts as not done, and what it may have left behind is treated as a
+//! stranger's.
+//!
+//! The holder raises the counter every [`RENEW_AFTER`]. A tag that stays the same for [`TTL`], watched on our own
+//! monotonic clock, belongs to nobody alive and is taken over; one that changes while watched belongs to somebody.
+
+mod cluster_tag;
+mod owner;
+mod writer;
+
+#[cfg(test)]
+mod schedules;
+
+pub use owner::Owner;
+pub use writer::{Lease, LockError, Writer};
+
+use crate::aws::Clock;
+use crate::engine::{Trouble, TroubleKind};
+use crate::model::Timestamp;
+use std::future::Future;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+/// From the read that found the lock free to the answer of the write that takes it.
+const WRITE_BOUND: Duration = Duration::from_secs(2);
+/// From that answer to the read that decides.
+const SETTLE: Duration = Duration::from_secs(5);
+/// A tag unchanged for so long is a dead run's.
+const TTL: Duration = Duration::from_secs(60);
+/// A lease older than this is renewed before a write.
+const RENEW_AFTER: Duration = Duration::from_secs(20);
+/// Up to this age a failed renewal does not end the lease: nobody can have taken it over.
+const SURE_UNTIL: Duration = Duration::from_secs(30);
+/// Up to this age a renewal is a single write; later on it has to win the lock anew.
+const PLAIN_RENEWAL_UNTIL: Duration = Duration::from_secs(40);
+/// How often a foreign tag is looked at.
+const WATCH_EVERY: Duration = Duration::from_secs(5);
+/// Attempts to take a lock that is free.
+const ATTEMPTS: u32 = 4;
+
+/// The one register that the lock lives in.
+pub(super) trait Register {
+    fn read(&self) -> impl Future<Output = Result<Option<String>, Trouble>> + Send;
+    fn write(&self, value: &str) -> impl Future<Output = Result<(), Trouble>> + Send;
+    fn clear(&self) -> impl Future<Output = Result<(), Trouble>> + Send;
+    /// For messages: the tag and its cluster.
+    fn place(&self) -> String;
+}
+
+/// Why the lock was not got.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// The value of the tag, which another run keeps.
+    Held(String),
+    Trouble(Trouble),
+}
+
+impl From<Trouble> for Refused {
+    fn from(trouble: Trouble) -> Self {
+        Refused::Trouble(trouble)
+    }
+}
+
+/// The lock as one run holds it.
+#[derive(Debug)]
+pub(super) struct Held<R> {
+    register: R,
+    owner: Owner,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    counter: u64,
+    /// When the last confirmed write of the tag was begun, on both clocks: the monotonic one stands still while a
+    /// laptop sleeps, the wall clock can be set back.
+    confirmed: Instant,
+    confirmed_wall: Timestamp,
+    /// Set once the lock is lost; the lease never comes back.
+    lost: Option<String>,
+}
+
+impl State {
+    fn age(&self) -> Duration {
+        let wall = Duration::from_secs(Clock::system().since(self.confirmed_wall));
+        self.confirmed.elapsed().max(wall)
+    }
+}
+
+impl<R: Register> Held<R> {
+    /// Takes the lock, or says who has it. Takes [`SETTLE`] when it is free, up to [`TTL`] more when a dead run left it.
+    pub(super) async fn acquire(register: R, owner: Owner) -> Result<Held<R>, Refused> {
+        let mut counter = 0;
+        let mut attempts = 0;
+        let mut watched: Option<(String, Instant)> = None;
+        loop {
+            let begun = Instant::now();
+            if let Some(value) = register.read().await? {
+                match &watched {
+                    Some((last, since)) if *last == value => {
+                        let left = TTL.saturating_sub(since.elapsed());
+                        if !left.is_zero() {
+                            tokio::time::sleep(left.min(WATCH_EVERY)).await;
+                            continue;
+                        }
+                    }
+                    // It changed under our eyes: its owner lives. Our own stray write is no owner.
+                    Some(_) if !owner.wrote(&value) => return Err(Refused::Held(value)),
+                    _ => {
+                        watched = Some((value, Instant::now()));
+                        tokio::time::sleep(WATCH_EVERY).await;
+                        continue;
+                    }
+                }
+            }
+            attempts += 1;
+            counter += 1;
+            let value = owner.value(counter);
+            match take(&register, &value, begun).await {
+                Ok(Taken::Ours(confirmed)) => {
+                    let state = State { counter, confirmed, confirmed_wall: Clock::system(), lost: None };
+                    return Ok(Held { register, owner, state: Mutex::new(state) });
+                }
+                Ok(Taken::Others(value)) => return Err(Refused::Held(value)),
+                Ok(Taken::Gone) if attempts < ATTEMPTS => {}
+                Err(trouble) if trouble.kind == TroubleKind::Transient && attempts < ATTEMPTS => {
+                    // Our write may still arrive. What it leaves is watched like a stranger's.
+                    watched = None;
+                    tokio::time::sleep(SETTLE).await;
+                }
+                Ok(Taken::Gone) => return Err(unsettled(&register).into()),
+                Err(trouble) => return Err(trouble.into()),
+            }
+        }
+    }
+
+    /// Passes while nobody else can hold the lock; renews it when it is getting old. To be called right before each
+    /// write, and now and then while waiting, so that the others see us alive.
+    pub(super) async fn check(&self) -> Result<(), Trouble> {
+        let mut state = self.state.lock().await;
+        if let Some(why) = &state.lost {
+            return Err(self.lost(why));
+        }
+        let age = state.age();
+        if age < RENEW_AFTER {
+            return Ok(());
+        }
+        match self.renew(&mut state, age).await {
+            Err(trouble) if trouble.kind == TroubleKind::Transient && state.age() < SURE_UNTIL => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn renew(&self, state: &mut State, age: Duration) -> Result<(), Trouble> {
+        let begun = Instant::now();
+        match self.register.read().await? {
+            Some(value) if self.owner.wrote(&value) => {}
+            Some(value) => return Err(self.lose(state, format!("{} took it over", Owner::describe(&value)))),
+            None => return Err(self.lose(state, "somebody removed it".into())),
+        }
+        state.counter += 1;
+        let value = self.owner.value(state.counter);
+        let wall = Clock::system();
+        if age < PLAIN_RENEWAL_UNTIL {
+            bounded(&self.register, self.register.write(&value), begun).await?;
+            state.confirmed = begun;
+        } else {
+            // Somebody may be taking it over right now.
+            match take(&self.register, &value, begun).await? {
+                Taken::Ours(confirmed) => state.confirmed = confirmed,
+                Taken::Others(value) => {
+                    return Err(self.lose(state, format!("{} took it over", Owner::describe(&value))));
+                }
+                Taken::Gone => return Err(self.lose(state, "somebody removed it".into())),
+            }
+        }
+        state.confirmed_wall = wall;
+        Ok(())
+    }
+
+    /// Frees the lock, if it is still ours. A lease so old that somebody may be taking it over is left to expire: our
+    /// clearing could hit the new owner's name.
+    pub(super) async fn release(&self) -> Result<(), Trouble> {
+        let mut state = self.state.lock().await;
+        if state.lost.is_some() {
+            return Ok(());
+        }
+        state.lost = Some("it was released".into());
+        let begun = Instant::now();
+        let ours = self.register.read().await?.is_some_and(|value| self.owner.wrote(&value));
+        if ours && state.age() < PLAIN_RENEWAL_UNTIL {
+            bounded(&self.register, self.register.clear(), begun).await?;
+        }
+        Ok(())
+    }
+
+    fn lose(&self, state: &mut State, why: String) -> Trouble {
+        let trouble = self.lost(&why);
+        state.lost = Some(why);
+        trouble
+    }
+
+    fn lost(&self, why: &str) -> Trouble {
+        Trouble {
+            kind: TroubleKind::Rejected,
+            doing: format!("keeping the lock {}", self.register.place()),
+            message: format!("{why}; this run writes nothing more"),
+        }
+    }
+}
+
+enum Taken {
+    /// Ours, by a write begun at this time.
+    Ours(Instant),
+    Others(String),
+    Gone,
+}
+
+/// Writes our name, waits, and reads whose name is there.
+async fn take<R: Register>(register: &R, value: &str, begun: Instant) -> Result<Taken, Trouble> {
+    bounded(register, register.write(value), begun).await?;
+    tokio::time::sleep(SETTLE).await;
+    Ok(match register.read().await? {
+        Some(now) if now == value => Taken::Ours(begun),
+        Some(now) => Taken::Others(now),
+        None => Taken::Gone,
+    })
+}
+
+/// Writes within [`WRITE_BOUND`] of `begun`, when the read that allowed it was begun.
+async fn bounded<R: Register>(
+    register: &R,
+    write: impl Future<Output = Result<(), Trouble>>,
+    begun: Instant,
+) -> Result<(), Trouble> {
+    let late = || Trouble {
+        kind: TroubleKind::Transient,
+        doing: format!("writing the lock {}", register.place()),
+        message: format!("it took longer than {} seconds", WRITE_BOUND.as_secs()),
+    };
+    let left = WRITE_BOUND.checked_sub(begun.elapsed()).ok_or_else(late)?;
+    tokio::time::timeout(left, write).await.unwrap_or_else(|_| Err(late()))
+}
+
+fn unsettled<R: Register>(register: &R) -> Trouble {
+    Trouble {
+        kind: TroubleKind::Transient,
+        doing: format!("taking the lock {}", register.place()),
+        message: format!("it was free and then not ours {ATTEMPTS} times"),
+    }
+}

@@ -1,0 +1,168 @@
+//! The lease as the engine sees it.
+
+use super::cluster_tag::ClusterTag;
+use super::{Held, Owner, Refused};
+use crate::aws::{Aws, WriteGuard};
+use crate::engine::{Guard, Trouble, TroubleKind};
+use crate::platform::ecs::Ecs;
+use futures_util::future::BoxFuture;
+use std::fmt;
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+/// The right to write to one application, until it is released or lost.
+#[derive(Clone, Debug)]
+pub struct Lease(Arc<Held<ClusterTag>>);
+
+/// Why the right was not got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LockError {
+    /// Another run has it and is alive.
+    Held {
+        application: String,
+        by: String,
+    },
+    Trouble(Trouble),
+}
+
+impl fmt::Display for LockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LockError::Held { application, by } => write!(
+                f,
+                "{by} works on application {application}; let it end, or stop it there (a dead run's lock is taken \
+                 over after a minute)"
+            ),
+            LockError::Trouble(trouble) => trouble.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for LockError {}
+
+impl From<LockError> for Trouble {
+    fn from(error: LockError) -> Trouble {
+        match error {
+            LockError::Trouble(trouble) => trouble,
+            LockError::Held { .. } => Trouble {
+                kind: TroubleKind::Rejected,
+                doing: "taking the application's lock".into(),
+                message: error.to_string(),
+            },
+        }
+    }
+}
+
+impl Lease {
+    /// Passes while no other run can hold the lock; renews it when it is getting old. Call it right before each write,
+    /// and at least every 20 seconds while waiting, so that other runs see this one alive.
+    ///
+    /// # Errors
+    /// [`TroubleKind::Rejected`] once the lock is lost; [`TroubleKind::Transient`] if it could not be renewed in time.
+    pub async fn check(&self) -> Result<(), Trouble> {
+        self.0.check().await
+    }
+
+    /// Frees the lock, if it is still ours.
+    ///
+    /// # Errors
+    /// Those of the calls; the lock then is free for others after a minute.
+    pub async fn release(&self) -> Result<(), Trouble> {
+        self.0.release().await
+    }
+}
+
+impl WriteGuard for Lease {
+    fn check(&self) -> BoxFuture<'_, Result<(), Trouble>> {
+        Box::pin(self.0.check())
+    }
+}
+
+impl Ecs {
+    /// Takes the application's lock on this cluster: about 5 seconds if it is free, up to a minute more if a dead run
+    /// left it. What was observed before is old by then: observe again before the first write.
+    ///
+    /// # Errors
+    /// [`LockError::Held`] if another run is alive.
+    pub async fn acquire_lock(&self, application: &str, owner: Owner) -> Result<Lease, LockError> {
+        acquire(&self.aws, &self.cluster, application, owner).await
+    }
+
+    /// The engine's guard for one application: takes the lock at the first write.
+    pub fn writer(&self, application: &str, owner: Owner) -> Writer {
+        Writer {
+            aws: self.aws.clone(),
+            cluster: self.cluster.clone(),
+            application: application.to_owned(),
+            owner,
+            lease: Mutex::default(),
+        }
+    }
+}
+
+async fn acquire(aws: &Aws, cluster: &str, application: &str, owner: Owner) -> Result<Lease, LockError> {
+    let tag = ClusterTag::new(aws, cluster, application);
+    match Held::acquire(tag, owner).await {
+        Ok(held) => Ok(Lease(Arc::new(held))),
+        Err(Refused::Held(value)) => {
+            Err(LockError::Held { application: application.to_owned(), by: Owner::describe(&value) })
+        }
+        Err(Refused::Trouble(trouble)) => Err(LockError::Trouble(trouble)),
+    }
+}
+
+/// Takes the lock when the first write is about to be made, and from then on checks it before each one. A run that
+/// writes nothing never takes it.
+pub struct Writer {
+    aws: Aws,
+    cluster: String,
+    application: String,
+    owner: Owner,
+    lease: Mutex<Option<Lease>>,
+}
+
+impl Writer {
+    /// Renews the lease if there is one and it is getting old: for loops that wait.
+    ///
+    /// # Errors
+    /// Those of [`Lease::check`].
+    pub async fn keep(&self) -> Result<(), Trouble> {
+        let lease = self.lease.lock().await.clone();
+        match lease {
+            Some(lease) => lease.check().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Frees the lock, if this run has it.
+    ///
+    /// # Errors
+    /// Those of [`Lease::release`].
+    pub async fn release(&self) -> Result<(), Trouble> {
+        self.aws.set_guard(None);
+        let lease = self.lease.lock().await.take();
+        match lease {
+            Some(lease) => lease.release().await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl Guard for Writer {
+    /// Right after the lock was taken this is a [`TroubleKind::Transient`] trouble once: while it was waited for,
+    /// another run may have changed what the write was decided on.
+    async fn check_lease(&self) -> Result<(), Trouble> {
+        let mut lease = self.lease.lock().await;
+        if let Some(lease) = &*lease {
+            return lease.check().await;
+        }
+        let taken = acquire(&self.aws, &self.cluster, &self.application, self.owner.clone()).await?;
+        self.aws.set_guard(Some(Arc::new(taken.clone())));
+        *lease = Some(taken);
+        Err(Trouble {
+            kind: TroubleKind::Transient,
+            doing: format!("taking the lock of application {}", self.application),
+            message: "it is ours now; looking again before the first write".into(),
+        })
+    }
+}

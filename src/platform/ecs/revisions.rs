@@ -1,0 +1,204 @@
+//! Task definitions: each revision is read once a run, and a new one is registered only where none has the content.
+
+use super::live::{items, short_revision};
+use super::write::{Stamp, with_tags};
+use super::{Ecs, LiveService, LiveTaskDefinition};
+use crate::aws::{Conduct, EcsOperation};
+use crate::diff::content_hash;
+use crate::engine::{Trouble, TroubleKind};
+use crate::model::{Kind, TaskDefinition, marks};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How far back through a family's revisions to look for the content. Reading these takes less time than the second
+/// that AWS wants between registrations, so looking is never what a mass change waits for.
+const LOOK_BACK: usize = 10;
+
+/// Registrations under way, by family, and the ARN of every content found or registered in this run.
+#[derive(Default)]
+pub(super) struct Registering {
+    turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    found: Mutex<HashMap<String, String>>,
+}
+
+impl Ecs {
+    /// Reads a revision by ARN or `family:revision`, at most once a run: it never changes.
+    ///
+    /// # Errors
+    /// [`TroubleKind::Missing`] if there is none; otherwise those of the call.
+    pub async fn read_task_definition(&self, id: &str) -> Result<Arc<LiveTaskDefinition>, Trouble> {
+        let cell = {
+            let mut revisions = self.revisions.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(revisions.entry(short_revision(id).to_owned()).or_default())
+        };
+        cell.get_or_try_init(|| self.describe_revision(id)).await.cloned()
+    }
+
+    /// The content hash of the revision that a service runs: from the service's mark if that speaks of this revision,
+    /// from the revision itself otherwise.
+    ///
+    /// # Errors
+    /// Those of [`Ecs::read_task_definition`].
+    pub async fn content_of(&self, service: &LiveService) -> Result<String, Trouble> {
+        if let Some(hash) = service.marked_content() {
+            return Ok(hash.to_owned());
+        }
+        let live = self.read_task_definition(service.task_definition()).await?;
+        Ok(content_hash(&live.json))
+    }
+
+    /// True if the service runs a revision with the document's content. A mark that says so is believed; one that
+    /// denies it is checked, since another version of this program may have written it.
+    ///
+    /// # Errors
+    /// Those of [`Ecs::read_task_definition`].
+    pub async fn runs(&self, service: &LiveService, document: &TaskDefinition) -> Result<bool, Trouble> {
+        let wanted = content_hash(&document.spec);
+        if service.marked_content() == Some(&wanted) {
+            return Ok(true);
+        }
+        let live = self.read_task_definition(service.task_definition()).await?;
+        Ok(content_hash(&live.json) == wanted)
+    }
+
+    /// The ARN of an ACTIVE revision with the document's content: one that `hints` run, or one of the family's newest,
+    /// or a newly registered one.
+    ///
+    /// # Errors
+    /// Those of the calls. After a registration whose answer was lost, the next call finds the revision.
+    pub async fn register(
+        &self,
+        stamp: &Stamp,
+        document: &TaskDefinition,
+        hints: &[&LiveService],
+    ) -> Result<String, Trouble> {
+        let wanted = content_hash(&document.spec);
+        let family = document.spec.get("family").and_then(Value::as_str).unwrap_or(&document.name);
+        let key = format!("{family} {wanted}");
+        let turn = {
+            let mut turns = self.registering.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(turns.entry(family.to_owned()).or_default())
+        };
+        // Two services of one task definition must not register it twice.
+        let _turn = turn.lock().await;
+        let known = self.registering.found.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(arn) = known {
+            return Ok(arn);
+        }
+        let arn = match self.find_revision(family, &wanted, hints).await? {
+            Some(arn) => arn,
+            None => self.register_new(stamp, document, family, &wanted).await?,
+        };
+        let mut found = self.registering.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.insert(key, arn.clone());
+        Ok(arn)
+    }
+
+    async fn find_revision(
+        &self,
+        family: &str,
+        wanted: &str,
+        hints: &[&LiveService],
+    ) -> Result<Option<String>, Trouble> {
+        let fits = |live: &LiveTaskDefinition| {
+            live.active && live.family == family && content_hash(&live.json) == wanted
+        };
+        for hint in hints {
+            let live = match self.read_task_definition(hint.task_definition()).await {
+                Ok(live) => live,
+                // A service may run a revision that was deleted since.
+                Err(trouble) if trouble.kind == TroubleKind::Missing => continue,
+                Err(trouble) => return Err(trouble),
+            };
+            if fits(&live) {
+                return Ok(Some(live.arn.clone()));
+            }
+        }
+        let Some(newest) = self.newest(family).await? else { return Ok(None) };
+        if fits(&newest) {
+            return Ok(Some(newest.arn.clone()));
+        }
+        for arn in self.list_revisions(family).await? {
+            let live = match self.read_task_definition(&arn).await {
+                Ok(live) => live,
+                Err(trouble) if trouble.kind == TroubleKind::Missing => continue,
+                Err(trouble) => return Err(trouble),
+            };
+            if fits(&live) {
+                return Ok(Some(arn));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn register_new(
+        &self,
+        stamp: &Stamp,
+        document: &TaskDefinition,
+        family: &str,
+        wanted: &str,
+    ) -> Result<String, Trouble> {
+        let body = with_tags(
+            document.spec.clone(),
+            &[
+                (marks::APPLICATION, stamp.application.clone()),
+                (marks::DOCUMENT, marks::document(Kind::TaskDefinition, &document.name)),
+                (marks::CONTENT, wanted.to_owned()),
+                (marks::COMMIT, stamp.commit.clone()),
+            ],
+        );
+        let operation = EcsOperation::RegisterTaskDefinition;
+        match self.aws.ecs(operation, Conduct::Write, family, &body).await {
+            Ok(answer) => {
+                let live = LiveTaskDefinition::parse(&answer)
+                    .map_err(|sentence| self.unreadable(operation.name(), &sentence))?;
+                Ok(live.arn)
+            }
+            // RegisterTaskDefinition has no client token: look before anybody registers again.
+            Err(trouble) if trouble.kind == TroubleKind::Transient => match self.newest(family).await? {
+                Some(live) if content_hash(&live.json) == wanted => Ok(live.arn.clone()),
+                _ => Err(trouble),
+            },
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// The newest ACTIVE revision of a family; `None` if it has none. Never from the cache.
+    async fn newest(&self, family: &str) -> Result<Option<Arc<LiveTaskDefinition>>, Trouble> {
+        match self.describe_revision(family).await {
+            Ok(live) => {
+                let mut revisions = self.revisions.lock().unwrap_or_else(PoisonError::into_inner);
+                let cell = OnceCellOf::new_with(Some(Arc::clone(&live)));
+                revisions.entry(short_revision(&live.arn).to_owned()).or_insert(Arc::new(cell));
+                Ok(Some(live))
+            }
+            Err(trouble) if trouble.kind == TroubleKind::Missing => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// The ARNs of a family's newest ACTIVE revisions, newest first.
+    async fn list_revisions(&self, family: &str) -> Result<Vec<String>, Trouble> {
+        let body =
+            json!({"familyPrefix": family, "status": "ACTIVE", "sort": "DESC", "maxResults": LOOK_BACK});
+        let operation = EcsOperation::ListTaskDefinitions;
+        let answer = self.aws.ecs(operation, Conduct::Read, family, &body).await?;
+        let arns = items(&answer, "taskDefinitionArns").filter_map(Value::as_str);
+        // `familyPrefix` is a full family name by AWS's documentation; this does not rely on it.
+        let same_family =
+            |arn: &&str| short_revision(arn).rsplit_once(':').is_some_and(|(name, _)| name == family);
+        Ok(arns.filter(same_family).take(LOOK_BACK).map(ToOwned::to_owned).collect())
+    }
+
+    async fn describe_revision(&self, id: &str) -> Result<Arc<LiveTaskDefinition>, Trouble> {
+        let body = json!({"taskDefinition": id, "include": ["TAGS"]});
+        let operation = EcsOperation::DescribeTaskDefinition;
+        let answer = self.aws.ecs(operation, Conduct::Read, id, &body).await?;
+        LiveTaskDefinition::parse(&answer)
+            .map(Arc::new)
+            .map_err(|sentence| self.unreadable(operation.name(), &sentence))
+    }
+}
+
+type OnceCellOf = tokio::sync::OnceCell<Arc<LiveTaskDefinition>>;

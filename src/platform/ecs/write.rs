@@ -1,0 +1,114 @@
+//! What every write to a service has in common.
+
+use super::{Ecs, LiveService};
+use crate::aws::{Conduct, EcsOperation};
+use crate::engine::{Trouble, TroubleKind};
+use serde_json::{Value, json};
+
+/// On whose behalf something is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    pub application: String,
+    /// The commit, for people.
+    pub commit: String,
+}
+
+impl Ecs {
+    /// Puts tags on a service; those that already have the value are left out.
+    ///
+    /// # Errors
+    /// Those of TagResource.
+    pub async fn tag_service(&self, service: &LiveService, tags: &[(&str, String)]) -> Result<(), Trouble> {
+        let new: Vec<Value> = tags
+            .iter()
+            .filter(|(key, value)| service.tags.get(*key) != Some(value))
+            .map(|(key, value)| json!({"key": key, "value": value}))
+            .collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        self.forget_seen();
+        let body = json!({"resourceArn": service.arn, "tags": new});
+        self.aws.ecs(EcsOperation::TagResource, Conduct::Write, &service.name, &body).await.map(drop)
+    }
+
+    /// Takes tags off a service; those that it lacks are left out.
+    ///
+    /// # Errors
+    /// Those of UntagResource.
+    pub async fn untag_service(&self, service: &LiveService, keys: &[&str]) -> Result<(), Trouble> {
+        let there: Vec<&str> = keys.iter().copied().filter(|key| service.tags.contains_key(*key)).collect();
+        if there.is_empty() {
+            return Ok(());
+        }
+        self.forget_seen();
+        let body = json!({"resourceArn": service.arn, "tagKeys": there});
+        self.aws.ecs(EcsOperation::UntagResource, Conduct::Write, &service.name, &body).await.map(drop)
+    }
+
+    pub(super) async fn create(&self, name: &str, mut body: Value) -> Result<(), Trouble> {
+        body["cluster"] = self.cluster.clone().into();
+        self.forget_seen();
+        self.aws
+            .ecs(EcsOperation::CreateService, Conduct::Write, name, &body)
+            .await
+            .map(drop)
+            .map_err(passing_create)
+    }
+
+    pub(super) async fn update(&self, name: &str, mut body: Value) -> Result<(), Trouble> {
+        body["cluster"] = self.cluster.clone().into();
+        body["service"] = name.into();
+        self.forget_seen();
+        self.aws.ecs(EcsOperation::UpdateService, Conduct::Write, name, &body).await.map(drop)
+    }
+
+    /// Deletes a service together with its tasks, if it bears the application's mark.
+    pub(super) async fn delete(&self, application: &str, service: &LiveService) -> Result<(), Trouble> {
+        if service.owner() != Some(application) {
+            return Err(foreign(application, service));
+        }
+        self.forget_seen();
+        // `force` scales to zero and deletes in one step that cannot be cut in two.
+        let body = json!({"cluster": self.cluster, "service": service.name, "force": true});
+        self.aws.ecs(EcsOperation::DeleteService, Conduct::Write, &service.name, &body).await.map(drop)
+    }
+}
+
+/// A service that another application, or nobody, has marked.
+pub(super) fn foreign(application: &str, service: &LiveService) -> Trouble {
+    let owner = match service.owner() {
+        Some(owner) => format!("belongs to application {owner}"),
+        None => "bears no ownership mark".to_owned(),
+    };
+    Trouble {
+        kind: TroubleKind::Rejected,
+        doing: format!("changing service {}", service.name),
+        message: format!("it {owner}; application {application} leaves it alone"),
+    }
+}
+
+/// Refusals of CreateService that pass by themselves: the name is still taken (our own lost answer, or a service that
+/// drains), or ELB's change of a moment ago has not reached ECS yet.
+fn passing_create(mut trouble: Trouble) -> Trouble {
+    let passing = ["not idempotent", "still Draining", "does not have an associated load balancer"];
+    if trouble.kind == TroubleKind::Rejected && passing.iter().any(|text| trouble.message.contains(text)) {
+        trouble.kind = TroubleKind::Transient;
+    }
+    trouble
+}
+
+/// The spec with these tags added to its own; ours win.
+pub(super) fn with_tags(mut spec: Value, ours: &[(&str, String)]) -> Value {
+    let mut tags: Vec<Value> = spec
+        .get("tags")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter(|tag| !ours.iter().any(|(key, _)| tag.get("key").and_then(Value::as_str) == Some(key)))
+        .cloned()
+        .collect();
+    tags.extend(ours.iter().map(|(key, value)| json!({"key": key, "value": value})));
+    spec["tags"] = tags.into();
+    spec
+}
