@@ -1,6 +1,16 @@
 //! Integration tests, all in one binary: linking is what costs.
 
 mod config;
+mod git_daemon;
+mod git_http;
+mod git_local;
+mod git_mirror;
+mod git_misbehaving;
+mod git_revert;
+mod git_servers;
+mod git_ssh;
+mod git_support;
+mod git_tree;
 mod json_schema;
 mod simulator_sockets;
 mod small_world;

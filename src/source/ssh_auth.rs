@@ -1,0 +1,104 @@
+//! Authentication at an SSH server: the agent's keys first, then key files. It never asks for a passphrase.
+
+use super::call::Call;
+use super::error::{ErrorKind, SourceError, printable};
+use super::ssh::broken;
+use super::ssh_host_key::Checker;
+use russh::client::Handle;
+use russh::keys::agent::AgentIdentity;
+use russh::keys::agent::client::AgentClient;
+use russh::keys::{HashAlg, PrivateKeyWithHashAlg, load_secret_key};
+use std::path::Path;
+use std::sync::Arc;
+
+/// OpenSSH's server ends the connection after six attempts, so an agent full of keys must leave room for key files.
+const AGENT_KEYS: usize = 5;
+
+/// Tries what the caller allows; says what was tried if nothing was accepted.
+pub(super) async fn authenticate(call: &Arc<Call>, handle: &mut Handle<Checker>) -> Result<(), SourceError> {
+    let remote = &call.remote;
+    let user = remote.user.clone().or_else(|| call.auth.ssh_user.clone()).unwrap_or_else(|| "git".into());
+    let mut tried = Vec::new();
+    let rsa = handle.best_supported_rsa_hash().await.map_err(|e| broken(call, &e))?;
+    let rsa = rsa.flatten().or(Some(HashAlg::Sha512));
+    if let Some(socket) = &call.auth.ssh_agent {
+        match with_agent(handle, socket, &user, rsa).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => tried.push(format!("the keys of the agent at {}", socket.display())),
+            Err(why) => tried.push(format!("the agent at {} ({why})", socket.display())),
+        }
+    } else {
+        tried.push("no agent (SSH_AUTH_SOCK is not set)".into());
+    }
+    for path in &call.auth.ssh_keys {
+        if handle.is_closed() {
+            tried.push("the server then closed the connection".into());
+            break;
+        }
+        match with_file(handle, path, &user, rsa).await {
+            Ok(Some(true)) => return Ok(()),
+            Ok(Some(false)) => tried.push(format!("{} (refused)", path.display())),
+            Ok(None) => {}
+            Err(why) => tried.push(format!("{} ({why})", path.display())),
+        }
+    }
+    let message = format!(
+        "{remote} accepts none of the keys for user {}. Tried: {}. Add the public key on the host, or name the \
+         right key",
+        printable(&user, 60),
+        tried.join("; ")
+    );
+    Err(SourceError::new(ErrorKind::Auth, message))
+}
+
+/// True if the server accepted one of the agent's keys; the error says why the agent is of no use.
+async fn with_agent(
+    handle: &mut Handle<Checker>,
+    socket: &Path,
+    user: &str,
+    rsa: Option<HashAlg>,
+) -> Result<bool, String> {
+    let text = |error: russh::keys::Error| printable(&error.to_string(), 100);
+    let mut agent = AgentClient::connect_uds(socket).await.map_err(text)?;
+    let identities = agent.request_identities().await.map_err(text)?;
+    if identities.is_empty() {
+        return Err("it holds no key; add one with ssh-add".into());
+    }
+    for identity in identities.into_iter().take(AGENT_KEYS) {
+        let accepted = match identity {
+            AgentIdentity::PublicKey { key, .. } => {
+                let hash = rsa.filter(|_| key.algorithm().is_rsa());
+                handle.authenticate_publickey_with(user, key, hash, &mut agent).await
+            }
+            AgentIdentity::Certificate { certificate, .. } => {
+                let hash = rsa.filter(|_| certificate.algorithm().is_rsa());
+                handle.authenticate_certificate_with(user, certificate, hash, &mut agent).await
+            }
+        };
+        if accepted.map_err(|error| printable(&error.to_string(), 100))?.success() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// True if the server accepted the key of the file, nothing if there is no such file; the error says why it is of no use.
+async fn with_file(
+    handle: &mut Handle<Checker>,
+    path: &Path,
+    user: &str,
+    rsa: Option<HashAlg>,
+) -> Result<Option<bool>, String> {
+    use russh::keys::Error::{IO, KeyIsEncrypted};
+    let key = match load_secret_key(path, None) {
+        Ok(key) => key,
+        Err(IO(error)) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(KeyIsEncrypted) => {
+            return Err(format!("encrypted; unlock it in an agent with `ssh-add {}`", path.display()));
+        }
+        Err(error) => return Err(printable(&error.to_string(), 100)),
+    };
+    let key = PrivateKeyWithHashAlg::new(Arc::new(key), rsa);
+    let accepted = handle.authenticate_publickey(user, key).await;
+    Ok(Some(accepted.map_err(|error| printable(&error.to_string(), 100))?.success()))
+}

@@ -1,0 +1,169 @@
+//! Reading manifest files from a commit's tree. Only the folders on the way and those below the path are read.
+
+use super::error::{ErrorKind, SourceError, escaped};
+use super::limits::{self, Limits};
+use super::objects;
+use super::tree_path::{TreePath, is_git_dir};
+use crate::model::SourceFile;
+use git2::{FileMode, Oid, Repository};
+
+/// The manifests of one folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tree {
+    /// The folder's object id: as long as it is the same, so are all files.
+    pub id: String,
+    /// In the order of their paths, which are relative to the repository's root.
+    pub files: Vec<SourceFile>,
+    /// What was skipped, for people.
+    pub notices: Vec<String>,
+}
+
+/// Notices of one kind that are spelled out.
+const NOTICES: usize = 10;
+
+/// The id of the folder `path` at `commit`.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`], [`ErrorKind::Symlink`] or [`ErrorKind::Usage`] if it is not a folder.
+pub(super) fn id(
+    repo: &Repository,
+    commit: Oid,
+    path: &TreePath,
+    limits: &Limits,
+) -> Result<Oid, SourceError> {
+    let mut id = objects::commit(repo, commit)?.tree_id();
+    for (index, name) in path.iter().enumerate() {
+        let here = path[..=index].join("/");
+        let wrong = |kind, text: &str| SourceError::new(kind, format!("{here} at {}: {text}", short(commit)));
+        let tree = objects::tree(repo, id, limits)?;
+        let Some(entry) = tree.get_name(name) else {
+            return Err(wrong(ErrorKind::NotFound, "there is no such folder; check the application's path"));
+        };
+        id = match entry.filemode() {
+            mode if mode == i32::from(FileMode::Tree) => entry.id(),
+            mode if mode == i32::from(FileMode::Link) => {
+                let text = "is a symbolic link, which is never followed; name the folder itself as path";
+                return Err(wrong(ErrorKind::Symlink, text));
+            }
+            mode if mode == i32::from(FileMode::Commit) => {
+                let text = "is a submodule, which is never followed; make it an application of its own";
+                return Err(wrong(ErrorKind::Usage, text));
+            }
+            _ => return Err(wrong(ErrorKind::Usage, "is a file; path must name a folder")),
+        };
+    }
+    Ok(id)
+}
+
+/// The manifests below the folder `path` at `commit`.
+///
+/// # Errors
+/// Those of [`id`], and [`ErrorKind::Limit`], [`ErrorKind::Symlink`], [`ErrorKind::Content`] for what is found.
+pub(super) fn read(
+    repo: &Repository,
+    commit: Oid,
+    path: &TreePath,
+    limits: &Limits,
+) -> Result<Tree, SourceError> {
+    let id = id(repo, commit, path, limits)?;
+    let mut walk = Walk {
+        repo,
+        limits,
+        files: Vec::new(),
+        entries: 0,
+        bytes: 0,
+        modules: Vec::new(),
+        links: Vec::new(),
+    };
+    walk.folder(id, &path.join("/"), 0)?;
+    let mut files = walk.files;
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut notices = Vec::new();
+    notice(&mut notices, &walk.modules, "submodule", "is not followed; nothing in it is read");
+    notice(&mut notices, &walk.links, "symbolic link", "is not followed");
+    Ok(Tree { id: id.to_string(), files, notices })
+}
+
+fn notice(notices: &mut Vec<String>, paths: &[String], kind: &str, what: &str) {
+    notices.extend(paths.iter().take(NOTICES).map(|path| format!("{kind} {path} {what}")));
+    if paths.len() > NOTICES {
+        notices.push(format!("{} more: {kind} {what}", paths.len() - NOTICES));
+    }
+}
+
+fn short(commit: Oid) -> String {
+    commit.to_string()[..7].to_owned()
+}
+
+struct Walk<'a> {
+    repo: &'a Repository,
+    limits: &'a Limits,
+    files: Vec<SourceFile>,
+    entries: u64,
+    bytes: u64,
+    modules: Vec<String>,
+    links: Vec<String>,
+}
+
+impl Walk<'_> {
+    fn folder(&mut self, id: Oid, path: &str, depth: u64) -> Result<(), SourceError> {
+        let root = if path.is_empty() { "." } else { path };
+        limits::check(depth, self.limits.depth, format_args!("folders deep in {root}"))?;
+        let tree = objects::tree(self.repo, id, self.limits)?;
+        for entry in &tree {
+            self.entries += 1;
+            limits::check(self.entries, self.limits.entries, format_args!("files and folders in {root}"))?;
+            let name = name(entry.name_bytes(), root)?;
+            let path = if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
+            let is_manifest = is_manifest(name);
+            match entry.filemode() {
+                mode if mode == i32::from(FileMode::Tree) => self.folder(entry.id(), &path, depth + 1)?,
+                mode if mode == i32::from(FileMode::Commit) => self.modules.push(path),
+                mode if mode == i32::from(FileMode::Link) && is_manifest => {
+                    let message =
+                        format!("{path} is a symbolic link, which is never followed; commit the file itself");
+                    return Err(SourceError::new(ErrorKind::Symlink, message));
+                }
+                mode if mode == i32::from(FileMode::Link) => self.links.push(path),
+                _ if is_manifest => self.file(entry.id(), path)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, id: Oid, path: String) -> Result<(), SourceError> {
+        limits::check(self.files.len() as u64 + 1, self.limits.files, "manifest files under the path")?;
+        let size = objects::size(self.repo, id, git2::ObjectType::Blob)?;
+        limits::check(size, self.limits.file_bytes, format_args!("bytes in {path}"))?;
+        self.bytes += size;
+        limits::check(self.bytes, self.limits.total_bytes, "bytes in the manifest files under the path")?;
+        let blob =
+            self.repo.find_blob(id).map_err(|e| SourceError::git(format_args!("reading {path}"), &e))?;
+        self.files.push(SourceFile { path, bytes: blob.content().to_vec() });
+        Ok(())
+    }
+}
+
+/// An entry's name, if it is one that Git could have made on purpose.
+fn name<'a>(bytes: &'a [u8], folder: &str) -> Result<&'a str, SourceError> {
+    let wrong = |why: &str| {
+        let shown = escaped(bytes);
+        SourceError::new(
+            ErrorKind::Content,
+            format!("in {folder}, the file name `{shown}` {why}; rename the file"),
+        )
+    };
+    let name = std::str::from_utf8(bytes).map_err(|_| wrong("is not UTF-8"))?;
+    if name.is_empty() || name == "." || name == ".." || name.contains('/') || is_git_dir(name) {
+        return Err(wrong("is forged: Git does not allow it"));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(wrong("has a control character in it"));
+    }
+    Ok(name)
+}
+
+fn is_manifest(name: &str) -> bool {
+    [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end))
+}
