@@ -1,5 +1,6 @@
 //! What a run tells the people who watch it.
 
+use crate::plan::Plan;
 use crate::rollout::{Action, Observation, Phase, WaitingOn};
 use serde::Serialize;
 
@@ -15,6 +16,10 @@ pub enum Event {
     Wrote { workload: String, action: Action, text: String },
     /// A read or write failed for now and is tried again.
     Trouble { workload: String, text: String },
+    /// A resource that is not blue/green was written.
+    Applied { document: String, text: String },
+    /// It is waited for until it has come to rest.
+    Settling { document: String, text: String },
     /// Something people should know.
     Notice { workload: String, text: String },
 }
@@ -23,6 +28,9 @@ pub enum Event {
 pub trait Watcher {
     /// One event.
     fn event(&self, event: Event);
+
+    /// What will be done, before it is.
+    fn planned(&self, _plan: &Plan) {}
 
     /// Everything that was observed, each time it was.
     fn observed(&self, _workload: &str, _seen: &Observation) {}

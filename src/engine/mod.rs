@@ -1,13 +1,23 @@
 //! Joins the pure core and the adapters for one application: observe, decide, act, observe again.
 
+mod deployment;
 mod events;
+mod follow;
 mod memory;
+mod plan;
 mod ports;
 mod run;
+mod status;
+mod sync;
 
+pub use deployment::Deployment;
 pub use events::{Event, Silent, Watcher};
-pub use memory::{Memory, Stale};
+pub use follow::follow;
+pub use plan::{declared_services, observe, plan, read_live};
 pub use ports::{
-    Gating, Guard, Rollout, TimeSource, Traffic, TrafficReading, Trouble, TroubleKind, Workloads,
+    Gating, Guard, Platform, Rollout, Settled, TimeSource, Traffic, TrafficReading, Trouble, TroubleKind,
+    Workloads,
 };
-pub use run::{Adapter, Ports, Run, RunEnd, StopSignal, desired};
+pub use run::{Adapter, Ports, Run, RunEnd, StopSignal};
+pub use status::{ServiceStatus, SlotStatus, Status, WorkloadStatus, status};
+pub use sync::{ItemResult, SyncReport, Verdict, sync};

@@ -1,8 +1,11 @@
 //! What the engine asks of a platform, of a traffic provider and of the gates. Adapters implement these; tests put an
 //! in-memory world behind them.
 
+use super::Deployment;
 use crate::model::{BlueGreen, BySlot, RevisionId, Seconds, Service, TaskDefinition};
+use crate::plan::{Live, PlanItem};
 use crate::rollout::{Action, Alarm, HttpAnswer, RuleObservation, SlotObservation, Targets};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// One BlueGreen workload with the documents that describe it.
@@ -23,6 +26,8 @@ pub struct TrafficReading {
     pub rules: Vec<RuleObservation>,
     pub test_rule: Option<RuleObservation>,
     pub targets: BySlot<Targets>,
+    /// For how long clients stick to a target group, by id of the rule; rules without stickiness are left out.
+    pub stickiness: BTreeMap<String, Seconds>,
     /// How long the data plane takes to follow a change of weights: seconds for an ALB, minutes for an NLB.
     pub settle: Seconds,
 }
@@ -56,6 +61,40 @@ pub trait Traffic {
         observed: &RuleObservation,
         action: &Action,
     ) -> Result<RuleObservation, Trouble>;
+
+    /// A sentence if a rule still gives weight to one of these target groups: what is behind them must not go.
+    async fn traffic_behind(&self, target_groups: &[String]) -> Result<Option<String>, Trouble>;
+}
+
+/// Everything of an application that is not blue/green, and its inventory.
+#[allow(async_fn_in_trait)]
+pub trait Platform {
+    /// Reads what the plan needs besides the rollouts' observations: the services that documents name, the revisions
+    /// they run, and what bears the application's mark (only if pruning is on: it means reading all services).
+    async fn read_live(&self, deployment: &Deployment) -> Result<Live, Trouble>;
+
+    /// Carries out the plan's item for a task definition or a service without a BlueGreen, or for something to be
+    /// pruned. May be repeated.
+    async fn apply_item(&self, deployment: &Deployment, item: &PlanItem) -> Result<(), Trouble>;
+
+    /// Whether the platform has brought the item's service to rest on what was applied.
+    async fn settled(&self, deployment: &Deployment, item: &PlanItem) -> Result<Settled, Trouble>;
+}
+
+/// Whether a platform has finished what it was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settled {
+    Steady,
+    /// What is still going on, and what has gone wrong so far.
+    InProgress {
+        state: String,
+        troubles: Vec<String>,
+    },
+    /// The deployment failed, or the platform went back to another revision.
+    Failed {
+        state: String,
+        troubles: Vec<String>,
+    },
 }
 
 /// Alarms and the HTTP gate.

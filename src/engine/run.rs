@@ -3,11 +3,12 @@
 use super::events::{Event, Watcher};
 use super::memory::{Memory, Stale, candidate};
 use super::ports::{Gating, Guard, Rollout, TimeSource, Traffic, Trouble, TroubleKind, Workloads};
-use crate::model::Slot;
+use crate::model::{Seconds, Slot};
 use crate::rollout::{
     Action, Decision, Desired, Observation, Outcome, Phase, Progress, RuleObservation, decide,
     http_can_be_asked,
 };
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The adapters of one run.
@@ -41,6 +42,7 @@ pub struct Run<'a, A> {
     ports: Ports<'a, A>,
     rollout: &'a Rollout,
     memory: Memory,
+    stickiness: BTreeMap<String, Seconds>,
     phase: Option<Phase>,
     waiting: Option<String>,
 }
@@ -48,7 +50,14 @@ pub struct Run<'a, A> {
 impl<'a, A: Adapter> Run<'a, A> {
     /// A run that has seen nothing yet.
     pub fn new(ports: Ports<'a, A>, rollout: &'a Rollout) -> Self {
-        Run { ports, rollout, memory: Memory::default(), phase: None, waiting: None }
+        Run {
+            ports,
+            rollout,
+            memory: Memory::default(),
+            stickiness: BTreeMap::new(),
+            phase: None,
+            waiting: None,
+        }
     }
 
     /// Goes on until the workload is done, failed, blocked or waits for people, `timeout` is over, or `stop` says so.
@@ -127,6 +136,7 @@ impl<'a, A: Adapter> Run<'a, A> {
         if self.memory.check_rules(&traffic, self.now()) == Err(Stale) {
             return Ok(None);
         }
+        self.stickiness = traffic.stickiness;
         for slot in Slot::BOTH {
             slots.get_mut(slot).targets = *traffic.targets.get(slot);
         }
@@ -153,6 +163,11 @@ impl<'a, A: Adapter> Run<'a, A> {
         self.memory.recall_times(want, &mut seen, self.now());
         self.ports.watcher.observed(&self.rollout.blue_green.name, &seen);
         Ok(Some(seen))
+    }
+
+    /// For how long clients stick to a target group, by rule, as last read.
+    pub fn stickiness(&self) -> &BTreeMap<String, Seconds> {
+        &self.stickiness
     }
 
     /// Makes one write, after the lease was checked.
@@ -307,6 +322,6 @@ fn rules_of(seen: &Observation) -> Vec<RuleObservation> {
 }
 
 /// 1, 2, 4 … 30 seconds.
-fn backoff(failures: u32) -> Duration {
+pub(super) fn backoff(failures: u32) -> Duration {
     Duration::from_secs(1u64.checked_shl(failures.saturating_sub(1)).unwrap_or(30).clamp(1, 30))
 }

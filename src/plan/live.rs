@@ -5,7 +5,7 @@ use super::Owned;
 use crate::model::{Seconds, Timestamp};
 use crate::rollout::{Desired, Observation};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The live state of one application.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +13,8 @@ pub struct Live {
     /// Elements of `DescribeServices`' `services`, read with `include: [TAGS]`, by service name: those that documents
     /// name, slots included. A name that is missing here is known to be absent.
     pub services: BTreeMap<String, Value>,
+    /// Of `services`, those that their platform has not brought to rest.
+    pub moving: BTreeSet<String>,
     /// The revisions that are known: those that live services run, those found by content. In any order.
     pub revisions: Vec<LiveRevision>,
     /// By BlueGreen name. The sentence says why a workload could not be read.

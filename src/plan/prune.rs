@@ -10,6 +10,8 @@ pub struct Owned {
     pub document: String,
     /// Its name in AWS.
     pub resource: String,
+    /// ARNs of the target groups whose targets it makes.
+    pub target_groups: Vec<String>,
     /// Set if it must not be deleted now, with the reason: `its target group gets 100% of rule arn:…`.
     pub in_use: Option<String>,
 }

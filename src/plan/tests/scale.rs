@@ -13,7 +13,12 @@ fn time_of(services: usize) -> (Duration, Plan) {
         let document = task_definition(&name, "shop/web:1");
         live.revisions.push(registered(&document, 7));
         live.services.insert(name.clone(), running(&name, 7, json!({})));
-        live.owned.push(Owned { document: format!("Service/{name}"), resource: name.clone(), in_use: None });
+        live.owned.push(Owned {
+            document: format!("Service/{name}"),
+            resource: name.clone(),
+            in_use: None,
+            target_groups: vec![],
+        });
         manifests.task_definitions.insert(name.clone(), document);
         manifests
             .services

@@ -423,7 +423,7 @@ impl Traffic for World {
             Targets { healthy, unhealthy: count - healthy.min(count), ..Targets::default() }
         });
         let rules = state.rules.iter().enumerate().map(|(index, rule)| observation(index, rule)).collect();
-        Ok(TrafficReading { rules, test_rule: None, targets, settle: SETTLE })
+        Ok(TrafficReading { rules, test_rule: None, targets, stickiness: Default::default(), settle: SETTLE })
     }
 
     async fn apply_traffic(
@@ -461,6 +461,10 @@ impl Traffic for World {
             rule.split = split;
             Ok(observation(index, rule))
         })
+    }
+
+    async fn traffic_behind(&self, _: &[String]) -> Result<Option<String>, Trouble> {
+        Ok(None)
     }
 }
 

@@ -1,0 +1,104 @@
+//! Reads the live state of one application and plans against it. Writes nothing.
+
+use super::deployment::Deployment;
+use super::events::Silent;
+use super::ports::{Platform, Rollout, Trouble, TroubleKind};
+use super::run::{Adapter, Ports, Run};
+use crate::model::Slot;
+use crate::plan::{Live, LiveRollout, Plan, assemble};
+use futures_util::{StreamExt, stream};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// How many workloads are read or rolled out at the same time.
+pub(super) const CONCURRENCY: usize = 32;
+/// How often an answer that is older than our own last write is asked for again.
+const STALE_TRIES: u32 = 5;
+
+/// What a sync of `deployment` would do now.
+///
+/// # Errors
+/// Any read that failed, except those of one blue/green workload alone: they block that workload and say so.
+pub async fn plan<A: Adapter + Platform>(adapter: &A, deployment: &Deployment) -> Result<Plan, Trouble> {
+    let live = read_live(adapter, deployment).await?;
+    Ok(assemble(&deployment.application, &deployment.commit, &deployment.manifests, &live))
+}
+
+/// Everything a plan is made from.
+///
+/// # Errors
+/// As [`plan`].
+pub async fn read_live<A: Adapter + Platform>(adapter: &A, deployment: &Deployment) -> Result<Live, Trouble> {
+    let mut live = adapter.read_live(deployment).await?;
+    let rollouts = deployment.rollouts();
+    let readings = stream::iter(rollouts.iter())
+        .map(|rollout| async move { (rollout.blue_green.name.clone(), observe(adapter, rollout).await) })
+        .buffered(CONCURRENCY);
+    tokio::pin!(readings);
+    while let Some((name, reading)) = readings.next().await {
+        match reading {
+            // Credentials and throttles concern everything.
+            Err(trouble) if matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Transient) => {
+                return Err(trouble);
+            }
+            reading => {
+                live.rollouts.insert(name, reading.map_err(|trouble| trouble.to_string()));
+            }
+        }
+    }
+    mark_in_use(adapter, deployment, &mut live).await?;
+    Ok(live)
+}
+
+/// Observes one workload as it is now.
+///
+/// # Errors
+/// Any read that failed.
+pub async fn observe<A: Adapter>(adapter: &A, rollout: &Rollout) -> Result<LiveRollout, Trouble> {
+    let mut run = Run::new(Ports { adapter, watcher: &Silent }, rollout);
+    let desired = run.desired().await?;
+    for _ in 0..STALE_TRIES {
+        if let Some(observation) = run.observe(&desired).await? {
+            let stickiness = run.stickiness().clone();
+            return Ok(LiveRollout { desired, observation, now: adapter.now(), stickiness });
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    Err(Trouble {
+        kind: TroubleKind::Transient,
+        doing: format!("observing {}", rollout.blue_green.name),
+        message: "the answers stay older than our own last write".into(),
+    })
+}
+
+/// Asks for what is no longer declared whether requests still reach it: then it is kept.
+async fn mark_in_use<A: Adapter>(
+    adapter: &A,
+    deployment: &Deployment,
+    live: &mut Live,
+) -> Result<(), Trouble> {
+    let declared = declared_services(deployment);
+    for owned in live.owned.iter_mut().filter(|owned| !declared.contains(&owned.resource)) {
+        if !owned.target_groups.is_empty() {
+            owned.in_use = adapter.traffic_behind(&owned.target_groups).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The live names of all services that documents declare, slots included.
+pub fn declared_services(deployment: &Deployment) -> BTreeSet<String> {
+    let manifests = &deployment.manifests;
+    let mut names = BTreeSet::new();
+    for service in manifests.services.values() {
+        let name =
+            service.spec.get("serviceName").and_then(serde_json::Value::as_str).unwrap_or(&service.name);
+        match manifests.blue_green_of(&service.name) {
+            Some(blue_green) => names.extend(Slot::BOTH.map(|slot| blue_green.slot_service(slot, name))),
+            None => {
+                names.insert(name.to_owned());
+            }
+        }
+    }
+    names
+}

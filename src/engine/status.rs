@@ -1,0 +1,210 @@
+//! How an application stands: what runs, which slot has which role, what is waited for. Writes nothing.
+
+use super::deployment::Deployment;
+use super::plan::read_live;
+use super::ports::{Platform, Trouble};
+use super::run::Adapter;
+use crate::model::{BlueGreen, BySlot, Kind, Service, Slot, Weights};
+use crate::plan::{Change, Live, LiveRollout, Plan, assemble};
+use crate::rollout::{Decision, Observation, Outcome, Phase, Progress, Record, Targets, Workload, decide};
+use serde::Serialize;
+use serde_json::Value;
+
+/// One application as it stands.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    pub application: String,
+    /// The commit it was compared with.
+    pub commit: String,
+    /// True if a sync would have nothing to do.
+    pub in_sync: bool,
+    pub services: Vec<ServiceStatus>,
+    pub workloads: Vec<WorkloadStatus>,
+    pub notices: Vec<String>,
+}
+
+/// A service without a BlueGreen.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceStatus {
+    pub document: String,
+    pub service: String,
+    /// What a sync would do to it.
+    pub change: Change,
+    pub running: u64,
+    pub desired: u64,
+    /// The revision it is told to run, `worker:7`; `None` if there is no such service.
+    pub revision: Option<String>,
+    /// False while its deployment has not come to rest.
+    pub steady: bool,
+}
+
+/// A blue/green workload.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkloadStatus {
+    pub document: String,
+    /// `None` if it could not be read; `waiting_on` says why.
+    pub phase: Option<Phase>,
+    /// A sentence; `None` if nothing is awaited.
+    pub waiting_on: Option<String>,
+    /// How a sync would end right now, if it would end.
+    pub outcome: Option<Outcome>,
+    pub serving: Option<Slot>,
+    pub rules: Vec<RuleStatus>,
+    pub slots: Option<BySlot<SlotStatus>>,
+}
+
+/// The weights of one production rule.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RuleStatus {
+    pub rule: String,
+    pub weights: Weights,
+}
+
+/// What a slot is to the workload at this moment; follows from the weights and the records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Role {
+    Live,
+    Candidate,
+    Previous,
+    Idle,
+}
+
+/// One slot.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SlotStatus {
+    pub service: String,
+    pub role: Role,
+    /// `web:42`, empty if there is no service.
+    pub revision: String,
+    /// True if it runs what Git wants.
+    pub wanted: bool,
+    pub running: u32,
+    pub desired: u32,
+    pub targets: Targets,
+    pub record: Option<Record>,
+    pub troubles: Vec<String>,
+}
+
+/// Reads and compares everything once.
+///
+/// # Errors
+/// As [`super::plan`].
+pub async fn status<A: Adapter + Platform>(adapter: &A, deployment: &Deployment) -> Result<Status, Trouble> {
+    let live = read_live(adapter, deployment).await?;
+    let plan = assemble(&deployment.application, &deployment.commit, &deployment.manifests, &live);
+    Ok(summarise(deployment, &live, &plan))
+}
+
+fn summarise(deployment: &Deployment, live: &Live, plan: &Plan) -> Status {
+    let manifests = &deployment.manifests;
+    let steered = |name: &str| manifests.blue_green_of(name).is_some();
+    let rolling = plan.items.iter().filter(|item| item.kind == Kind::Service && !steered(&item.name));
+    let services = rolling
+        .map(|item| {
+            let json = live.services.get(&item.resource);
+            let number = |field| json.and_then(|json| json.get(field)).and_then(Value::as_u64).unwrap_or(0);
+            let revision = json.and_then(|json| json.get("taskDefinition")).and_then(Value::as_str);
+            ServiceStatus {
+                document: format!("{}/{}", item.kind, item.name),
+                service: item.resource.clone(),
+                change: item.change,
+                running: number("runningCount"),
+                desired: number("desiredCount"),
+                revision: revision.map(|arn| arn.rsplit('/').next().unwrap_or(arn).to_owned()),
+                steady: json.is_some() && !live.moving.contains(&item.resource),
+            }
+        })
+        .collect();
+    let workloads = manifests
+        .blue_greens
+        .values()
+        .filter_map(|blue_green| {
+            let service = manifests.services.get(&blue_green.workload_ref.name)?;
+            Some(workload(blue_green, service, live.rollouts.get(&blue_green.name)))
+        })
+        .collect();
+    Status {
+        application: plan.application.clone(),
+        commit: plan.commit.clone(),
+        in_sync: !plan.has_changes() && live.moving.is_empty(),
+        services,
+        workloads,
+        notices: plan.notices.clone(),
+    }
+}
+
+fn workload(
+    blue_green: &BlueGreen,
+    service: &Service,
+    rollout: Option<&Result<LiveRollout, String>>,
+) -> WorkloadStatus {
+    let document = format!("{}/{}", Kind::BlueGreen, blue_green.name);
+    let rollout = match rollout {
+        Some(Ok(rollout)) => rollout,
+        unread => {
+            let why = unread.and_then(|reading| reading.as_ref().err()).cloned();
+            return WorkloadStatus {
+                document,
+                phase: None,
+                waiting_on: Some(why.unwrap_or_else(|| "it was not read".into())),
+                outcome: None,
+                serving: None,
+                rules: vec![],
+                slots: None,
+            };
+        }
+    };
+    let seen = &rollout.observation;
+    let decision: Decision = decide(&rollout.desired, seen, rollout.now);
+    let name = service.spec.get("serviceName").and_then(Value::as_str).unwrap_or(&service.name);
+    WorkloadStatus {
+        document,
+        phase: Some(decision.phase),
+        waiting_on: decision.waiting_on.as_ref().map(ToString::to_string),
+        outcome: decision.outcome(),
+        serving: seen.serving_slot(),
+        rules: seen
+            .rules
+            .iter()
+            .map(|rule| RuleStatus { rule: rule.id.clone(), weights: rule.split.weights() })
+            .collect(),
+        slots: Some(BySlot::from_fn(|slot| slot_status(seen, slot, blue_green.slot_service(slot, name)))),
+    }
+}
+
+fn slot_status(seen: &Observation, slot: Slot, service: String) -> SlotStatus {
+    let observed = seen.slots.get(slot);
+    let (running, revision, troubles) = match &observed.workload {
+        Workload::Present { running, label, troubles, .. } => (*running, label.clone(), troubles.clone()),
+        Workload::Absent | Workload::Draining => (0, String::new(), vec![]),
+    };
+    SlotStatus {
+        service,
+        role: role(seen, slot),
+        revision,
+        wanted: observed.is_desired(),
+        running,
+        desired: observed.count(),
+        targets: observed.targets,
+        record: observed.record.clone(),
+        troubles,
+    }
+}
+
+fn role(seen: &Observation, slot: Slot) -> Role {
+    let under_way = seen.current_record().is_some_and(|(holder, record)| {
+        holder == slot
+            && matches!(record.progress, Progress::Rolling | Progress::Ready | Progress::Shifting { .. })
+    });
+    match seen.serving_slot() {
+        _ if under_way => Role::Candidate,
+        Some(serving) if serving == slot && seen.slots.get(slot).count() > 0 => Role::Live,
+        _ if seen.slots.get(slot).count() > 0 => Role::Previous,
+        _ => Role::Idle,
+    }
+}

@@ -1,0 +1,231 @@
+//! Brings one application to its documents: the plan, then rolling services and rollouts side by side, then pruning.
+
+use super::deployment::Deployment;
+use super::events::{Event, Watcher};
+use super::plan::{CONCURRENCY, read_live};
+use super::ports::{Platform, Settled, Trouble, TroubleKind};
+use super::run::{Adapter, Ports, Run, RunEnd, StopSignal, backoff};
+use crate::model::{Kind, SyncMode};
+use crate::plan::{Change, Live, Plan, PlanItem, assemble};
+use crate::rollout::Outcome;
+use futures_util::{StreamExt, stream};
+use serde::Serialize;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How often a rolling service is asked whether it has settled, in seconds.
+const POLL: Duration = Duration::from_secs(5);
+
+/// What came of a sync.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SyncReport {
+    pub plan: Plan,
+    /// One for each resource or workload that had something to do, in the plan's order.
+    pub results: Vec<ItemResult>,
+    pub verdict: Verdict,
+}
+
+/// What came of one resource or workload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemResult {
+    /// `Service/worker`, `BlueGreen/web`.
+    pub document: String,
+    pub verdict: Verdict,
+    /// A sentence; why it failed, or what is awaited. Empty when all is well.
+    pub message: String,
+}
+
+/// How a sync ended, the worst of its parts. In ascending order of badness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Verdict {
+    Done,
+    AwaitingApproval,
+    TimedOut,
+    Failed,
+    Error,
+    Stopped,
+}
+
+/// Brings `deployment` about. Does nothing but plan if the application is suspended or only observed.
+///
+/// # Errors
+/// Only if there is no plan; everything later is in the report.
+pub async fn sync<A: Adapter + Platform>(
+    adapter: &A,
+    deployment: &Deployment,
+    watcher: &dyn Watcher,
+    stop: &StopSignal,
+) -> Result<SyncReport, Trouble> {
+    let live = read_live(adapter, deployment).await?;
+    let plan = assemble(&deployment.application, &deployment.commit, &deployment.manifests, &live);
+    watcher.planned(&plan);
+    let application = &deployment.application;
+    if application.suspend || application.sync.mode == SyncMode::Observe {
+        return Ok(SyncReport { plan, results: vec![], verdict: Verdict::Done });
+    }
+    let end = Instant::now() + Duration::from_secs(application.sync.timeout);
+    let work = Work { adapter, deployment, watcher, stop, end };
+    let mut results = work.apply(&plan, &live).await;
+    let prunes: Vec<&PlanItem> = plan.items.iter().filter(|item| item.change == Change::Prune).collect();
+    // What is no longer wanted goes last, and only after everything that is wanted stands.
+    if !prunes.is_empty() && results.iter().all(|result| result.verdict == Verdict::Done) {
+        results.extend(work.each(prunes).await);
+    } else if !prunes.is_empty() {
+        let text = format!("{} to be pruned left for the next sync", prunes.len());
+        watcher.event(Event::Notice { workload: application.name.clone(), text });
+    }
+    let verdict = results.iter().map(|result| result.verdict).max().unwrap_or(Verdict::Done);
+    Ok(SyncReport { plan, results, verdict })
+}
+
+struct Work<'a, A> {
+    adapter: &'a A,
+    deployment: &'a Deployment,
+    watcher: &'a dyn Watcher,
+    stop: &'a StopSignal,
+    end: Instant,
+}
+
+impl<A: Adapter + Platform> Work<'_, A> {
+    /// Rolling services and rollouts at the same time: neither waits for the other.
+    async fn apply(&self, plan: &Plan, live: &Live) -> Vec<ItemResult> {
+        let referenced = |item: &PlanItem| {
+            let reference = crate::model::TaskDefinitionRef::Document(item.name.clone());
+            self.deployment.manifests.services.values().any(|service| service.task_definition == reference)
+        };
+        let steered = |item: &PlanItem| {
+            item.kind == Kind::BlueGreen
+                || (item.kind == Kind::Service
+                    && self.deployment.manifests.blue_green_of(&item.name).is_some())
+        };
+        let rolling: Vec<&PlanItem> = plan
+            .items
+            .iter()
+            .filter(|item| !matches!(item.change, Change::Unchanged | Change::Prune))
+            .filter(|item| !steered(item))
+            // A service registers the revision it needs by itself.
+            .filter(|item| item.kind != Kind::TaskDefinition || !referenced(item))
+            .collect();
+        // A service that was changed by a run that was cut off is as declared, but may not have come to rest.
+        let unsettled = plan.items.iter().filter(|item| {
+            item.change == Change::Unchanged
+                && item.kind == Kind::Service
+                && !steered(item)
+                && live.moving.contains(&item.resource)
+        });
+        let waited: Vec<&PlanItem> = rolling.into_iter().chain(unsettled).collect();
+        let (mut items, rollouts) = tokio::join!(self.each(waited), self.rollouts());
+        items.extend(rollouts);
+        items
+    }
+
+    async fn each(&self, items: Vec<&PlanItem>) -> Vec<ItemResult> {
+        let results = stream::iter(items).map(|item| self.item(item)).buffered(CONCURRENCY);
+        results.collect().await
+    }
+
+    async fn item(&self, item: &PlanItem) -> ItemResult {
+        let document = format!("{}/{}", item.kind, item.name);
+        let (verdict, message) = self.carry_out(item, &document).await;
+        ItemResult { document, verdict, message }
+    }
+
+    async fn carry_out(&self, item: &PlanItem, document: &str) -> (Verdict, String) {
+        if item.change == Change::Blocked {
+            return (Verdict::Error, item.why.clone());
+        }
+        let mut failures = 0;
+        let mut applied = item.change == Change::Unchanged;
+        loop {
+            if self.stop.is_set() {
+                return (Verdict::Stopped, "stopped before it had settled; the next sync goes on".into());
+            }
+            let step = if applied {
+                self.settle(item, document).await
+            } else {
+                self.adapter.apply_item(self.deployment, item).await.map(|()| {
+                    applied = true;
+                    let text = format!("{} {}", item.change, item.resource);
+                    self.watcher.event(Event::Applied { document: document.to_owned(), text });
+                    None
+                })
+            };
+            let pause = match step {
+                Ok(Some(end)) => return end,
+                Ok(None) if !applied || item.kind == Kind::Service => {
+                    failures = 0;
+                    if applied { POLL } else { Duration::ZERO }
+                }
+                Ok(None) => return (Verdict::Done, String::new()),
+                Err(trouble) if trouble.kind == TroubleKind::Transient => {
+                    failures += 1;
+                    let text = trouble.to_string();
+                    self.watcher.event(Event::Trouble { workload: document.to_owned(), text });
+                    backoff(failures)
+                }
+                Err(trouble) => return (Verdict::Error, trouble.to_string()),
+            };
+            if Instant::now() + pause >= self.end {
+                return (
+                    Verdict::TimedOut,
+                    "the time given to the sync is over; the next one goes on".into(),
+                );
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.stop.wait() => {}
+            }
+        }
+    }
+
+    /// Asks whether the item's service has come to rest; `Some` if that is decided.
+    async fn settle(&self, item: &PlanItem, document: &str) -> Result<Option<(Verdict, String)>, Trouble> {
+        if item.change == Change::Prune || item.kind != Kind::Service {
+            return Ok(Some((Verdict::Done, String::new())));
+        }
+        Ok(match self.adapter.settled(self.deployment, item).await? {
+            Settled::Steady => Some((Verdict::Done, String::new())),
+            Settled::Failed { state, troubles } => {
+                let why: Vec<String> = std::iter::once(state).chain(troubles).collect();
+                Some((Verdict::Failed, why.join("; ")))
+            }
+            Settled::InProgress { state, troubles } => {
+                let text =
+                    troubles.first().map_or_else(|| state.clone(), |trouble| format!("{state}; {trouble}"));
+                self.watcher.event(Event::Settling { document: document.to_owned(), text });
+                None
+            }
+        })
+    }
+
+    async fn rollouts(&self) -> Vec<ItemResult> {
+        let rollouts = self.deployment.rollouts();
+        let results = stream::iter(rollouts.iter())
+            .map(|rollout| async move {
+                let ports = Ports { adapter: self.adapter, watcher: self.watcher };
+                let left = self.end.saturating_duration_since(Instant::now());
+                let end = Run::new(ports, rollout).to_the_end(left, self.stop).await;
+                let (verdict, message) = judge(end);
+                ItemResult { document: format!("BlueGreen/{}", rollout.blue_green.name), verdict, message }
+            })
+            .buffered(CONCURRENCY);
+        results.collect().await
+    }
+}
+
+fn judge(end: RunEnd) -> (Verdict, String) {
+    match end {
+        RunEnd::Outcome(Outcome::Done) => (Verdict::Done, String::new()),
+        RunEnd::Outcome(Outcome::Failed { reason }) => (Verdict::Failed, reason),
+        RunEnd::Outcome(Outcome::AwaitingApproval) => {
+            (Verdict::AwaitingApproval, "all gates are open; `cutover promote` lets it go on".into())
+        }
+        RunEnd::Outcome(Outcome::Blocked { reason }) => (Verdict::Error, reason),
+        RunEnd::TimedOut { waiting_on } => (Verdict::TimedOut, waiting_on),
+        RunEnd::Stopped { state } => (Verdict::Stopped, state),
+        RunEnd::Trouble(trouble) => (Verdict::Error, trouble.to_string()),
+    }
+}
