@@ -51,17 +51,15 @@ impl Memory {
     pub fn check_rules(&mut self, reading: &TrafficReading, now: Timestamp) -> Result<(), Stale> {
         self.rules.resize_with(reading.rules.len(), RuleMemory::default);
         for (rule, known) in reading.rules.iter().zip(&mut self.rules) {
-            if known.current == rule.fingerprint && known.is_unclear(now) {
+            if known.is_unclear(now) {
                 return Err(Stale);
             }
+            let attempted = known.attempted.take();
             if known.current.is_empty() || known.current == rule.fingerprint {
-                known.attempted = None;
                 known.current.clone_from(&rule.fingerprint);
                 continue;
             }
-            if known.attempted.is_some_and(|weights| weights.same_split(rule.split.weights()))
-                && !known.earlier.contains(&rule.fingerprint)
-            {
+            if attempted.is_some_and(|weights| weights.same_split(rule.split.weights())) {
                 // The write whose answer was lost has been made.
                 known.replace_by(&rule.fingerprint, now);
                 continue;
@@ -149,7 +147,8 @@ impl Memory {
 }
 
 impl RuleMemory {
-    /// True if a write whose answer was lost may have been made though it does not show yet.
+    /// True if a write whose answer was lost may have been made though it does not show yet, or may seem to have been
+    /// made because an answer is old.
     fn is_unclear(&self, now: Timestamp) -> bool {
         self.attempted.is_some() && self.written.is_some_and(|at| now.since(at) < LAG)
     }

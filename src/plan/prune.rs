@@ -105,6 +105,7 @@ mod tests {
             document: format!("Service/{name}"),
             resource: (*name).into(),
             in_use: None,
+            target_groups: vec![],
         };
         names.iter().map(one).collect()
     }

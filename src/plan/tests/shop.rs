@@ -170,6 +170,7 @@ pub fn version_1_serves(manifests: &Manifests) -> Live {
         services: [("web-blue".to_owned(), running_slot(Slot::Blue, 1))].into(),
         revisions: vec![registered(&old, 1)],
         rollouts: [("web".to_owned(), Ok(rollout(manifests, slots, RuleSplit::Only(Slot::Blue))))].into(),
+        moving: [].into(),
         owned: vec![],
         incomplete: None,
     }

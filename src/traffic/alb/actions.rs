@@ -2,7 +2,7 @@
 //! rest. Pure.
 
 use crate::aws::Node;
-use crate::model::{BySlot, Slot, Weights};
+use crate::model::{BySlot, Seconds, Slot, Weights};
 use crate::rollout::RuleSplit;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -51,6 +51,13 @@ impl ActionList {
     /// The weight of each target group that the list forwards to.
     pub fn weights(&self) -> Vec<(String, u32)> {
         self.forward().map(tuples).unwrap_or_default()
+    }
+
+    /// For how long clients stick to a target group, if the forward action says so.
+    pub fn stickiness(&self) -> Option<Seconds> {
+        let config = self.forward()?.find("TargetGroupStickinessConfig")?;
+        let enabled = config.text_of("Enabled") == Some("true");
+        enabled.then(|| config.text_of("DurationSeconds")?.parse().ok()).flatten()
     }
 
     /// Names the list as a whole: equal for lists that mean the same, in whatever order AWS tells them.

@@ -13,7 +13,7 @@ use crate::aws::{Aws, LoadBalancerKind};
 use crate::engine::{Rollout, Traffic, TrafficReading, Trouble};
 use crate::model::{BySlot, Seconds, Slot};
 use crate::rollout::{Action, RuleObservation};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 /// An application load balancer sends by the new weights within seconds of a Modify; twice what was seen by others
@@ -85,7 +85,11 @@ impl Traffic for Alb {
         );
         let mut rules = rules?;
         let mut observations: Vec<RuleObservation> = vec![];
+        let mut stickiness = BTreeMap::new();
         for arn in &all {
+            if let Some(seconds) = rules.get(arn).and_then(|rule| rule.actions.stickiness()) {
+                stickiness.insert(arn.clone(), seconds);
+            }
             observations.push(rules::observation(arn, rules::take(&mut rules, arn)?, &groups));
         }
         let test_rule = test.and_then(|_| observations.pop());
@@ -93,6 +97,7 @@ impl Traffic for Alb {
             rules: observations,
             test_rule,
             targets: BySlot { blue: blue?, green: green? },
+            stickiness,
             settle: settle(&production),
         })
     }
@@ -104,6 +109,15 @@ impl Traffic for Alb {
         action: &Action,
     ) -> Result<RuleObservation, Trouble> {
         self.apply(rollout, observed, action).await
+    }
+
+    async fn traffic_behind(&self, target_groups: &[String]) -> Result<Option<String>, Trouble> {
+        let groups: Vec<&str> = target_groups.iter().map(String::as_str).collect();
+        let uses = self.uses_of(&groups).await?;
+        let in_use = uses.into_iter().find(|found| found.weight > 0);
+        Ok(in_use.map(|found| {
+            format!("{} still gives {} weight {}", found.rule, found.target_group, found.weight)
+        }))
     }
 }
 

@@ -505,6 +505,6 @@ pub fn revision(version: usize) -> RevisionId {
 }
 
 fn observation(index: usize, rule: &Rule) -> RuleObservation {
-    let fingerprint = format!("{} {:?}", rule.writes, rule.split);
+    let fingerprint = format!("{:?}", rule.split);
     RuleObservation { id: format!("rule-{}", index + 1), split: rule.split.clone(), fingerprint }
 }
