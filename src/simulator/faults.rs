@@ -60,6 +60,8 @@ pub enum TargetFault {
     Unhealthy,
     /// Health checks fail in every other stretch of this length.
     Flapping(Millis),
+    /// DescribeTargetHealth answers `unavailable` with `Elb.InternalError`; requests are not concerned.
+    Unavailable,
 }
 
 impl Fault {
@@ -88,6 +90,7 @@ impl Fault {
             let fault = match how.split_once('=') {
                 None if how == "unhealthy" => TargetFault::Unhealthy,
                 None if how == "none" => TargetFault::None,
+                None if how == "unavailable" => TargetFault::Unavailable,
                 Some(("flapping", s)) => {
                     TargetFault::Flapping(s.parse::<u64>().map_err(|_| wrong())?.max(1) * 1_000)
                 }

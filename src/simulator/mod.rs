@@ -4,20 +4,37 @@
 //! protocols. [`Connector`] lets an AWS SDK client talk to it inside the process.
 
 mod behaviour;
+mod buckets;
 mod calls;
+mod cloudwatch;
 mod connector;
+mod ecs;
+mod elb;
 mod endpoints;
 mod faults;
+mod inject;
+mod inspect;
 mod message;
+mod outside;
+mod queue;
+mod random;
+mod seed;
 mod settings;
 pub mod shell;
+mod state;
+mod sts;
+mod wire;
 mod world;
+
+#[cfg(test)]
+mod tests;
 
 pub use behaviour::{Behaviour, release};
 pub use calls::{Call, CallLog};
 pub use connector::Connector;
 pub use endpoints::{ListenerEndpoint, Probe, RouteRequest, Routed, TargetRoute, TaskEndpoint, TaskId};
 pub use faults::{Failure, Fault, HaltPoint, TargetFault};
+pub use inspect::{Refused, RuleView, ServiceView, TargetView};
 pub use message::{WireRequest, WireResponse};
 pub use settings::{Buckets, Millis, Probes, Settings};
 pub use world::World;

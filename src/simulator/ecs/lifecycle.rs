@@ -1,0 +1,261 @@
+//! A task's life: PROVISIONING → PENDING → ACTIVATING → RUNNING → DEACTIVATING → STOPPING → DEPROVISIONING → STOPPED.
+
+use super::notes::note;
+use super::scheduler::wake_service_of;
+use super::service::registrations;
+use super::task::{Task, TaskStatus};
+use super::task_definition::TaskDefinition;
+use crate::simulator::elb;
+use crate::simulator::queue::{Event, ServiceId};
+use crate::simulator::state::{State, Tags};
+use crate::simulator::{Probes, TaskId};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// Where a new task belongs.
+pub(super) struct Placement<'a> {
+    pub cluster: &'a str,
+    pub group: String,
+    pub service: Option<ServiceId>,
+    pub deployment: Option<String>,
+    pub spec: &'a Map<String, Value>,
+    pub side: usize,
+    pub tags: Tags,
+    pub started_by: Option<String>,
+}
+
+/// Starts a task. The caller has made sure that there is room.
+pub(super) fn start(state: &mut State, definition: &Arc<TaskDefinition>, placement: Placement) -> TaskId {
+    let id = TaskId(state.fresh());
+    let name = state.random.hex(32);
+    let number = state.tasks_started + 1;
+    let strategy =
+        placement.spec.get("capacityProviderStrategy").and_then(|list| list[0]["capacityProvider"].as_str());
+    let launch_type = match (placement.spec.get("launchType").and_then(Value::as_str), strategy) {
+        (Some(kind), _) => Some(kind.to_string()),
+        (None, Some(provider)) if provider.starts_with("FARGATE") => Some("FARGATE".into()),
+        (None, _) => None,
+    };
+    let subnets = placement.spec.get("networkConfiguration").map(|n| &n["awsvpcConfiguration"]["subnets"]);
+    let subnet = subnets.and_then(|s| s[0].as_str()).unwrap_or("subnet-00000000").to_string();
+    let task = Task {
+        id,
+        arn: state.arn("ecs", &format!("task/{}/{name}", placement.cluster)),
+        name,
+        cluster: placement.cluster.into(),
+        service: placement.service,
+        deployment: placement.deployment,
+        group: placement.group,
+        program: Arc::clone(&definition.program),
+        definition: Arc::clone(definition),
+        launch_type,
+        status: TaskStatus::Provisioning,
+        stopping: false,
+        exited: false,
+        epoch: 0,
+        created_at: state.now,
+        pull_started_at: None,
+        started_at: None,
+        stopping_at: None,
+        exited_at: None,
+        stopped_at: None,
+        stop_code: None,
+        stopped_reason: None,
+        exit_code: None,
+        container_reason: None,
+        ip: format!("10.{}.{}.{}", number >> 16 & 0xff, number >> 8 & 0xff, number & 0xff),
+        subnet,
+        registrations: registrations(placement.spec, placement.side),
+        registered: false,
+        proved: false,
+        tags: placement.tags,
+        started_by: placement.started_by,
+    };
+    state.tasks_started += 1;
+    state.tasks_alive += 1;
+    if let Some(service) = task.service.and_then(|id| state.services.get_mut(&id)) {
+        service.tasks.insert(id);
+    }
+    state.tasks.insert(id, task);
+    plan_step(state, id, state.settings.provision_delay_ms);
+    id
+}
+
+/// Plans a task's next step and makes all others void.
+fn plan_step(state: &mut State, id: TaskId, delay: u64) {
+    let delay = state.jittered(delay);
+    let Some(task) = state.tasks.get_mut(&id) else { return };
+    task.epoch += 1;
+    let epoch = task.epoch;
+    state.later(delay, Event::TaskStep { task: id, epoch });
+}
+
+/// Takes a task one station further.
+pub(in crate::simulator) fn step(state: &mut State, id: TaskId, epoch: u32) {
+    let now = state.now;
+    let settings = Arc::clone(&state.settings);
+    let Some(task) = state.tasks.get_mut(&id).filter(|task| task.epoch == epoch) else { return };
+    match task.status {
+        TaskStatus::Provisioning => {
+            task.status = TaskStatus::Pending;
+            task.pull_started_at = Some(now);
+            plan_step(state, id, settings.start_delay_ms);
+        }
+        TaskStatus::Pending if task.program.behaviour.image_missing => cannot_pull(state, id),
+        TaskStatus::Pending => {
+            task.status = TaskStatus::Activating;
+            plan_step(state, id, settings.activate_delay_ms);
+        }
+        TaskStatus::Activating => run(state, id),
+        TaskStatus::Running | TaskStatus::Stopped => {}
+        TaskStatus::Deactivating if task.exited => {
+            task.status = TaskStatus::Deprovisioning;
+            deregister_targets(state, id);
+            plan_step(state, id, settings.deprovision_delay_ms);
+        }
+        TaskStatus::Deactivating => {
+            task.status = TaskStatus::Stopping;
+            plan_step(state, id, settings.stop_delay_ms);
+        }
+        TaskStatus::Stopping => {
+            task.status = TaskStatus::Deprovisioning;
+            task.exited = true;
+            task.exited_at = Some(now);
+            task.exit_code.get_or_insert(0);
+            plan_step(state, id, settings.deprovision_delay_ms);
+        }
+        TaskStatus::Deprovisioning => finish(state, id),
+    }
+}
+
+fn run(state: &mut State, id: TaskId) {
+    let now = state.now;
+    let Some(task) = state.tasks.get_mut(&id) else { return };
+    task.status = TaskStatus::Running;
+    task.started_at = Some(now);
+    let crash = task.program.behaviour.crash_after_ms;
+    if !task.registrations.is_empty() {
+        let delay = state.settings.register_delay_ms;
+        state.later(delay, Event::Register(id));
+    }
+    if let Some(after) = crash.filter(|_| state.settings.probes == Probes::Model) {
+        state.queue.push(now + after, Event::Crash(id));
+    }
+    wake_service_of(state, id);
+}
+
+/// Registers a running task's targets.
+pub(in crate::simulator) fn register_targets(state: &mut State, id: TaskId) {
+    let Some(task) = state.tasks.get_mut(&id) else { return };
+    if task.status != TaskStatus::Running || task.registered || task.exited {
+        return;
+    }
+    task.registered = true;
+    let (ip, registrations, service) = (task.ip.clone(), task.registrations.clone(), task.service);
+    for registration in registrations {
+        elb::register(state, &registration.group, (ip.clone(), registration.port), Some(id));
+        if let Some(service) = service {
+            note(state, service, &format!("registered 1 targets in (target-group {})", registration.group));
+        }
+    }
+}
+
+/// Deregisters a task's targets; returns the longest deregistration delay.
+fn deregister_targets(state: &mut State, id: TaskId) -> u64 {
+    let Some(task) = state.tasks.get_mut(&id).filter(|task| task.registered) else { return 0 };
+    task.registered = false;
+    let (ip, registrations, service) = (task.ip.clone(), task.registrations.clone(), task.service);
+    let mut longest = 0;
+    for registration in registrations {
+        longest = longest.max(elb::deregister(state, &registration.group, &(ip.clone(), registration.port)));
+        if let Some(service) = service {
+            note(state, service, &format!("deregistered 1 targets in (target-group {})", registration.group));
+        }
+    }
+    longest
+}
+
+/// Begins to stop a task: its targets drain first, then its process gets the time to end.
+pub(in crate::simulator) fn stop(state: &mut State, id: TaskId, code: &'static str, reason: &str) {
+    let now = state.now;
+    let Some(task) = state.tasks.get_mut(&id).filter(|task| !task.stopping) else { return };
+    task.stopping = true;
+    task.stopping_at = Some(now);
+    task.stop_code = Some(code);
+    task.stopped_reason = Some(reason.into());
+    if task.status < TaskStatus::Activating {
+        task.status = TaskStatus::Deprovisioning;
+        plan_step(state, id, state.settings.deprovision_delay_ms);
+    } else {
+        task.status = TaskStatus::Deactivating;
+        let delay = deregister_targets(state, id);
+        let Some(task) = state.tasks.get_mut(&id) else { return };
+        task.epoch += 1;
+        let epoch = task.epoch;
+        state.later(delay, Event::TaskStep { task: id, epoch });
+    }
+    wake_service_of(state, id);
+}
+
+/// A task's process ends by itself. Its targets stay registered for a moment, as they do until ECS notices.
+pub(in crate::simulator) fn exit(state: &mut State, id: TaskId, code: i32) {
+    let now = state.now;
+    let Some(task) = state.tasks.get_mut(&id) else { return };
+    if task.exited
+        || !matches!(task.status, TaskStatus::Running | TaskStatus::Deactivating | TaskStatus::Stopping)
+    {
+        return;
+    }
+    task.exited = true;
+    task.exited_at = Some(now);
+    task.exit_code = Some(code);
+    if !task.stopping {
+        task.stopping = true;
+        task.stopping_at = Some(now);
+        task.stop_code = Some("EssentialContainerExited");
+        task.stopped_reason = Some("Essential container in task exited".into());
+        task.status = TaskStatus::Deactivating;
+        plan_step(state, id, state.settings.register_delay_ms);
+    }
+    wake_service_of(state, id);
+}
+
+fn cannot_pull(state: &mut State, id: TaskId) {
+    let now = state.now;
+    let retry = state.settings.retry_delay_ms;
+    let Some(task) = state.tasks.get_mut(&id) else { return };
+    let why = format!(
+        "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref {}: not found",
+        task.program.image
+    );
+    task.stopping = true;
+    task.exited = true;
+    task.stopping_at = Some(now);
+    task.exited_at = Some(now);
+    task.stop_code = Some("TaskFailedToStart");
+    task.stopped_reason = Some(why.clone());
+    task.container_reason = Some(why);
+    task.status = TaskStatus::Deprovisioning;
+    let (service, deployment) = (task.service, task.deployment.clone());
+    if let Some(service) = service.and_then(|id| state.services.get_mut(&id))
+        && let Some(deployment) = service.deployments.iter_mut().find(|d| Some(&d.id) == deployment.as_ref())
+    {
+        deployment.note_failure(now, retry);
+    }
+    plan_step(state, id, state.settings.deprovision_delay_ms);
+    wake_service_of(state, id);
+}
+
+fn finish(state: &mut State, id: TaskId) {
+    let now = state.now;
+    let Some(task) = state.tasks.get_mut(&id) else { return };
+    task.status = TaskStatus::Stopped;
+    task.stopped_at = Some(now);
+    let service = task.service;
+    state.tasks_alive = state.tasks_alive.saturating_sub(1);
+    state.queue.push(now + state.settings.forget_stopped_ms, Event::Forget(id));
+    wake_service_of(state, id);
+    if let Some(service) = service.and_then(|id| state.services.get_mut(&id)) {
+        service.tasks.remove(&id);
+    }
+}

@@ -1,0 +1,121 @@
+//! The data plane: where a request goes by the rules that the load balancer follows at present.
+
+use super::action::forward_weights;
+use super::condition::all_match;
+use super::health::TargetState;
+use super::listener::Listener;
+use crate::simulator::random::Random;
+use crate::simulator::state::State;
+use crate::simulator::{RouteRequest, Routed, TargetFault, TargetRoute};
+use serde_json::Value;
+
+/// Chooses a rule by priority, a group by weight and a target at random. A chosen group without targets answers 503,
+/// whatever the other groups have; a group without a healthy target gets its requests all the same.
+pub(in crate::simulator) fn route(
+    state: &State,
+    random: &mut Random,
+    listener_arn: &str,
+    request: &RouteRequest,
+) -> Routed {
+    let Some(listener) = state.listeners.get(listener_arn) else {
+        return unavailable(503, "no such listener");
+    };
+    let lb = state.load_balancers.get(&listener.load_balancer);
+    if !lb.is_some_and(|lb| lb.is_active(state)) {
+        return unavailable(503, "the load balancer is being provisioned");
+    }
+    let Some(rule) = listener.live.iter().find(|rule| all_match(&rule.conditions, request)) else {
+        return unavailable(404, "no rule matches");
+    };
+    let last = rule
+        .actions
+        .iter()
+        .find(|a| matches!(a["Type"].as_str(), Some("forward" | "redirect" | "fixed-response")));
+    match last.and_then(|action| Some((action["Type"].as_str()?, action))) {
+        Some(("fixed-response", action)) => fixed(&action["FixedResponseConfig"]),
+        Some(("redirect", action)) => redirect(&action["RedirectConfig"], listener, request),
+        Some(("forward", _)) => forward(state, random, &forward_weights(&rule.actions)),
+        _ => unavailable(500, "the rule has no action that answers"),
+    }
+}
+
+fn unavailable(status: u16, reason: &'static str) -> Routed {
+    Routed::Unavailable { status, reason }
+}
+
+fn forward(state: &State, random: &mut Random, groups: &[(&str, u32)]) -> Routed {
+    let sum: u64 = groups.iter().map(|(_, weight)| u64::from(*weight)).sum();
+    let mut ticket = random.below(sum);
+    let chosen = groups.iter().find(|(_, weight)| {
+        let hit = ticket < u64::from(*weight);
+        ticket = ticket.saturating_sub(u64::from(*weight));
+        hit
+    });
+    let Some(group) = chosen.and_then(|(arn, _)| state.target_groups.get(*arn)) else {
+        return unavailable(503, "all target groups have weight 0");
+    };
+    let open = |target: &TargetState| !matches!(target, TargetState::Draining | TargetState::Unused);
+    let mut targets: Vec<_> = group.targets.iter().filter(|(_, t)| t.state == TargetState::Healthy).collect();
+    if targets.is_empty() {
+        targets = group.targets.iter().filter(|(_, t)| open(&t.state)).collect();
+    }
+    if targets.is_empty() {
+        return unavailable(503, "the chosen target group has no targets");
+    }
+    let (key, target) = targets[random.below(targets.len() as u64) as usize];
+    let task = target.task.and_then(|id| state.tasks.get(&id)).filter(|task| !task.exited);
+    let Some((task, started)) = task.and_then(|task| Some((task, task.started_at?))) else {
+        return unavailable(502, "the target does not answer");
+    };
+    let answered = task.program.behaviour.answer(state.now.saturating_sub(started), false).unwrap_or(502);
+    let ill = group.fault == TargetFault::Unhealthy;
+    Routed::Target(TargetRoute {
+        task: task.id,
+        port: key.1,
+        target_group: group.arn.clone(),
+        image: task.program.image.clone(),
+        release: task.program.release.clone(),
+        behaviour: task.program.behaviour.clone(),
+        status: if ill { 503 } else { answered },
+    })
+}
+
+fn fixed(config: &Value) -> Routed {
+    let text = |name: &str| config[name].as_str().unwrap_or_default().to_string();
+    let content_type = config["ContentType"].as_str().unwrap_or("text/plain").to_string();
+    Routed::Fixed {
+        status: text("StatusCode").parse().unwrap_or(503),
+        body: text("MessageBody"),
+        content_type,
+    }
+}
+
+fn redirect(config: &Value, listener: &Listener, request: &RouteRequest) -> Routed {
+    let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
+    let host = request.host.split(':').next().unwrap_or_default();
+    let (protocol, port) = (listener.protocol.to_ascii_lowercase(), listener.port.to_string());
+    let fill = |name: &str| {
+        let template = config[name].as_str().unwrap_or_default();
+        let keywords = [
+            ("protocol", protocol.as_str()),
+            ("port", &port),
+            ("host", host),
+            ("path", path.trim_start_matches('/')),
+            ("query", query),
+        ];
+        keywords
+            .iter()
+            .fold(template.to_string(), |text, (word, value)| text.replace(&format!("#{{{word}}}"), value))
+    };
+    let (protocol, port, query) = (fill("Protocol").to_ascii_lowercase(), fill("Port"), fill("Query"));
+    let mut location = format!("{protocol}://{}", fill("Host"));
+    if !matches!((protocol.as_str(), port.as_str()), ("http", "80") | ("https", "443")) {
+        location.push_str(&format!(":{port}"));
+    }
+    location.push_str(&fill("Path"));
+    if !query.is_empty() {
+        location.push_str(&format!("?{query}"));
+    }
+    let status = if config["StatusCode"] == "HTTP_301" { 301 } else { 302 };
+    Routed::Redirect { status, location }
+}

@@ -1,0 +1,131 @@
+//! Targets: coming, going, and being described.
+
+use super::health::{Target, TargetState, start};
+use super::target_group::{self, TargetGroup};
+use crate::simulator::queue::{Event, TargetKey};
+use crate::simulator::state::State;
+use crate::simulator::wire::{Answer, ApiError, Input};
+use crate::simulator::{TargetFault, TaskId};
+use serde_json::{Value, json};
+
+/// Adds a target to a group, or takes one back that is draining.
+pub(in crate::simulator) fn register(
+    state: &mut State,
+    group_arn: &str,
+    key: TargetKey,
+    task: Option<TaskId>,
+) {
+    let now = state.now;
+    let Some(group) = state.target_groups.get_mut(group_arn) else { return };
+    let used = group.load_balancer.is_some();
+    let target = group.targets.entry(key.clone()).or_insert_with(|| Target::new(task, now));
+    if target.state == TargetState::Draining {
+        let epoch = target.epoch + 1;
+        *target = Target::new(task, now);
+        target.epoch = epoch;
+    }
+    if used && target.state == TargetState::Unused {
+        start(state, group_arn, &key);
+    }
+}
+
+/// Lets a target drain for the group's deregistration delay; one that is not in use is gone at once. Returns how
+/// long it drains.
+pub(in crate::simulator) fn deregister(state: &mut State, group_arn: &str, key: &TargetKey) -> u64 {
+    let Some(group) = state.target_groups.get_mut(group_arn) else { return 0 };
+    let (used, delay) = (group.load_balancer.is_some(), group.deregistration_delay_ms());
+    let Some(target) = group.targets.get_mut(key) else { return 0 };
+    if !used {
+        group.targets.remove(key);
+        return 0;
+    }
+    if target.state == TargetState::Draining {
+        return 0;
+    }
+    target.state = TargetState::Draining;
+    target.epoch += 1;
+    let epoch = target.epoch;
+    state.later(delay, Event::Drained { group: group_arn.into(), target: key.clone(), epoch });
+    delay
+}
+
+fn read_targets(group: &TargetGroup, input: Input) -> Result<Vec<TargetKey>, ApiError> {
+    let mut keys = vec![];
+    for target in input.list("Targets") {
+        let port = match target.number("Port") {
+            None => group.default_port(),
+            Some(port) => u16::try_from(port)
+                .ok()
+                .filter(|p| *p > 0)
+                .ok_or_else(|| ApiError::validation("The target's port must be between 1 and 65535"))?,
+        };
+        let id = target.must("Id")?;
+        let fits = match group.target_type.as_str() {
+            "ip" => id.parse::<std::net::IpAddr>().is_ok(),
+            _ => id.starts_with("i-"),
+        };
+        if !fits {
+            return Err(ApiError::validation(format!(
+                "The target '{id}' does not fit the target type '{}'",
+                group.target_type
+            )));
+        }
+        keys.push((id.to_string(), port));
+    }
+    Ok(keys)
+}
+
+pub(super) fn register_call(state: &mut State, input: Input) -> Answer {
+    let arn = input.must("TargetGroupArn")?.to_string();
+    let keys = read_targets(target_group::find(state, &arn)?, input)?;
+    if keys.is_empty() {
+        return Err(ApiError::validation("At least one target must be specified"));
+    }
+    for key in keys {
+        let task = state.tasks.values().find(|task| task.ip == key.0 && !task.exited).map(|task| task.id);
+        register(state, &arn, key, task);
+    }
+    Ok(json!({}))
+}
+
+pub(super) fn deregister_call(state: &mut State, input: Input) -> Answer {
+    let arn = input.must("TargetGroupArn")?.to_string();
+    for key in read_targets(target_group::find(state, &arn)?, input)? {
+        deregister(state, &arn, &key);
+    }
+    Ok(json!({}))
+}
+
+pub(super) fn describe_health(state: &State, input: Input) -> Answer {
+    let group = target_group::find(state, input.must("TargetGroupArn")?)?;
+    let asked = read_targets(group, input)?;
+    let shown: Vec<Value> = if asked.is_empty() {
+        group.targets.iter().map(|(key, target)| render(group, key, Some(target))).collect()
+    } else {
+        asked.iter().map(|key| render(group, key, group.targets.get(key))).collect()
+    };
+    Ok(json!({"TargetHealthDescriptions": shown}))
+}
+
+fn render(group: &TargetGroup, key: &TargetKey, target: Option<&Target>) -> Value {
+    let check_port = match group.health_check.port.as_str() {
+        "traffic-port" => key.1.to_string(),
+        port => port.to_string(),
+    };
+    let (state, reason, description) = match target {
+        None => (
+            "unused",
+            Some("Target.NotRegistered"),
+            Some("Target is not registered to the target group".into()),
+        ),
+        Some(_) if group.fault == TargetFault::Unavailable => {
+            ("unavailable", Some("Elb.InternalError"), Some("Internal error".to_string()))
+        }
+        Some(target) => target.describe(),
+    };
+    json!({
+        "Target": {"Id": key.0, "Port": key.1, "AvailabilityZone": "all"},
+        "HealthCheckPort": check_port,
+        "TargetHealth": {"State": state, "Reason": reason, "Description": description},
+    })
+}
