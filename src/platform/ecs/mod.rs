@@ -1,6 +1,7 @@
 //! Services, tasks and task definitions on Amazon ECS, through AWS's own JSON.
 
 mod batch;
+mod fleet;
 mod live;
 mod lock;
 mod read;
@@ -14,7 +15,6 @@ mod write;
 
 pub use live::{LiveService, LiveTaskDefinition, ServiceStatus};
 pub use lock::{Lease, LockError, Owner, Writer};
-pub use rolling::Settled;
 pub use write::Stamp;
 
 use crate::aws::Aws;

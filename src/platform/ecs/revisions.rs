@@ -74,8 +74,8 @@ impl Ecs {
         hints: &[&LiveService],
     ) -> Result<String, Trouble> {
         let wanted = content_hash(&document.spec);
-        let family = document.spec.get("family").and_then(Value::as_str).unwrap_or(&document.name);
-        let key = format!("{family} {wanted}");
+        let family = family_of(document);
+        let key = content_key(document);
         let turn = {
             let mut turns = self.registering.turns.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(turns.entry(family.to_owned()).or_default())
@@ -93,6 +93,22 @@ impl Ecs {
         let mut found = self.registering.found.lock().unwrap_or_else(PoisonError::into_inner);
         found.insert(key, arn.clone());
         Ok(arn)
+    }
+
+    /// The revision that this run found or registered for the document's content, if it has done so.
+    pub(super) fn known_revision(&self, document: &TaskDefinition) -> Option<String> {
+        let found = self.registering.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.get(&content_key(document)).cloned()
+    }
+
+    /// The ARN of an ACTIVE revision with the document's content, if there is one among those that `hints` run and the
+    /// family's newest.
+    pub(super) async fn find_content(
+        &self,
+        document: &TaskDefinition,
+        hints: &[&LiveService],
+    ) -> Result<Option<String>, Trouble> {
+        self.find_revision(family_of(document), &content_hash(&document.spec), hints).await
     }
 
     async fn find_revision(
@@ -199,6 +215,14 @@ impl Ecs {
             .map(Arc::new)
             .map_err(|sentence| self.unreadable(operation.name(), &sentence))
     }
+}
+
+fn family_of(document: &TaskDefinition) -> &str {
+    document.spec.get("family").and_then(Value::as_str).unwrap_or(&document.name)
+}
+
+fn content_key(document: &TaskDefinition) -> String {
+    format!("{} {}", family_of(document), content_hash(&document.spec))
 }
 
 type OnceCellOf = tokio::sync::OnceCell<Arc<LiveTaskDefinition>>;

@@ -5,27 +5,11 @@ use super::steady::stage;
 use super::write::{Stamp, foreign, with_tags};
 use super::{Ecs, LiveService, ServiceStatus};
 use crate::diff::{compare_service, content_hash};
-use crate::engine::{Trouble, TroubleKind};
+use crate::engine::{Settled, Trouble, TroubleKind};
 use crate::model::{Kind, Service, TaskDefinition, marks};
 use crate::rollout::Stage;
 use serde_json::Map;
 use sha2::{Digest, Sha256};
-
-/// Whether ECS has finished what it was told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Settled {
-    Steady,
-    /// What is still going on, and what has gone wrong so far.
-    InProgress {
-        state: String,
-        troubles: Vec<String>,
-    },
-    /// The deployment failed, or ECS went back to another revision.
-    Failed {
-        state: String,
-        troubles: Vec<String>,
-    },
-}
 
 /// What a rolling service runs.
 #[derive(Clone, Copy, Debug)]

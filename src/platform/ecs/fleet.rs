@@ -1,0 +1,176 @@
+//! An application as a whole: what the plan needs to know, and the plan's items carried out.
+
+use super::live::{items, short_revision, text};
+use super::steady::stage;
+use super::{Ecs, LiveService, ServiceStatus, Stamp};
+use crate::engine::{Deployment, Platform, Settled, Trouble, TroubleKind, declared_services};
+use crate::model::{Kind, Service, TaskDefinition, TaskDefinitionRef, marks};
+use crate::plan::{Change, Live, LiveRevision, Owned, PlanItem};
+use crate::rollout::Stage;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// How many revisions are read at the same time; the account's rate limit is kept elsewhere.
+const CONCURRENCY: usize = 16;
+
+impl Platform for Ecs {
+    async fn read_live(&self, deployment: &Deployment) -> Result<Live, Trouble> {
+        let application = &deployment.application.name;
+        let owned = match deployment.application.sync.prune {
+            true => self.list_owned(application).await?,
+            false => vec![],
+        };
+        let names: Vec<String> = declared_services(deployment).into_iter().collect();
+        let services = self.read_services(&names).await?;
+        let moving = services.values().filter(|s| stage(&s.json) != Stage::Steady).map(|s| s.name.clone());
+        Ok(Live {
+            moving: moving.collect(),
+            revisions: self.known_revisions(deployment, &services).await?,
+            owned: owned.iter().filter(|s| s.status == ServiceStatus::Active).map(owned_service).collect(),
+            services: services.into_iter().map(|(name, service)| (name, service.json)).collect(),
+            rollouts: BTreeMap::new(),
+            incomplete: None,
+        })
+    }
+
+    async fn apply_item(&self, deployment: &Deployment, item: &PlanItem) -> Result<(), Trouble> {
+        let stamp =
+            Stamp { application: deployment.application.name.clone(), commit: deployment.commit.clone() };
+        let manifests = &deployment.manifests;
+        if item.change == Change::Prune {
+            return self.apply_service_delete(&stamp.application, &item.resource).await;
+        }
+        if item.kind == Kind::TaskDefinition {
+            let Some(document) = manifests.task_definitions.get(&item.name) else {
+                return Err(unknown(item));
+            };
+            return self.register(&stamp, document, &[]).await.map(drop);
+        }
+        let Some(service) = manifests.services.get(&item.name) else { return Err(unknown(item)) };
+        let tasks = tasks_of(deployment, service);
+        match item.change {
+            Change::Create => self.apply_service_create(&stamp, service, tasks).await,
+            Change::Replace => self.replace(&stamp, service, tasks, &item.resource).await,
+            Change::Adopt => {
+                self.apply_service_adopt(&stamp, service).await?;
+                self.apply_service_update(&stamp, service, tasks).await.map(drop)
+            }
+            Change::Update => self.apply_service_update(&stamp, service, tasks).await.map(drop),
+            Change::Unchanged | Change::Blocked | Change::Prune => Ok(()),
+        }
+    }
+
+    async fn settled(&self, deployment: &Deployment, item: &PlanItem) -> Result<Settled, Trouble> {
+        let service = deployment.manifests.services.get(&item.name).ok_or_else(|| unknown(item))?;
+        let wanted = match (&service.task_definition, tasks_of(deployment, service)) {
+            (TaskDefinitionRef::External(id), _) => Some(id.clone()),
+            (TaskDefinitionRef::Document(_), Some(document)) => self.known_revision(document),
+            _ => None,
+        };
+        self.service_settled(&item.resource, wanted.as_deref()).await
+    }
+}
+
+impl Ecs {
+    /// The revisions that the plan compares with: those that the declared services run and, where none has the wanted
+    /// content, one that has it. What a service's mark tells of its revision is not read.
+    async fn known_revisions(
+        &self,
+        deployment: &Deployment,
+        services: &BTreeMap<String, LiveService>,
+    ) -> Result<Vec<LiveRevision>, Trouble> {
+        let mut by_family: HashMap<&str, Vec<&LiveService>> = HashMap::new();
+        for service in services.values() {
+            let revision = short_revision(service.task_definition());
+            let family = revision.rsplit_once(':').map_or(revision, |(family, _)| family);
+            by_family.entry(family).or_default().push(service);
+        }
+        let documents = deployment.manifests.task_definitions.values().map(|document| {
+            let family = text(&document.spec, "family").unwrap_or(&document.name);
+            (document, by_family.get(family).cloned().unwrap_or_default())
+        });
+        let found = stream::iter(documents.collect::<Vec<_>>())
+            .map(|(document, users)| self.revisions_for(document, users))
+            .buffered(CONCURRENCY)
+            .try_collect::<Vec<_>>()
+            .await?;
+        let mut seen = BTreeSet::new();
+        Ok(found.into_iter().flatten().filter(|revision| seen.insert(revision.arn.clone())).collect())
+    }
+
+    async fn revisions_for(
+        &self,
+        document: &TaskDefinition,
+        users: Vec<&LiveService>,
+    ) -> Result<Vec<LiveRevision>, Trouble> {
+        for user in &users {
+            if self.runs(user, document).await? {
+                let content = Some(crate::diff::content_hash(&document.spec));
+                let arn = user.task_definition().to_owned();
+                return Ok(vec![LiveRevision { arn, content, described: None }]);
+            }
+        }
+        let mut revisions = vec![];
+        for user in &users {
+            let live = self.read_task_definition(user.task_definition()).await?;
+            let described = Some(live.json.clone());
+            revisions.push(LiveRevision { arn: live.arn.clone(), content: None, described });
+        }
+        if let Some(arn) = self.find_content(document, &users).await? {
+            let content = Some(crate::diff::content_hash(&document.spec));
+            revisions.push(LiveRevision { arn, content, described: None });
+        }
+        Ok(revisions)
+    }
+
+    /// Deletes the service, waits until its name is free (each try says that it is not), and creates it anew.
+    async fn replace(
+        &self,
+        stamp: &Stamp,
+        service: &Service,
+        tasks: Option<&TaskDefinition>,
+        name: &str,
+    ) -> Result<(), Trouble> {
+        match self.read_service(name).await? {
+            None => return self.apply_service_create(stamp, service, tasks).await,
+            Some(live) if live.status == ServiceStatus::Active => {
+                self.apply_service_delete(&stamp.application, name).await?;
+            }
+            Some(_) => {}
+        }
+        Err(Trouble {
+            kind: TroubleKind::Transient,
+            doing: format!("replacing service {name}"),
+            message: "the old one is still draining and blocks the name".into(),
+        })
+    }
+}
+
+fn tasks_of<'a>(deployment: &'a Deployment, service: &Service) -> Option<&'a TaskDefinition> {
+    match &service.task_definition {
+        TaskDefinitionRef::Document(name) => deployment.manifests.task_definitions.get(name),
+        TaskDefinitionRef::External(_) => None,
+    }
+}
+
+fn owned_service(service: &LiveService) -> Owned {
+    let groups = items(&service.json, "loadBalancers").filter_map(|entry| text(entry, "targetGroupArn"));
+    Owned {
+        document: service
+            .tags
+            .get(marks::DOCUMENT)
+            .cloned()
+            .unwrap_or_else(|| format!("Service/{}", service.name)),
+        resource: service.name.clone(),
+        target_groups: groups.map(ToOwned::to_owned).collect(),
+        in_use: None,
+    }
+}
+
+fn unknown(item: &PlanItem) -> Trouble {
+    Trouble {
+        kind: TroubleKind::Rejected,
+        doing: format!("{}/{}", item.kind, item.name),
+        message: "there is no such document".into(),
+    }
+}
