@@ -1,6 +1,7 @@
 //! Integration tests, all in one binary: linking is what costs.
 #![allow(clippy::print_stdout, reason = "tests print what they ran")]
 
+mod architecture;
 mod config;
 mod git_daemon;
 mod git_http;
