@@ -9,7 +9,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use cutover::simulator::Fault;
 use cutover::simulator::shell::{Event, Simulator, StartOptions, Traffic, TrafficGenerator};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -34,7 +34,12 @@ impl Rig {
         let simulator = simulator.expect("a simulator");
         let (ecs, elb) = clients(simulator.endpoint());
         ecs.create_cluster().cluster_name("demo").send().await.expect("a cluster");
-        let balancer = elb.create_load_balancer().name("shop").subnets("subnet-0a").r#type(kind.clone());
+        let balancer = elb
+            .create_load_balancer()
+            .name("shop")
+            .subnets("subnet-0a")
+            .subnets("subnet-0b")
+            .r#type(kind.clone());
         let balancer =
             balancer.send().await.expect("a load balancer").load_balancers.unwrap_or_default().remove(0);
         let protocol = match kind {
@@ -45,7 +50,10 @@ impl Rig {
         for name in NAMES {
             let group =
                 elb.create_target_group().name(name).protocol(protocol.clone()).port(8080).vpc_id("vpc-0");
-            let group = group.target_type(TargetTypeEnum::Ip).health_check_interval_seconds(5);
+            let group = group
+                .target_type(TargetTypeEnum::Ip)
+                .health_check_interval_seconds(5)
+                .health_check_timeout_seconds(2);
             let group =
                 group.send().await.expect("a target group").target_groups.unwrap_or_default().remove(0);
             let arn = group.target_group_arn.expect("an ARN");
@@ -81,7 +89,10 @@ impl Rig {
         let service =
             self.ecs.create_service().cluster("demo").service_name(NAMES[slot]).desired_count(count);
         let service = service.task_definition(definition.task_definition_arn.expect("an ARN"));
-        let service = service.launch_type(LaunchType::Fargate).load_balancers(balancer);
+        let service = service
+            .launch_type(LaunchType::Fargate)
+            .health_check_grace_period_seconds(60)
+            .load_balancers(balancer);
         service.network_configuration(network).send().await.expect("a service");
     }
 
@@ -100,7 +111,7 @@ impl Rig {
         let end = Instant::now() + Duration::from_secs(20);
         loop {
             let states = self.targets(slot).await;
-            if states.get(state) == Some(&count) {
+            if states.get(state).copied().unwrap_or(0) == count {
                 return;
             }
             assert!(Instant::now() < end, "{count} {state} targets were awaited, there are {states:?}");
@@ -394,4 +405,25 @@ async fn boto3_drives_every_call() {
         std::process::Command::new(python).arg(script).arg(endpoint).status().expect("Python starts")
     });
     assert!(run.await.expect("no panic").success(), "drive.py found something; see above");
+    let called = simulator.with_world(|world| {
+        let succeeded = world.calls().all().iter().filter(|call| call.error.is_none());
+        succeeded.map(|call| call.operation.clone()).collect::<BTreeSet<_>>()
+    });
+    let left_out: Vec<_> = offered_calls().into_iter().filter(|name| !called.contains(*name)).collect();
+    assert!(left_out.is_empty(), "drive.py leaves out {left_out:?}");
+}
+
+/// The names of all operations, read from the tables that dispatch them, so that a new one can't be forgotten.
+fn offered_calls() -> BTreeSet<&'static str> {
+    let tables = [
+        include_str!("../../src/simulator/ecs/mod.rs"),
+        include_str!("../../src/simulator/elb/mod.rs"),
+        include_str!("../../src/simulator/cloudwatch.rs"),
+        include_str!("../../src/simulator/sts.rs"),
+    ];
+    let arms = tables.iter().flat_map(|table| table.lines()).filter(|line| line.contains("\" =>"));
+    let names: BTreeSet<_> =
+        arms.filter_map(|line| line.trim().strip_prefix('"')?.split('"').next()).collect();
+    assert!(names.len() > 40 && names.contains("GetCallerIdentity"), "the tables have moved: {names:?}");
+    names
 }

@@ -26,10 +26,7 @@ async fn ask(address: SocketAddr, path: Option<&str>) -> Option<u16> {
         .body(Empty::<Bytes>::new())
         .ok()?;
     let answer = async { sender.send_request(request).await.ok().map(|answer| answer.status().as_u16()) };
-    tokio::pin!(connection);
-    tokio::select! {
-        status = answer => status,
-        // The connection's own end comes together with the answer's, or without one.
-        _ = &mut connection => None,
-    }
+    // The connection moves the bytes; it may end in the same moment in which it hands over the answer.
+    let (status, _) = tokio::join!(answer, connection);
+    status
 }
