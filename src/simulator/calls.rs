@@ -29,6 +29,9 @@ impl Call {
     }
 }
 
+/// At this many calls the older half is forgotten: a simulator may run for days.
+const CALLS_MAX: usize = 1_000_000;
+
 /// All calls since the world began or the log was cleared, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallLog {
@@ -37,6 +40,9 @@ pub struct CallLog {
 
 impl CallLog {
     pub(super) fn push(&mut self, call: Call) {
+        if self.calls.len() >= CALLS_MAX {
+            self.calls.drain(..CALLS_MAX / 2);
+        }
         self.calls.push(call);
     }
 

@@ -104,13 +104,14 @@ impl World {
         let made = self.create("CreateLoadBalancer", item)?;
         let arn = &made["LoadBalancers"][0]["LoadBalancerArn"];
         for (i, listener) in item["listeners"].as_array().into_iter().flatten().enumerate() {
-            let mut request = listener.clone();
+            let mut request = object(listener).map_err(|error| format!("listeners[{i}]: {error}"))?;
             request["LoadBalancerArn"] = arn.clone();
             let made = self
                 .create("CreateListener", &request)
                 .map_err(|error| format!("listeners[{i}]: {error}"))?;
             for (j, rule) in listener["rules"].as_array().into_iter().flatten().enumerate() {
-                let mut request = rule.clone();
+                let mut request =
+                    object(rule).map_err(|error| format!("listeners[{i}]: rules[{j}]: {error}"))?;
                 request["ListenerArn"] = made["Listeners"][0]["ListenerArn"].clone();
                 self.create("CreateRule", &request)
                     .map_err(|error| format!("listeners[{i}]: rules[{j}]: {error}"))?;
@@ -167,6 +168,11 @@ impl World {
             scalar => scalar.clone(),
         }
     }
+}
+
+/// A copy of what must be a mapping.
+fn object(value: &Value) -> Result<Value, String> {
+    if value.is_object() { Ok(value.clone()) } else { Err("it is not a mapping".into()) }
 }
 
 fn plain_text(value: &Value) -> String {

@@ -1,7 +1,7 @@
 //! What CreateService and UpdateService refuse.
 
 use super::TaskDefinition;
-use super::service::registrations;
+use super::service::{Registration, registrations};
 use super::task_definition::resolve;
 use crate::simulator::state::State;
 use crate::simulator::wire::ApiError;
@@ -17,25 +17,38 @@ pub(super) fn definition(state: &State, reference: &str) -> Result<Arc<TaskDefin
     Ok(Arc::clone(found))
 }
 
-/// The fields of a service, as they would be, against its task definition and the load balancers.
+/// The fields of a service, as they would be, against its task definition and, if they were sent (`balancers_sent`), the
+/// target groups it names.
 pub(super) fn spec(
     state: &State,
     spec: &Map<String, Value>,
     definition: &TaskDefinition,
+    balancers_sent: bool,
 ) -> Result<(), ApiError> {
     network(spec, definition)?;
     launch_type(spec, definition)?;
     deployment_configuration(spec)?;
+    grace_period(spec)?;
     for side in [0, 1] {
-        load_balancers(state, spec, definition, side)?;
-    }
-    if spec.contains_key("healthCheckGracePeriodSeconds") && registrations(spec, 0).is_empty() {
-        let set = spec["healthCheckGracePeriodSeconds"].as_i64().is_some_and(|s| s != 0);
-        if set {
-            return Err(ApiError::parameter(
-                "Health check grace period is only valid for services configured to use load balancers",
-            ));
+        for registration in load_balancers(spec, side)? {
+            container_port(&registration, definition)?;
+            if balancers_sent {
+                target_group(state, &registration.group, definition)?;
+            }
         }
+    }
+    Ok(())
+}
+
+fn grace_period(spec: &Map<String, Value>) -> Result<(), ApiError> {
+    let grace = spec.get("healthCheckGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0);
+    if !(0..=2_147_483_647).contains(&grace) {
+        return Err(ApiError::parameter("healthCheckGracePeriodSeconds must be between 0 and 2147483647."));
+    }
+    if grace > 0 && registrations(spec, 0).is_empty() {
+        return Err(ApiError::parameter(
+            "Health check grace period is only valid for services configured to use load balancers",
+        ));
     }
     Ok(())
 }
@@ -79,9 +92,9 @@ fn deployment_configuration(spec: &Map<String, Value>) -> Result<(), ApiError> {
     let config = spec.get("deploymentConfiguration").unwrap_or(&Value::Null);
     let percent = |name: &str, default: i64| config[name].as_i64().unwrap_or(default);
     let (low, high) = (percent("minimumHealthyPercent", 100), percent("maximumPercent", 200));
-    if !(0..=100).contains(&low) || !(100..=200).contains(&high) && high < 100 {
+    if !(0..=100).contains(&low) || !(100..=200).contains(&high) {
         return Err(ApiError::parameter(
-            "minimumHealthyPercent must be between 0 and 100, and maximumPercent at least 100.",
+            "minimumHealthyPercent must be between 0 and 100, and maximumPercent between 100 and 200.",
         ));
     }
     if low == 100 && high == 100 {
@@ -89,18 +102,21 @@ fn deployment_configuration(spec: &Map<String, Value>) -> Result<(), ApiError> {
             "minimumHealthyPercent and maximumPercent can not both be 100: no task could be replaced.",
         ));
     }
+    let bakes = [
+        &config["bakeTimeInMinutes"],
+        &config["canaryConfiguration"]["canaryBakeTimeInMinutes"],
+        &config["linearConfiguration"]["stepBakeTimeInMinutes"],
+    ];
+    if bakes.iter().any(|minutes| minutes.as_i64().is_some_and(|m| !(0..=1_440).contains(&m))) {
+        return Err(ApiError::parameter("Bake times must be between 0 and 1440 minutes."));
+    }
     match config["strategy"].as_str() {
         None | Some("ROLLING" | "BLUE_GREEN" | "LINEAR" | "CANARY") => Ok(()),
         Some(other) => Err(ApiError::parameter(format!("Invalid deployment strategy {other}."))),
     }
 }
 
-fn load_balancers(
-    state: &State,
-    spec: &Map<String, Value>,
-    definition: &TaskDefinition,
-    side: usize,
-) -> Result<(), ApiError> {
+fn load_balancers(spec: &Map<String, Value>, side: usize) -> Result<Vec<Registration>, ApiError> {
     let entries = spec.get("loadBalancers").and_then(Value::as_array).map_or(0, Vec::len);
     let registrations = registrations(spec, side);
     if registrations.len() < entries {
@@ -108,33 +124,39 @@ fn load_balancers(
             "A load balancer of a service needs targetGroupArn, containerName and containerPort.",
         ));
     }
-    for registration in registrations {
-        let (arn, container, port) = (&registration.group, &registration.container, registration.port);
-        let group = state.target_groups.get(arn);
-        let group =
-            group.ok_or_else(|| ApiError::parameter(format!("The target group {arn} does not exist.")))?;
-        if group.load_balancer.is_none() {
-            return Err(ApiError::parameter(format!(
-                "The target group with targetGroupArn {arn} does not have an associated load balancer."
-            )));
-        }
-        if definition.text("networkMode") == "awsvpc" && group.target_type != "ip" {
-            return Err(ApiError::parameter(format!(
-                "The provided target group {arn} has target type {}, which is incompatible with the awsvpc network mode \
-                 specified in the task definition.",
-                group.target_type
-            )));
-        }
-        let found = definition.containers().find(|c| c["name"] == container.as_str());
-        let found = found.ok_or_else(|| {
-            ApiError::parameter(format!("The container {container} does not exist in the task definition."))
-        })?;
-        let mut ports = found["portMappings"].as_array().into_iter().flatten();
-        if !ports.any(|mapping| mapping["containerPort"] == port) {
-            return Err(ApiError::parameter(format!(
-                "The container {container} did not have a container port {port} defined."
-            )));
-        }
+    Ok(registrations)
+}
+
+fn target_group(state: &State, arn: &str, definition: &TaskDefinition) -> Result<(), ApiError> {
+    let group = state.target_groups.get(arn);
+    let group =
+        group.ok_or_else(|| ApiError::parameter(format!("The target group {arn} does not exist.")))?;
+    if group.load_balancer.is_none() {
+        return Err(ApiError::parameter(format!(
+            "The target group with targetGroupArn {arn} does not have an associated load balancer."
+        )));
+    }
+    if definition.text("networkMode") == "awsvpc" && group.target_type != "ip" {
+        return Err(ApiError::parameter(format!(
+            "The provided target group {arn} has target type {}, which is incompatible with the awsvpc network mode \
+             specified in the task definition.",
+            group.target_type
+        )));
+    }
+    Ok(())
+}
+
+fn container_port(registration: &Registration, definition: &TaskDefinition) -> Result<(), ApiError> {
+    let (name, port) = (&registration.container, registration.port);
+    let found = definition.containers().find(|container| container["name"] == name.as_str());
+    let container = found.ok_or_else(|| {
+        ApiError::parameter(format!("The container {name} does not exist in the task definition."))
+    })?;
+    let mut ports = container["portMappings"].as_array().into_iter().flatten();
+    if !ports.any(|mapping| mapping["containerPort"] == port) {
+        return Err(ApiError::parameter(format!(
+            "The container {name} did not have a container port {port} defined."
+        )));
     }
     Ok(())
 }

@@ -45,7 +45,7 @@ pub(super) fn create(state: &mut State, input: Input) -> Answer {
     };
     sent.retain(|field, _| !NOT_SPEC.contains(&field.as_str()));
     fill(&mut sent);
-    check::spec(state, &sent, &definition)?;
+    check::spec(state, &sent, &definition, true)?;
     let spec = Arc::new(sent);
     let id = ServiceId(state.fresh());
     let deployment = Deployment::new(state.fresh(), definition, Arc::clone(&spec), state.now);

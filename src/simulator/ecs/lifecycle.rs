@@ -158,6 +158,7 @@ pub(in crate::simulator) fn register_targets(state: &mut State, id: TaskId) {
             note(state, service, &format!("registered 1 targets in (target-group {})", registration.group));
         }
     }
+    wake_service_of(state, id);
 }
 
 /// Deregisters a task's targets; returns the longest deregistration delay.

@@ -135,13 +135,18 @@ fn health(state: &State, id: TaskId) -> Health {
     for registration in &task.registrations {
         let key = (task.ip.clone(), registration.port);
         let target = state.target_groups.get(&registration.group).and_then(|group| group.targets.get(&key));
+        let bad = |why: &str| Health::Bad(registration.group.clone(), why.into());
         match target.map(|target| (target.state, target)) {
             // A group that no listener names is not checked, so it can't hold a service up.
             Some((TargetState::Healthy | TargetState::Unused, _)) => {}
             Some((TargetState::Unhealthy(_), target)) if state.now >= grace_ends => {
-                let why = target.describe().2.unwrap_or_default();
-                return Health::Bad(registration.group.clone(), why);
+                return bad(&target.describe().2.unwrap_or_default());
             }
+            // Someone else deregistered it.
+            Some((TargetState::Draining, _)) if task.registered => {
+                return bad("Target.DeregistrationInProgress");
+            }
+            None if task.registered => return bad("Target.NotRegistered"),
             _ => verdict = Health::Waiting,
         }
     }

@@ -64,7 +64,7 @@ pub(super) fn update(state: &mut State, input: Input) -> Answer {
         || input.flag("forceNewDeployment") == Some(true)
         || DEPLOYING.iter().any(|field| sent.contains_key(*field));
     if deploys || sent.len() > 2 {
-        check::spec(state, &spec, &definition)?;
+        check::spec(state, &spec, &definition, sent.contains_key("loadBalancers"))?;
     }
     let spec = Arc::new(spec);
     if let Some(service) = state.services.get_mut(&id) {

@@ -112,6 +112,16 @@ pub(super) fn unuse(state: &mut State, group_arn: &str) {
         target.state = TargetState::Unused;
         target.epoch += 1;
     }
+    wake_services(state, group_arn);
+}
+
+/// Lets ECS look after the tasks that are a group's targets.
+pub(super) fn wake_services(state: &mut State, group_arn: &str) {
+    let Some(group) = state.target_groups.get(group_arn) else { return };
+    let tasks: Vec<TaskId> = group.targets.values().filter_map(|target| target.task).collect();
+    for task in tasks {
+        ecs::wake_service_of(state, task);
+    }
 }
 
 /// Checks all targets of a group anew, because how they are checked has changed.
@@ -132,7 +142,10 @@ pub(in crate::simulator) fn recheck(state: &mut State, group_arn: &str) {
 /// Makes a group's targets behave in another way than their tasks do.
 pub(in crate::simulator) fn apply_fault(state: &mut State, group_arn: &str, fault: TargetFault) {
     if let Some(group) = state.target_groups.get_mut(group_arn) {
-        group.fault = fault;
+        group.fault = match fault {
+            TargetFault::Flapping(period) => TargetFault::Flapping(period.max(1)),
+            other => other,
+        };
     }
     recheck(state, group_arn);
 }

@@ -1,6 +1,6 @@
 //! Targets: coming, going, and being described.
 
-use super::health::{Target, TargetState, start};
+use super::health::{Target, TargetState, start, wake_services};
 use super::target_group::{self, TargetGroup};
 use crate::simulator::queue::{Event, TargetKey};
 use crate::simulator::state::State;
@@ -91,6 +91,7 @@ pub(super) fn register_call(state: &mut State, input: Input) -> Answer {
 pub(super) fn deregister_call(state: &mut State, input: Input) -> Answer {
     let arn = input.must("TargetGroupArn")?.to_string();
     for key in read_targets(target_group::find(state, &arn)?, input)? {
+        wake_services(state, &arn);
         deregister(state, &arn, &key);
     }
     Ok(json!({}))

@@ -1,5 +1,6 @@
 //! Tests of the world: by its wire protocols, by its own interface, and with the real SDK clients.
 
+mod chaos;
 mod deployments;
 mod faults;
 mod routing;

@@ -6,11 +6,14 @@ use serde_json::{Map, Value};
 const FIELDS_MAX: usize = 10_000;
 const DEPTH_MAX: usize = 16;
 const ITEMS_MAX: usize = 5_000;
+/// Of all lists together, those left out between others too: one far index costs as much as a full list.
+const ITEMS_SUM_MAX: usize = 50_000;
 
 /// Reads a form into nested structures and lists; every scalar is text.
 pub(super) fn parse_form(body: &[u8]) -> Result<Value, ApiError> {
     let text = std::str::from_utf8(body).map_err(|_| malformed("the body is not UTF-8"))?;
     let mut root = Value::Object(Map::new());
+    let mut items_left = ITEMS_SUM_MAX;
     for (count, pair) in text.split('&').filter(|pair| !pair.is_empty()).enumerate() {
         if count >= FIELDS_MAX {
             return Err(malformed("too many parameters"));
@@ -21,12 +24,12 @@ pub(super) fn parse_form(body: &[u8]) -> Result<Value, ApiError> {
         if steps.len() > DEPTH_MAX {
             return Err(malformed("a parameter is nested too deep"));
         }
-        put(&mut root, &steps, value)?;
+        put(&mut root, &steps, value, &mut items_left)?;
     }
     Ok(root)
 }
 
-fn put(at: &mut Value, steps: &[&str], value: String) -> Result<(), ApiError> {
+fn put(at: &mut Value, steps: &[&str], value: String, items_left: &mut usize) -> Result<(), ApiError> {
     let clash = || malformed("a parameter is both a value and a structure");
     match steps {
         [] => {
@@ -44,16 +47,19 @@ fn put(at: &mut Value, steps: &[&str], value: String) -> Result<(), ApiError> {
             }
             let items = at.as_array_mut().ok_or_else(clash)?;
             if items.len() < index {
+                let added = index - items.len();
+                *items_left =
+                    items_left.checked_sub(added).ok_or_else(|| malformed("its lists are too long"))?;
                 items.resize(index, Value::Null);
             }
-            put(&mut items[index - 1], rest, value)
+            put(&mut items[index - 1], rest, value, items_left)
         }
         [name, rest @ ..] => {
             if at.is_null() {
                 *at = Value::Object(Map::new());
             }
             let members = at.as_object_mut().ok_or_else(clash)?;
-            put(members.entry(*name).or_insert(Value::Null), rest, value)
+            put(members.entry(*name).or_insert(Value::Null), rest, value, items_left)
         }
     }
 }
@@ -95,6 +101,13 @@ mod tests {
             parse_form(form).unwrap(),
             json!({"Action": "X", "Names": ["a& c", "b"], "A": [{"F": {"G": [{"W": "9"}]}}], "Empty": ""})
         );
+    }
+
+    #[test]
+    fn lists_in_lists_cannot_grow_without_bound() {
+        let form: Vec<String> =
+            (1..=100).map(|i| format!("A.member.{i}.B.member.5000.C.member.5000=x")).collect();
+        assert_eq!(parse_form(form.join("&").as_bytes()).unwrap_err().code, "MalformedQueryString");
     }
 
     #[test]
