@@ -62,7 +62,8 @@ impl TokenSource {
 
 impl Auth {
     /// What the environment offers: `CUTOVER_GIT_TOKEN` or `CUTOVER_GIT_TOKEN_FILE`, `CUTOVER_GIT_USERNAME`,
-    /// `CUTOVER_GIT_HOST`, Git's credential helpers, `SSH_AUTH_SOCK`, and the keys and known hosts of `~/.ssh`.
+    /// `CUTOVER_GIT_HOST`, Git's credential helpers, `SSH_AUTH_SOCK`, and the keys and known hosts of `~/.ssh`, or
+    /// those that `CUTOVER_GIT_SSH_KEY` and `CUTOVER_GIT_KNOWN_HOSTS` name in their place.
     pub fn from_env() -> Auth {
         let var = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let value = var("CUTOVER_GIT_TOKEN").map(|secret| TokenSource::Value {
@@ -79,13 +80,18 @@ impl Auth {
         let in_ssh = |names: &[&str]| {
             ssh.iter().flat_map(|dir| names.iter().map(move |name| dir.join(name))).collect::<Vec<_>>()
         };
-        let mut known_hosts = in_ssh(&["known_hosts", "known_hosts2"]);
-        known_hosts.push("/etc/ssh/ssh_known_hosts".into());
+        let named = |name: &str| var(name).map(|path| vec![PathBuf::from(path)]);
+        let known_hosts = named("CUTOVER_GIT_KNOWN_HOSTS").unwrap_or_else(|| {
+            let mut files = in_ssh(&["known_hosts", "known_hosts2"]);
+            files.push("/etc/ssh/ssh_known_hosts".into());
+            files
+        });
+        let usual_keys = || in_ssh(&["id_ed25519", "id_ecdsa", "id_rsa"]);
         Auth {
             token,
             credential_helper: true,
             ssh_agent: var("SSH_AUTH_SOCK").map(PathBuf::from),
-            ssh_keys: in_ssh(&["id_ed25519", "id_ecdsa", "id_rsa"]),
+            ssh_keys: named("CUTOVER_GIT_SSH_KEY").unwrap_or_else(usual_keys),
             known_hosts,
             ssh_user: var("USER").or_else(|| var("LOGNAME")),
             ca_file: None,

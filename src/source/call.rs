@@ -101,9 +101,9 @@ impl Call {
 
     /// Keeps the first problem, for the caller; returns what libgit2 gets.
     pub fn fail(&self, error: SourceError) -> io::Error {
-        let text = error.to_string();
         self.problem.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-        io::Error::other(text)
+        // Git2 turns the text into a C string, so it must not be one from outside.
+        io::Error::other("the transport failed")
     }
 
     /// As [`Call::fail`], for callbacks that answer with an error of libgit2.

@@ -73,8 +73,12 @@ impl SourceError {
             (_, Os) => ErrorKind::Local,
             _ => ErrorKind::Corrupt,
         };
+        // What the server itself says, over any transport.
+        let missing = ["not found", "not exported", "does not exist", "no such", "not a git repository"];
+        let said = error.message().strip_prefix("remote error: ").unwrap_or_default().to_lowercase();
+        let kind = if missing.iter().any(|m| said.contains(m)) { ErrorKind::NotFound } else { kind };
         let new = SourceError::new(kind, format!("{doing}: {}", printable(error.message(), 300)));
-        if kind == ErrorKind::Network { new } else { new.suspect() }
+        if matches!(kind, ErrorKind::Network | ErrorKind::NotFound) { new } else { new.suspect() }
     }
 }
 

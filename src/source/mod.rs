@@ -19,6 +19,7 @@ mod mirror_lock;
 mod mirrored;
 mod objects;
 mod revert;
+mod revert_goal;
 mod revert_publish;
 mod revision;
 mod session;

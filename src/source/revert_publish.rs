@@ -2,7 +2,8 @@
 
 use super::error::{ErrorKind, SourceError, printable};
 use super::mirror_lock::Mode;
-use super::revert::{Revert, with_folder};
+use super::revert::Revert;
+use super::revert_goal::with_folder;
 use super::revision;
 use super::session::Session;
 use super::transport::with_call;
@@ -191,6 +192,11 @@ fn push(
         );
         return Err(SourceError::new(ErrorKind::Rejected, message));
     }
-    pushed?;
+    pushed.map_err(|error| match error.kind {
+        ErrorKind::Network | ErrorKind::Timeout => {
+            error.within("the push may or may not have arrived, so look at the branch before trying again")
+        }
+        _ => error,
+    })?;
     Ok(if said.is_empty() { Vec::new() } else { vec![format!("{remote_name} says: {said}")] })
 }

@@ -137,6 +137,14 @@ impl References {
         if self.list.is_empty() {
             return SourceError::new(ErrorKind::NotFound, "the repository has no commit yet; push one");
         }
+        if name == "HEAD" {
+            let head = self.head.as_deref().unwrap_or("nothing");
+            let message = format!(
+                "the repository's HEAD names {}, which does not exist; name a branch",
+                printable(head, 100)
+            );
+            return SourceError::new(ErrorKind::NotFound, message);
+        }
         let what = if is_hex(name) && name.len() >= 4 {
             format!(
                 "`{name}` is no branch or tag, and too short for a commit (at least {PREFIX_DIGITS} digits)"
@@ -193,9 +201,11 @@ pub(super) fn only(prefix: &str, mut candidates: Vec<Oid>) -> Result<Option<Oid>
 pub(super) fn in_database(repo: &git2::Repository, prefix: &str) -> Result<Vec<Oid>, SourceError> {
     let wrong = |error: git2::Error| SourceError::git("searching the object database", &error);
     let odb = repo.odb().map_err(wrong)?;
+    // Every object is looked at, so the first byte is compared before an id is spelled out.
+    let first = prefix.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
     let mut found = Vec::new();
     odb.foreach(|id| {
-        if id.to_string().starts_with(prefix) {
+        if id.as_bytes().first().copied() == first && id.to_string().starts_with(prefix) {
             found.push(*id);
         }
         true

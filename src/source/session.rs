@@ -13,6 +13,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Fetches no history behind the commits, all of it, or as many commits.
+///
+/// Libgit2 tells the server where the mirror's history is cut off only in a fetch with a depth. A fetch without one
+/// into a mirror that is cut off would claim all of that history, and be sent too little. So a mirror is either cut off
+/// and always fetched with a depth, or has full history and is never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Depth {
     /// As much as the mirror needs in order to stay whole: nothing is cut off.

@@ -52,6 +52,7 @@ pub(super) fn connect(
         call,
         ahead: Default::default(),
         said: Vec::new(),
+        started: false,
     }))
 }
 
@@ -101,6 +102,8 @@ struct Stream {
     ahead: bytes::Bytes,
     /// What the server says on its error output.
     said: Vec<u8>,
+    /// True once the program has answered anything.
+    started: bool,
 }
 
 impl Stream {
@@ -111,7 +114,10 @@ impl Stream {
             let channel = &mut self.channel;
             let message = within(&self.runtime, limit, &self.call, async { Ok(channel.wait().await) })?;
             match message {
-                Some(ChannelMsg::Data { data }) if !data.is_empty() => return Ok(data),
+                Some(ChannelMsg::Data { data }) if !data.is_empty() => {
+                    self.started = true;
+                    return Ok(data);
+                }
                 Some(ChannelMsg::ExtendedData { data, .. }) => {
                     let room = 4_000_usize.saturating_sub(self.said.len()).min(data.len());
                     self.said.extend_from_slice(&data[..room]);
@@ -130,6 +136,10 @@ impl Stream {
     fn refused(&self, why: &str) -> SourceError {
         let said = printable(&String::from_utf8_lossy(&self.said), 300);
         let said = if said.is_empty() { why.to_owned() } else { said };
+        if self.started {
+            let message = format!("Git on {} ended too early: {said}; try again", self.call.remote);
+            return SourceError::new(ErrorKind::Network, message);
+        }
         let lower = said.to_lowercase();
         let missing = ["not found", "does not exist", "not appear to be a git", "no such"];
         let kind =

@@ -23,8 +23,8 @@ pub(super) async fn authenticate(call: &Arc<Call>, handle: &mut Handle<Checker>)
     let rsa = rsa.flatten().or(Some(HashAlg::Sha512));
     if let Some(socket) = &call.auth.ssh_agent {
         match with_agent(handle, socket, &user, rsa).await {
-            Ok(true) => return Ok(()),
-            Ok(false) => tried.push(format!("the keys of the agent at {}", socket.display())),
+            Ok(None) => return Ok(()),
+            Ok(Some(keys)) => tried.push(format!("{keys} of the agent at {}", socket.display())),
             Err(why) => tried.push(format!("the agent at {} ({why})", socket.display())),
         }
     } else {
@@ -51,19 +51,21 @@ pub(super) async fn authenticate(call: &Arc<Call>, handle: &mut Handle<Checker>)
     Err(SourceError::new(ErrorKind::Auth, message))
 }
 
-/// True if the server accepted one of the agent's keys; the error says why the agent is of no use.
+/// Nothing if the server accepted one of the agent's keys, else which were tried; the error says why the agent is of
+/// no use.
 async fn with_agent(
     handle: &mut Handle<Checker>,
     socket: &Path,
     user: &str,
     rsa: Option<HashAlg>,
-) -> Result<bool, String> {
+) -> Result<Option<String>, String> {
     let text = |error: russh::keys::Error| printable(&error.to_string(), 100);
     let mut agent = AgentClient::connect_uds(socket).await.map_err(text)?;
     let identities = agent.request_identities().await.map_err(text)?;
     if identities.is_empty() {
         return Err("it holds no key; add one with ssh-add".into());
     }
+    let count = identities.len();
     for identity in identities.into_iter().take(AGENT_KEYS) {
         let accepted = match identity {
             AgentIdentity::PublicKey { key, .. } => {
@@ -76,10 +78,12 @@ async fn with_agent(
             }
         };
         if accepted.map_err(|error| printable(&error.to_string(), 100))?.success() {
-            return Ok(true);
+            return Ok(None);
         }
     }
-    Ok(false)
+    let left_out = count.saturating_sub(AGENT_KEYS);
+    let left_out = if left_out > 0 { format!(" ({left_out} more were not)") } else { String::new() };
+    Ok(Some(format!("{} keys{left_out}", count.min(AGENT_KEYS))))
 }
 
 /// True if the server accepted the key of the file, nothing if there is no such file; the error says why it is of no use.

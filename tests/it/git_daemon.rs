@@ -32,6 +32,28 @@ fn a_missing_repository_is_a_clear_error() {
     let server = git_daemon(fixture.folder.path());
     let url = format!("git://127.0.0.1:{}/none.git", server.port);
     let error = resolve(&url, &fixture.options(), "main").unwrap_err();
-    assert!(matches!(error.kind, ErrorKind::Network | ErrorKind::NotFound), "{error}");
+    assert!(error.kind == ErrorKind::NotFound, "{error}");
     assert!(error.to_string().contains(&url), "{error}");
+}
+
+#[test]
+fn an_empty_and_a_sha256_repository_are_clear_errors() {
+    let fixture = Fixture::new();
+    git(fixture.folder.path(), &["init", "-q", "--bare", "empty.git"]);
+    git(fixture.folder.path(), &["init", "-q", "--object-format=sha256", "new"]);
+    git(&fixture.folder.path().join("new"), &["commit", "-q", "--allow-empty", "-m", "x"]);
+    let server = git_daemon(fixture.folder.path());
+    let url = |name: &str| format!("git://127.0.0.1:{}/{name}", server.port);
+    let error = resolve(&url("empty.git"), &fixture.options(), "HEAD").unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NotFound);
+    assert!(error.to_string().contains("no commit yet"), "{error}");
+    for place in [url("new/.git"), fixture.folder.path().join("new").display().to_string()] {
+        let error = cutover::source::open(&place, &fixture.options())
+            .and_then(|mut r| r.resolve("HEAD"))
+            .unwrap_err();
+        assert!(
+            error.to_string().contains("sha256") || error.to_string().contains("SHA-256"),
+            "{place}: {error}"
+        );
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::git_servers::{HttpRules, HttpServer};
 use super::git_support::{Fixture, git, open, read_only_file, resolve, token};
-use cutover::source::{Auth, ErrorKind, GitOptions, TokenSource};
+use cutover::source::{ErrorKind, GitOptions, TokenSource};
 use std::sync::Arc;
 
 const REFERENCES: &str = "GET /repo.git/info/refs?service=git-upload-pack";
@@ -183,51 +183,6 @@ fn a_missing_and_a_wrong_credential_say_what_was_tried_without_showing_it() {
 }
 
 #[test]
-fn a_credential_helpers_answer_is_used() {
-    // Git's configuration is the process's own, so this runs in a process of its own.
-    if let Ok(url) = std::env::var("TEST_HELPER_URL") {
-        let options = GitOptions::new(std::env::var("TEST_HELPER_CACHE").unwrap().into(), Auth::from_env());
-        match resolve(&url, &options, "main") {
-            Ok(commit) => println!("resolved {}", commit.id),
-            Err(error) => println!("failed: {error}"),
-        }
-        return;
-    }
-    let fixture = Fixture::new();
-    let server = with_basic(&fixture, "helped:geheim");
-    let home = fixture.folder.path().join("home");
-    std::fs::create_dir_all(&home).unwrap();
-    let run = |helper: &str| {
-        std::fs::write(home.join(".gitconfig"), format!("[credential]\n\thelper = {helper}\n")).unwrap();
-        let output = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "git_http::a_credential_helpers_answer_is_used", "--nocapture"])
-            .env("HOME", &home)
-            .env_remove("XDG_CONFIG_HOME")
-            .env_remove("CUTOVER_GIT_TOKEN")
-            .env_remove("CUTOVER_GIT_TOKEN_FILE")
-            .env("TEST_HELPER_URL", server.url())
-            .env("TEST_HELPER_CACHE", fixture.folder.path().join("cache"))
-            .output()
-            .unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    };
-    let log = fixture.folder.path().join("asked");
-    let answer =
-        format!("\"!f() {{ cat > {}; echo username=helped; echo password=geheim; }}; f\"", log.display());
-    let output = run(&answer);
-    assert!(output.contains(&format!("resolved {}", fixture.id("HEAD"))), "{output}");
-    let asked = std::fs::read_to_string(&log).unwrap();
-    assert!(
-        asked.contains("protocol=http") && asked.contains(&format!("host={}", server.address)),
-        "{asked}"
-    );
-    let output = run("\"!f() { exit 1; }; f\"");
-    assert!(output.contains("failed: ") && output.contains("credential helper has nothing"), "{output}");
-    let output = run("");
-    assert!(output.contains("no credential helper configured"), "{output}");
-}
-
-#[test]
 fn a_credential_never_follows_a_redirect_to_another_host() {
     let fixture = Fixture::new();
     let target = with_basic(&fixture, "robot:geheim");
@@ -281,7 +236,7 @@ fn a_missing_repository_and_a_host_that_is_none_are_named() {
 }
 
 /// Ends TLS with the test's certificate in front of a plain server.
-fn tls_front(target: std::net::SocketAddr) -> (u16, tokio::runtime::Runtime) {
+pub fn tls_front(target: std::net::SocketAddr) -> (u16, tokio::runtime::Runtime) {
     use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
     let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls");
     let certificate = CertificateDer::from_pem_file(format!("{fixtures}/server.pem")).unwrap();

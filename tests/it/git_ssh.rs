@@ -86,7 +86,7 @@ fn a_refused_key_says_what_was_tried() {
     assert_eq!(error.kind, ErrorKind::Auth);
     let text = error.to_string();
     for part in [
-        "the keys of the agent",
+        "Tried: 1 keys of the agent",
         "stranger (refused)",
         "locked (encrypted; unlock it in an agent with `ssh-add",
     ] {
@@ -166,6 +166,7 @@ fn the_host_is_asked_for_the_kind_of_key_that_is_known() {
     let mut child = Command::new("/usr/sbin/sshd")
         .args(["-D", "-e", "-f"])
         .arg(folder.join("sshd_config"))
+        .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
     let start = std::time::Instant::now();

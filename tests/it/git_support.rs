@@ -126,3 +126,13 @@ pub fn read_only_file(repository: &mut Repository, commit: &Commit, path: &str) 
     assert_eq!(tree.files.len(), 1, "{:?}", tree.files);
     String::from_utf8(tree.files[0].bytes.clone()).unwrap()
 }
+
+/// Bytes that no compression makes smaller.
+pub fn noise(count: usize, seed: u32) -> Vec<u8> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    (0..count).map(|_| next()).collect()
+}
