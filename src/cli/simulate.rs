@@ -4,9 +4,12 @@ use crate::simulator::shell::{Event, Simulator, StartOptions};
 use crate::simulator::{Buckets, Call, Fault, Millis, Settings};
 use clap::Args;
 use serde_json::{Value, json};
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+const SEED_LIMIT: u64 = 16 * 1024 * 1024;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -67,8 +70,12 @@ pub async fn run(args: &SimulateArgs, json: bool) -> Result<(), String> {
         settings: Settings { buckets, ..Settings::default() },
         time_scale: args.time_scale,
         faults: args.faults.clone(),
-    })
-    .map_err(|error| error.to_string())?;
+        seed: args.seed_file.as_deref().map(read_seed).transpose()?,
+    });
+    let simulator = simulator.map_err(|error| match &args.seed_file {
+        Some(file) => format!("{}: {error}", file.display()),
+        None => error.to_string(),
+    })?;
     let mut events = simulator.watch();
     let print = |line: String| writeln!(io::stdout().lock(), "{line}");
     let (account, region) = simulator.with_world(|world| {
@@ -92,6 +99,18 @@ pub async fn run(args: &SimulateArgs, json: bool) -> Result<(), String> {
     }
     simulator.shutdown().await;
     Ok(())
+}
+
+/// Reads the seed file, up to a size that no sensible world reaches.
+fn read_seed(file: &Path) -> Result<String, String> {
+    let wrong = |error: &dyn std::fmt::Display| format!("the seed file {}: {error}", file.display());
+    let mut text = String::new();
+    let opened = File::open(file).map_err(|error| wrong(&error))?;
+    opened.take(SEED_LIMIT + 1).read_to_string(&mut text).map_err(|error| wrong(&error))?;
+    if text.len() as u64 > SEED_LIMIT {
+        return Err(wrong(&"it is larger than 16 MiB"));
+    }
+    Ok(text)
 }
 
 fn render_start(endpoint: &str, account: &str, region: &str, json: bool) -> String {

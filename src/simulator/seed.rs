@@ -1,6 +1,8 @@
 //! The initial world, described in YAML with AWS's own field names.
 //!
 //! ```yaml
+//! account: "123456789012"                                    # this and the region: as in the settings unless told
+//! region: eu-central-1
 //! clusters: [{clusterName: prod}]
 //! targetGroups:
 //!   - {Name: web-blue, Protocol: HTTP, Port: 8080, TargetType: ip, HealthCheckPath: /healthz,
@@ -27,6 +29,7 @@
 use super::wire::{ApiError, Input};
 use super::{World, cloudwatch, ecs, elb};
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
 const PARTS: [&str; 6] =
     ["clusters", "targetGroups", "loadBalancers", "alarms", "taskDefinitions", "services"];
@@ -48,15 +51,36 @@ impl World {
     /// As for [`World::load_seed`].
     pub fn apply_seed(&mut self, seed: &Value) -> Result<(), String> {
         let parts = seed.as_object().ok_or("the seed is not a mapping")?;
-        if let Some(unknown) = parts.keys().find(|name| !PARTS.contains(&name.as_str())) {
-            return Err(format!("the seed has an unknown part `{unknown}`; there are {}", PARTS.join(", ")));
+        let known = |name: &str| PARTS.contains(&name) || name == "account" || name == "region";
+        if let Some(unknown) = parts.keys().find(|name| !known(name.as_str())) {
+            let parts = PARTS.join(", ");
+            return Err(format!(
+                "the seed has an unknown part `{unknown}`; there are account, region, {parts}"
+            ));
         }
+        self.set_account(parts)?;
         self.state.instant = true;
         let result = PARTS.iter().try_for_each(|part| self.apply_part(part, seed));
         let now = self.state.now;
         self.state.advance(now);
         self.state.instant = false;
         result
+    }
+
+    /// Sets whose world it is, before anything gets an ARN.
+    fn set_account(&mut self, parts: &Map<String, Value>) -> Result<(), String> {
+        if let Some(account) = parts.get("account") {
+            let digits = account.as_str().filter(|a| a.len() == 12 && a.bytes().all(|b| b.is_ascii_digit()));
+            let wrong = || format!("the seed's account is {account}; write twelve digits in quotes");
+            Arc::make_mut(&mut self.state.settings).account = digits.ok_or_else(wrong)?.into();
+        }
+        if let Some(region) = parts.get("region") {
+            let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+            let name = region.as_str().filter(|r| (1..=32).contains(&r.len()) && r.bytes().all(fits));
+            let wrong = || format!("the seed's region is {region}; write it like eu-central-1");
+            Arc::make_mut(&mut self.state.settings).region = name.ok_or_else(wrong)?.into();
+        }
+        Ok(())
     }
 
     fn apply_part(&mut self, part: &str, seed: &Value) -> Result<(), String> {

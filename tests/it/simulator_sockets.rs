@@ -393,6 +393,45 @@ async fn a_lost_answer_is_a_cut_connection_to_the_client() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_example_world_has_every_resource_that_the_example_names() {
+    let read = |name: &str| std::fs::read_to_string(name).expect(name);
+    let seed = Some(read("examples/world.yaml"));
+    let simulator = Simulator::start(StartOptions { seed, ..StartOptions::default() }).expect("a simulator");
+    let (ecs, elb) = clients(simulator.endpoint());
+    let documents = read("examples/shop/web.yaml");
+    let arns: Vec<_> =
+        documents.split_whitespace().filter(|word| word.starts_with("arn:aws:elastic")).collect();
+    let (rules, listeners): (Vec<&str>, Vec<&str>) =
+        arns.iter().copied().partition(|arn| arn.contains(":listener-rule/"));
+    assert_eq!((rules.len(), listeners.len()), (1, 1), "the example has changed: {arns:?}");
+    elb.describe_rules().rule_arns(rules[0]).send().await.expect("the rule");
+    let listener = elb.describe_listeners().listener_arns(listeners[0]).send().await.expect("the listener");
+    assert_eq!(listener.listeners()[0].port(), Some(8801));
+    let groups = elb.describe_target_groups().names("web-blue").names("web-green").send().await;
+    assert_eq!(groups.expect("the target groups").target_groups().len(), 2);
+    let clusters = ecs.describe_clusters().clusters("demo").send().await.expect("the cluster");
+    assert_eq!(clusters.clusters()[0].status(), Some("ACTIVE"));
+    let production = simulator.with_world(|world| world.listeners().into_iter().find(|l| l.port == 8800));
+    let production = simulator.listener_address(&production.expect("a listener").arn).expect("an address");
+    assert_eq!(get(&format!("http://{production}/"), "/").await.0, 503, "no task runs yet");
+}
+
+#[tokio::test]
+async fn a_seed_that_cannot_be_used_is_refused_with_its_place() {
+    for (seed, place) in [
+        ("clusters: [", "not valid YAML"),
+        ("cluster: []", "unknown part `cluster`"),
+        ("account: 123", "twelve digits"),
+        ("region: Frankfurt am Main", "like eu-central-1"),
+        ("targetGroups: [{Name: a, Protocol: HTTP, Port: 80, VpcId: vpc-0}, {Name: a}]", "targetGroups[1]"),
+    ] {
+        let seed = Some(seed.to_owned());
+        let error = Simulator::start(StartOptions { seed, ..StartOptions::default() }).expect_err("refused");
+        assert!(error.to_string().contains(place), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs boto3 from PyPI: run tests/boto3/run, as .ci/run does"]
 async fn boto3_drives_every_call() {
     let python =

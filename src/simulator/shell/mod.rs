@@ -47,6 +47,8 @@ pub struct StartOptions {
     /// How many times faster than real time the world runs, 1 or more.
     pub time_scale: u32,
     pub faults: Vec<Fault>,
+    /// What there is from the start, as YAML; see [`World::load_seed`].
+    pub seed: Option<String>,
 }
 
 impl Default for StartOptions {
@@ -56,6 +58,7 @@ impl Default for StartOptions {
             settings: Settings::default(),
             time_scale: 1,
             faults: vec![],
+            seed: None,
         }
     }
 }
@@ -114,9 +117,9 @@ impl Simulator {
     /// Starts an account as `options` say. Must be called in a tokio runtime.
     ///
     /// # Errors
-    /// If the API's address can't be bound.
+    /// If the API's address can't be bound, or the seed is refused.
     pub fn start(options: StartOptions) -> Result<Simulator, StartError> {
-        let StartOptions { listen, mut settings, time_scale, faults } = options;
+        let StartOptions { listen, mut settings, time_scale, faults, seed } = options;
         let refuse = |error: std::io::Error| {
             StartError(format!(
                 "the simulator can't listen on {listen}: {error}; give another --listen address"
@@ -128,6 +131,9 @@ impl Simulator {
         settings.dns_names = addresses.dns_names();
         let clock = ScaledClock::start(time_scale);
         let mut world = World::new(settings, clock.now());
+        if let Some(seed) = seed {
+            world.load_seed(&seed).map_err(StartError)?;
+        }
         for fault in faults {
             world.inject(fault);
         }
