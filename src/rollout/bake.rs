@@ -10,7 +10,7 @@ use crate::model::{Slot, Timestamp};
 pub(super) fn proceed(view: View<'_>, slot: Slot, record: &Record, since: Timestamp) -> Decision {
     let other = slot.other();
     if let Some(why) = gate::failing(view, slot, record) {
-        return fail(view, slot, record, why);
+        return returning::fail(view, slot, record, why);
     }
     let reverted = record.revision != view.want.revision && view.slot(other).is_desired();
     if reverted && record.from == Some(other) && view.is_alive(other) {
@@ -22,15 +22,4 @@ pub(super) fn proceed(view: View<'_>, slot: Slot, record: &Record, since: Timest
     }
     let done = Record { progress: Progress::Done(view.now), ..record.clone() };
     act(Phase::Baking, vec![Action::WriteRecord { slot, record: done }])
-}
-
-/// Notes that the revision in `slot` failed and, if it has weight and came from another slot, that traffic returns.
-pub(super) fn fail(view: View<'_>, slot: Slot, record: &Record, why: String) -> Decision {
-    let failed = Record { progress: Progress::Failed(why), ..record.clone() };
-    let mut actions = vec![Action::WriteRecord { slot, record: failed }];
-    // Both notes at once: there is a moment less in which a crash leaves only the first.
-    if let Some(from) = record.from {
-        actions.extend(returning::start_or_done(view, from).actions);
-    }
-    act(Phase::RollingBack, actions)
 }

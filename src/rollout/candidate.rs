@@ -3,7 +3,7 @@
 use super::observation::{RuleSplit, Workload};
 use super::record::{Progress, Record};
 use super::view::{View, act, wait};
-use super::{Action, Decision, Phase, WaitingOn, bake, gate, returning, shift};
+use super::{Action, Decision, Phase, WaitingOn, gate, returning, shift};
 use crate::model::{Slot, Timestamp, Weights};
 
 /// The next step of the rollout into `slot`, with `from` serving so far (`None`: nothing serves).
@@ -19,7 +19,7 @@ pub(super) fn proceed(view: View<'_>, slot: Slot, from: Option<Slot>) -> Decisio
             (false, _) => gate::hopeless(view, slot, record),
         };
         if let Some(why) = verdict {
-            return bake::fail(view, slot, record, why);
+            return returning::fail(view, slot, record, why);
         }
     }
     if let Some(preparing) = prepare(view, slot, from, rolling) {

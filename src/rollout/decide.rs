@@ -18,6 +18,9 @@ pub fn decide(want: &Desired, seen: &Observation, now: Timestamp) -> Decision {
     }
     match view.current() {
         Some((slot, record)) => match record.progress {
+            Progress::Returning { .. } if returning::is_overtaken(view, slot) => {
+                candidate::proceed(view, slot, Some(slot.other()))
+            }
             Progress::Returning { .. } => returning::proceed(view, slot),
             Progress::Failed(_) => after_failure(view, record),
             Progress::Baking(since) => bake::proceed(view, slot, record, since),

@@ -1,9 +1,9 @@
 //! Traffic goes to a slot that served before: after a failure, when a commit was reverted, or when another commit
 //! arrived in the middle of a shift. Always straight to 100, one rule after the other.
 
-use super::record::Progress;
+use super::record::{Progress, Record};
 use super::view::{View, act, wait};
-use super::{Action, Decision, Phase, WaitingOn, candidate};
+use super::{Action, Decision, Phase, WaitingOn};
 use crate::model::{Slot, Weights};
 
 /// Notes that traffic shall return to `slot`, before the first rule is touched.
@@ -23,6 +23,17 @@ pub(super) fn start_or_done(view: View<'_>, slot: Slot) -> Decision {
     act(Phase::RollingBack, view.owning(slot, vec![Action::WriteRecord { slot, record }]))
 }
 
+/// Notes that the revision in `slot` failed and, if it has weight and came from another slot, that traffic returns.
+pub(super) fn fail(view: View<'_>, slot: Slot, record: &Record, why: String) -> Decision {
+    let failed = Record { progress: Progress::Failed(why), ..record.clone() };
+    let mut actions = vec![Action::WriteRecord { slot, record: failed }];
+    // Both notes at once: there is a moment less in which a crash leaves only the first.
+    if let Some(from) = record.from {
+        actions.extend(start_or_done(view, from).actions);
+    }
+    act(Phase::RollingBack, actions)
+}
+
 /// Gives all weight to `slot`, one rule a step.
 pub(super) fn proceed(view: View<'_>, slot: Slot) -> Decision {
     let Some(rule) = view.seen.rules.iter().position(|rule| !rule.split.weights().all_to(slot)) else {
@@ -32,12 +43,6 @@ pub(super) fn proceed(view: View<'_>, slot: Slot) -> Decision {
     let healthy = view.slot(slot).targets.healthy;
     let required = required(view, slot);
     if healthy < required {
-        // A commit that fixes both sides must not wait for the side that can't recover.
-        let other = slot.other();
-        let other_failed = view.slot(other).record.as_ref().is_some_and(|r| r.revision != view.want.revision);
-        if view.all_to(other) && other_failed && !view.slot(slot).is_desired() {
-            return candidate::proceed(view, slot, Some(other));
-        }
         return wait(Phase::RollingBack, WaitingOn::ReturnTargets { slot, healthy, required });
     }
     let naming = view.naming(slot);
@@ -45,6 +50,15 @@ pub(super) fn proceed(view: View<'_>, slot: Slot) -> Decision {
         return act(Phase::RollingBack, naming);
     }
     act(Phase::RollingBack, vec![Action::SetWeights { rule, weights: Weights::percent(slot, 100) }])
+}
+
+/// True if `slot` can't take the traffic back and Git wants something that runs nowhere: the commit that fixes both
+/// sides must not wait for the one that can't recover.
+pub(super) fn is_overtaken(view: View<'_>, slot: Slot) -> bool {
+    let other = slot.other();
+    let superseded = view.slot(other).record.as_ref().is_some_and(|r| r.revision != view.want.revision);
+    let too_few = view.slot(slot).targets.healthy < required(view, slot);
+    too_few && superseded && view.all_to(other) && !view.slot(slot).is_desired()
 }
 
 /// What a return asks for: the gate's share or, if the side that serves now is worse off, as many healthy targets as
