@@ -1,3 +1,0 @@
-pub mod documents;
-pub mod monorepo;
-pub mod repository;
