@@ -15,6 +15,7 @@ mod git_servers;
 mod git_ssh;
 mod git_support;
 mod git_tree;
+mod iam;
 mod json_schema;
 mod simulator_sockets;
 mod small_world;
