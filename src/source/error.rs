@@ -64,6 +64,12 @@ impl SourceError {
         self
     }
 
+    /// Puts `hint` behind the message.
+    pub(super) fn followed_by(mut self, hint: &str) -> Self {
+        self.message.push_str(hint);
+        self
+    }
+
     /// An error of libgit2 while `doing`. Everything but a network error may be the mirror's fault.
     pub(super) fn git(doing: impl fmt::Display, error: &git2::Error) -> Self {
         use git2::ErrorClass::{FetchHead, Http, Net, Os, Ssh, Ssl};

@@ -51,6 +51,11 @@ impl<'r> Session<'r> {
         let listed = with_call(&call, "reading the references of", || {
             connection.connect(direction)?;
             connection.list().map(list)
+        });
+        // Libgit2 does not understand the list of a repository that is itself a shallow clone.
+        let listed = listed.map_err(|error| {
+            let hint = "; is that repository a shallow clone? Those cannot be read; run `git fetch --unshallow` in it";
+            if error.to_string().ends_with("invalid packet line") { error.followed_by(hint) } else { error }
         })?;
         let unusable = || {
             let message = format!("{remote} has a reference whose name is not UTF-8, which is not supported");

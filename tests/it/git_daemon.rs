@@ -57,3 +57,15 @@ fn an_empty_and_a_sha256_repository_are_clear_errors() {
         );
     }
 }
+
+#[test]
+fn a_remote_that_is_itself_a_shallow_clone_says_so() {
+    let fixture = Fixture::new();
+    fixture.commit("apps/shop/web.yaml", "version: 2\n", "Shop: version 2");
+    let url = format!("file://{}", fixture.bare().display());
+    git(fixture.folder.path(), &["clone", "-q", "--bare", "--depth", "1", &url, "shallow.git"]);
+    let server = git_daemon(fixture.folder.path());
+    let url = format!("git://127.0.0.1:{}/shallow.git", server.port);
+    let error = resolve(&url, &fixture.options(), "main").unwrap_err();
+    assert!(error.to_string().contains("git fetch --unshallow"), "{error}");
+}

@@ -1,6 +1,7 @@
 //! Long lives: a mirror that is fetched into again and again negotiates over more commits than fit in one message.
+//! HTTP stands for the stateless form of the protocol, the daemon for the other, which ssh shares.
 
-use super::git_servers::{HttpRules, HttpServer, Sshd, git_daemon};
+use super::git_servers::{HttpRules, HttpServer, git_daemon};
 use super::git_support::{Fixture, git, open, read_only_file};
 use cutover::source::GitOptions;
 
@@ -49,19 +50,5 @@ fn a_git_daemon_survives_many_fetches() {
     let fixture = Fixture::new();
     let server = git_daemon(fixture.folder.path());
     live_long(&fixture, &format!("git://127.0.0.1:{}/repo.git", server.port), &fixture.options());
-    git(&fixture.mirror(), &["fsck", "--no-dangling"]);
-}
-
-#[test]
-fn ssh_survives_many_fetches() {
-    let fixture = Fixture::new();
-    let sshd = Sshd::start(fixture.folder.path());
-    let mut options = fixture.options();
-    let known = fixture.folder.path().join("known_hosts");
-    std::fs::write(&known, sshd.known_host()).unwrap();
-    options.auth.known_hosts = vec![known];
-    options.auth.ssh_keys = vec![sshd.folder.join("id")];
-    let url = format!("ssh://{}@127.0.0.1:{}{}", sshd.user, sshd.port, fixture.bare().display());
-    live_long(&fixture, &url, &options);
     git(&fixture.mirror(), &["fsck", "--no-dangling"]);
 }
