@@ -1,7 +1,9 @@
 //! Amazon ECS: clusters, task definitions, services, their deployments and tasks.
 
+mod breaker;
 mod check;
 mod cluster;
+mod container;
 mod create;
 mod delete;
 mod deployment;
@@ -15,10 +17,12 @@ mod scheduler;
 mod service;
 mod shapes;
 mod sizes;
+mod staff;
 mod tags;
 mod task;
 mod task_definition;
 mod update;
+mod view;
 
 pub(super) use cluster::Cluster;
 pub(super) use deployment::{Deployment, Rollout};

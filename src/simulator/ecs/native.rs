@@ -3,8 +3,10 @@
 //! old tasks.
 
 use super::deployment::{Deployment, Rollout};
-use super::scheduler::{Health, start_tasks, stop_tasks, views, wake, wake_in};
+use super::scheduler::{wake, wake_in};
 use super::service::{Service, config, is_native, registrations};
+use super::staff::{start_tasks, stop_tasks};
+use super::view::{Health, views};
 use crate::simulator::elb::{forward_weights, listener_of_rule, replace_actions, set_weights};
 use crate::simulator::queue::ServiceId;
 use crate::simulator::state::State;

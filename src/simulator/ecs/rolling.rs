@@ -1,8 +1,9 @@
 //! Rolling deployments: within minimumHealthyPercent and maximumPercent new tasks come and old ones go.
 
 use super::deployment::Rollout;
-use super::scheduler::{Health, View, start_tasks, stop_tasks, views};
 use super::service::config;
+use super::staff::{start_tasks, stop_tasks};
+use super::view::{Health, View, views};
 use crate::simulator::TaskId;
 use crate::simulator::queue::ServiceId;
 use crate::simulator::state::State;

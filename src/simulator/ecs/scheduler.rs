@@ -1,37 +1,15 @@
 //! The service scheduler: looks after a service whenever something happened to it.
 
+use super::breaker::break_circuit;
 use super::deployment::{Deployment, Rollout};
-use super::lifecycle::{self, Placement};
-use super::notes::{name_tasks, note};
-use super::service::{ServiceStatus, config, is_native};
-use super::task::TaskStatus;
-use super::{native, rolling, update};
-use crate::simulator::elb::TargetState;
+use super::notes::note;
+use super::service::{ServiceStatus, is_native};
+use super::staff::short_name;
+use super::view::{Health, View, views};
+use super::{lifecycle, native, rolling};
 use crate::simulator::queue::{Event, ServiceId};
-use crate::simulator::state::{State, Tags};
+use crate::simulator::state::State;
 use crate::simulator::{Millis, TaskId};
-use serde_json::Value;
-use std::sync::Arc;
-
-/// What the scheduler makes of a task.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Health {
-    /// Not running yet, or not checked yet.
-    Waiting,
-    Good,
-    /// Its target is unhealthy: the group and the reason.
-    Bad(String, String),
-}
-
-/// One task of a service that is not being stopped.
-#[derive(Clone, Debug)]
-pub(super) struct View {
-    pub id: TaskId,
-    /// Belongs to the PRIMARY deployment.
-    pub primary: bool,
-    pub running: bool,
-    pub health: Health,
-}
 
 /// Lets the scheduler look after a service soon.
 pub(super) fn wake(state: &mut State, id: ServiceId, delay: Millis) {
@@ -107,52 +85,6 @@ fn drain(state: &mut State, id: ServiceId) {
     }
 }
 
-/// The service's tasks that are to stay, oldest first.
-pub(super) fn views(state: &State, id: ServiceId) -> Vec<View> {
-    let Some(service) = state.services.get(&id) else { return vec![] };
-    let primary = service.deployments.first().map(|deployment| deployment.id.as_str());
-    let tasks = service.tasks.iter().filter_map(|id| state.tasks.get(id)).filter(|task| !task.stopping);
-    tasks
-        .map(|task| View {
-            id: task.id,
-            primary: task.deployment.as_deref() == primary,
-            running: task.status == TaskStatus::Running,
-            health: health(state, task.id),
-        })
-        .collect()
-}
-
-fn health(state: &State, id: TaskId) -> Health {
-    let Some(task) = state.tasks.get(&id).filter(|task| task.status == TaskStatus::Running) else {
-        return Health::Waiting;
-    };
-    let grace = task
-        .service
-        .and_then(|id| state.services.get(&id))
-        .and_then(|service| service.spec.get("healthCheckGracePeriodSeconds").and_then(Value::as_u64));
-    let grace_ends = task.started_at.unwrap_or(state.now) + grace.unwrap_or(0) * 1_000;
-    let mut verdict = Health::Good;
-    for registration in &task.registrations {
-        let key = (task.ip.clone(), registration.port);
-        let target = state.target_groups.get(&registration.group).and_then(|group| group.targets.get(&key));
-        let bad = |why: &str| Health::Bad(registration.group.clone(), why.into());
-        match target.map(|target| (target.state, target)) {
-            // A group that no listener names is not checked, so it can't hold a service up.
-            Some((TargetState::Healthy | TargetState::Unused, _)) => {}
-            Some((TargetState::Unhealthy(_), target)) if state.now >= grace_ends => {
-                return bad(&target.describe().2.unwrap_or_default());
-            }
-            // Someone else deregistered it.
-            Some((TargetState::Draining, _)) if task.registered => {
-                return bad("Target.DeregistrationInProgress");
-            }
-            None if task.registered => return bad("Target.NotRegistered"),
-            _ => verdict = Health::Waiting,
-        }
-    }
-    verdict
-}
-
 /// Stops tasks whose targets are unhealthy; others are started in their place.
 fn replace_bad(state: &mut State, id: ServiceId) {
     let now = state.now;
@@ -210,152 +142,6 @@ fn prove(state: &mut State, id: ServiceId, view: &View) {
     {
         primary.failed_tasks = 0;
         primary.retries = 0;
-    }
-}
-
-pub(super) fn short_name(state: &State, id: TaskId) -> String {
-    state.tasks.get(&id).map(|task| task.name.clone()).unwrap_or_default()
-}
-
-/// Ends a deployment whose tasks fail again and again or whose alarms ring, where the service asks for that.
-fn break_circuit(state: &mut State, id: ServiceId) {
-    let Some(service) = state.services.get(&id) else { return };
-    let Some(primary) = service.deployments.first().filter(|d| d.rollout == Rollout::InProgress) else {
-        return;
-    };
-    let breaker = config(&service.spec, "deploymentCircuitBreaker");
-    let threshold = service.desired.div_ceil(2).clamp(3, 200);
-    let failed = breaker["enable"] == true && primary.failed_tasks as usize >= threshold;
-    let alarms = config(&service.spec, "alarms");
-    let mut names = alarms["alarmNames"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let ringing = alarms["enable"] == true
-        && names.any(|name| state.alarms.get(name).is_some_and(|alarm| alarm.state == "ALARM"));
-    if failed {
-        fail(
-            state,
-            id,
-            "ECS deployment circuit breaker: tasks failed to start.",
-            breaker["rollback"] == true,
-        );
-    } else if ringing {
-        let rollback = alarms["rollback"] == true;
-        fail(state, id, "ECS deployment failed: alarm detected.", rollback);
-    }
-}
-
-/// Ends the PRIMARY deployment as FAILED; with `rollback`, the last completed one is deployed again.
-fn fail(state: &mut State, id: ServiceId, reason: &str, rollback: bool) {
-    let now = state.now;
-    let number = state.fresh();
-    let Some(service) = state.services.get_mut(&id) else { return };
-    let Some(primary) = service.deployments.first_mut() else { return };
-    primary.end(Rollout::Failed, reason.into(), now);
-    let (failed_id, failed_side) = (primary.id.clone(), primary.side);
-    let native = is_native(&primary.spec);
-    let back = service.completed.clone().filter(|_| rollback || native);
-    note(
-        state,
-        id,
-        &format!(
-            "(deployment {failed_id}) deployment failed: {}",
-            reason.rsplit(": ").next().unwrap_or(reason)
-        ),
-    );
-    let Some(back) = back else { return };
-    if native {
-        native::give_back(state, id, &back, &failed_id);
-        return;
-    }
-    let mut again = Deployment::new(number, Arc::clone(&back.definition), Arc::clone(&back.spec), now);
-    again.reason = format!("ECS deployment circuit breaker: rolling back to deploymentId {}.", back.id);
-    again.side = failed_side;
-    note(state, id, &format!("rolling back to (deployment {}).", back.id));
-    if let Some(service) = state.services.get_mut(&id) {
-        service.spec = Arc::clone(&back.spec);
-    }
-    update::begin(state, id, again);
-}
-
-/// Starts up to `count` tasks of the PRIMARY deployment; fewer where there is no room.
-pub(super) fn start_tasks(state: &mut State, id: ServiceId, count: usize) {
-    let (now, retry) = (state.now, state.settings.retry_delay_ms);
-    let Some(service) = state.services.get(&id) else { return };
-    let Some(primary) = service.deployments.first().cloned() else { return };
-    if count == 0 || primary.rollout == Rollout::Failed {
-        return;
-    }
-    if primary.retry_at > now {
-        wake_in(state, id, primary.retry_at - now);
-        return;
-    }
-    let (cluster, group) = (service.cluster.clone(), format!("service:{}", service.name));
-    let tags = match service.spec.get("propagateTags").and_then(Value::as_str) {
-        Some("SERVICE") => service.tags.clone(),
-        Some("TASK_DEFINITION") => {
-            let family = state.families.get(&primary.definition.family);
-            family
-                .and_then(|family| family.tags.get(&primary.definition.revision))
-                .cloned()
-                .unwrap_or_default()
-        }
-        _ => Tags::new(),
-    };
-    let room = state.task_capacity.saturating_sub(state.tasks_alive).min(count);
-    let mut started = vec![];
-    for _ in 0..room {
-        let placement = Placement {
-            cluster: &cluster,
-            group: group.clone(),
-            service: Some(id),
-            deployment: Some(primary.id.clone()),
-            spec: &primary.spec,
-            side: primary.side,
-            tags: tags.clone(),
-            started_by: None,
-        };
-        let task = lifecycle::start(state, &primary.definition, placement);
-        started.push(short_name(state, task));
-    }
-    if !started.is_empty() {
-        note(state, id, &format!("has started {} tasks: {}.", started.len(), name_tasks(&started)));
-    }
-    let Some(service) = state.services.get_mut(&id) else { return };
-    service.steady = false;
-    if room < count {
-        if let Some(primary) = service.deployments.first_mut() {
-            primary.note_failure(now, retry);
-        }
-        let retry_at = service.deployments.first().map_or(now, |primary| primary.retry_at);
-        note(
-            state,
-            id,
-            "was unable to place a task. Reason: Capacity is unavailable at this time. Please try again later or in a \
-             different availability zone.",
-        );
-        wake_in(state, id, retry_at.saturating_sub(now).max(1));
-    }
-}
-
-/// Stops tasks because they are too many or of an old deployment.
-pub(super) fn stop_tasks(state: &mut State, id: ServiceId, tasks: &[TaskId]) {
-    if tasks.is_empty() {
-        return;
-    }
-    let names: Vec<String> = tasks.iter().map(|task| short_name(state, *task)).collect();
-    note(state, id, &format!("has stopped {} running tasks: {}.", names.len(), name_tasks(&names)));
-    let draining =
-        tasks.iter().filter(|task| state.tasks.get(task).is_some_and(|task| task.registered)).count();
-    if draining > 0 {
-        note(state, id, &format!("has begun draining connections on {draining} tasks."));
-    }
-    let deployment =
-        state.services.get(&id).and_then(|s| s.deployments.first()).map(|d| d.id.clone()).unwrap_or_default();
-    for task in tasks {
-        let reason = format!("Scaling activity initiated by (deployment {deployment})");
-        lifecycle::stop(state, *task, "ServiceSchedulerInitiated", &reason);
-    }
-    if let Some(service) = state.services.get_mut(&id) {
-        service.steady = false;
     }
 }
 

@@ -1,8 +1,8 @@
 //! Tasks, and how they are described.
 
+use super::container::Program;
 use super::service::Registration;
 use super::tags::show_tags;
-use super::task_definition::Program;
 use super::{TaskDefinition, cluster, page, seconds, update};
 use crate::simulator::queue::ServiceId;
 use crate::simulator::state::{State, Tags};

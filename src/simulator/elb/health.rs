@@ -3,18 +3,10 @@
 //! While a target's state and its task's behaviour agree, checks would change nothing, so none is simulated until the
 //! behaviour changes: a world at rest costs nothing, whatever time passes.
 
-use super::target_group::TargetGroup;
+use super::check::{Failed, ask, outcome};
 use crate::simulator::queue::{Event, TargetKey};
 use crate::simulator::state::State;
 use crate::simulator::{Millis, Probe, Probes, TargetFault, TaskId, ecs};
-
-/// Why a check failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::simulator) enum Failed {
-    Status(u16),
-    Refused,
-    Timeout,
-}
 
 /// Where a target is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,65 +197,6 @@ pub(in crate::simulator) fn probe(state: &mut State, group_arn: &str, key: &Targ
     }
 }
 
-fn ask(group: &TargetGroup, key: &TargetKey, target: &Target) -> Probe {
-    let check = &group.health_check;
-    Probe {
-        id: 0,
-        task: target.task,
-        port: check.port.parse().unwrap_or(key.1),
-        path: check.path.clone().filter(|_| check.protocol.starts_with("HTTP")),
-        matcher: check.matcher.clone().unwrap_or_default(),
-        timeout_ms: check.timeout_seconds * 1_000,
-    }
-}
-
-/// What a check of the target yields now by the model, and when that may next be different.
-pub(in crate::simulator) fn outcome(
-    state: &State,
-    group: &TargetGroup,
-    target: &Target,
-) -> (Result<(), Failed>, Option<Millis>) {
-    let now = state.now;
-    let fault_change = match group.fault {
-        TargetFault::Flapping(period) => Some((now / period + 1) * period),
-        _ => None,
-    };
-    let failing = match group.fault {
-        TargetFault::Unhealthy => true,
-        TargetFault::Flapping(period) => (now / period) % 2 == 1,
-        TargetFault::None | TargetFault::Unavailable => false,
-    };
-    if failing {
-        return (Err(Failed::Status(503)), fault_change);
-    }
-    let task = target.task.and_then(|id| state.tasks.get(&id));
-    let Some((task, started)) =
-        task.filter(|task| !task.exited).and_then(|task| Some((task, task.started_at?)))
-    else {
-        return (Err(Failed::Refused), fault_change);
-    };
-    let age = now.saturating_sub(started);
-    let behaviour = &task.program.behaviour;
-    let change = behaviour.next_change(age).map(|age| started + age);
-    let result = match behaviour.answer(age, true) {
-        None => Err(Failed::Refused),
-        Some(_) if !group.health_check.protocol.starts_with("HTTP") => Ok(()),
-        Some(status) if accepts(group.health_check.matcher.as_deref().unwrap_or("200"), status) => Ok(()),
-        Some(status) => Err(Failed::Status(status)),
-    };
-    (result, [change, fault_change].into_iter().flatten().min())
-}
-
-/// Judges an answer that someone else got.
-pub(in crate::simulator) fn judge(group: &TargetGroup, status: Option<u16>) -> Result<(), Failed> {
-    match status {
-        None => Err(Failed::Timeout),
-        Some(_) if !group.health_check.protocol.starts_with("HTTP") => Ok(()),
-        Some(status) if accepts(group.health_check.matcher.as_deref().unwrap_or("200"), status) => Ok(()),
-        Some(status) => Err(Failed::Status(status)),
-    }
-}
-
 /// Counts a check's result. A new target becomes healthy by its first success; afterwards the thresholds count.
 pub(in crate::simulator) fn record_outcome(
     state: &mut State,
@@ -292,34 +225,5 @@ pub(in crate::simulator) fn record_outcome(
     let turned = std::mem::discriminant(&before) != std::mem::discriminant(&target.state);
     if let Some(task) = target.task.filter(|_| turned) {
         ecs::wake_service_of(state, task);
-    }
-}
-
-/// True if an ELBv2 matcher (`200`, `200-299`, `200,301`) accepts the status.
-fn accepts(matcher: &str, status: u16) -> bool {
-    matcher.split(',').any(|part| match part.split_once('-') {
-        Some((low, high)) => {
-            low.trim().parse().is_ok_and(|l: u16| status >= l)
-                && high.trim().parse().is_ok_and(|h: u16| status <= h)
-        }
-        None => part.trim().parse() == Ok(status),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::accepts;
-
-    #[test]
-    fn matchers_are_read_as_documented() {
-        for (matcher, status, want) in [
-            ("200", 200, true),
-            ("200", 204, false),
-            ("200-299", 204, true),
-            ("200,301", 301, true),
-            ("x", 200, false),
-        ] {
-            assert_eq!(accepts(matcher, status), want, "{matcher} {status}");
-        }
     }
 }

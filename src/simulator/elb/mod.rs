@@ -2,6 +2,7 @@
 
 mod action;
 mod attributes;
+mod check;
 mod condition;
 mod health;
 mod listener;
@@ -15,7 +16,8 @@ mod target_group;
 mod usage;
 
 pub(super) use action::{forward_weights, set_weights};
-pub(super) use health::{TargetState, apply_fault, drained, judge, probe, record_outcome};
+pub(super) use check::judge;
+pub(super) use health::{TargetState, apply_fault, drained, probe, record_outcome};
 pub(super) use listener::Listener;
 pub(super) use load_balancer::LoadBalancer;
 pub(super) use route::route;
