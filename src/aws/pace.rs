@@ -10,9 +10,8 @@ use tokio::time::Instant;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Bucket {
     ClusterReads,
-    ServiceReads,
+    ServiceAndTaskReads,
     ServiceWrites,
-    TaskReads,
     TaskDefinitionReads,
     Registrations,
     Tags,
@@ -26,8 +25,9 @@ impl Bucket {
     fn of(call: &Call) -> Bucket {
         match (call.service, call.operation) {
             (ServiceName::Ecs, "DescribeClusters" | "ListClusters") => Bucket::ClusterReads,
-            (ServiceName::Ecs, "DescribeServices" | "ListServices") => Bucket::ServiceReads,
-            (ServiceName::Ecs, "DescribeTasks" | "ListTasks") => Bucket::TaskReads,
+            (ServiceName::Ecs, "DescribeServices" | "ListServices" | "DescribeTasks" | "ListTasks") => {
+                Bucket::ServiceAndTaskReads
+            }
             (ServiceName::Ecs, "DescribeTaskDefinition" | "ListTaskDefinitions") => {
                 Bucket::TaskDefinitionReads
             }
@@ -43,13 +43,14 @@ impl Bucket {
         }
     }
 
-    /// Burst and calls a second. Where AWS's documentation gives more than one number the lower one is taken: the
-    /// account's buckets are shared with everybody else who works in it.
+    /// Burst and calls a second: AWS's published figures (Amazon ECS API reference, "Request throttling"; Elastic Load
+    /// Balancing API reference, "Throttling"), of the Modify calls the lower one.
     fn limits(self) -> (f64, f64) {
         match self {
             Bucket::ClusterReads => (50.0, 20.0),
-            Bucket::ServiceReads | Bucket::TaskReads | Bucket::TaskDefinitionReads => (20.0, 20.0),
-            Bucket::ServiceWrites => (20.0, 5.0),
+            Bucket::TaskDefinitionReads => (50.0, 20.0),
+            Bucket::ServiceAndTaskReads => (20.0, 20.0),
+            Bucket::ServiceWrites => (50.0, 5.0),
             Bucket::Registrations => (20.0, 1.0),
             Bucket::Tags => (20.0, 10.0),
             Bucket::BalancerReads => (40.0, 10.0),

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "tests print what they ran")]
 
 mod architecture;
+mod aws;
 mod config;
 mod git_daemon;
 mod git_http;

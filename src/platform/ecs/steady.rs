@@ -19,7 +19,11 @@ pub(super) fn stage(service: &Value) -> Stage {
             .is_some_and(|kind| kind != "ECS");
         return if others_deploy && all_run { Stage::Steady } else { Stage::InProgress };
     };
-    if deployments.iter().any(|d| text(d, "rolloutState") == Some("FAILED")) {
+    let began = |d: &Value| d.get("createdAt").and_then(Value::as_f64).unwrap_or(0.0);
+    let went_back = text(primary, "rolloutStateReason").is_some_and(|why| why.contains("rolling back"));
+    // A failed deployment that is older than the primary one was superseded; a younger one was rolled back.
+    let failed = |d: &Value| text(d, "rolloutState") == Some("FAILED") && began(d) >= began(primary);
+    if went_back || deployments.iter().any(|d| failed(d)) {
         return Stage::Failed;
     }
     let completed = text(primary, "rolloutState") == Some("COMPLETED");
@@ -60,8 +64,18 @@ mod tests {
     #[test]
     fn a_tripped_circuit_breaker_is_a_failure_with_or_without_rollback() {
         assert_eq!(stage(&service(json!([primary("FAILED")]))), Stage::Failed);
+        let at = |mut deployment: Value, seconds: f64| {
+            deployment["createdAt"] = seconds.into();
+            deployment
+        };
         let failed = json!({"status": "INACTIVE", "taskDefinition": "web:4", "rolloutState": "FAILED"});
-        assert_eq!(stage(&service(json!([primary("IN_PROGRESS"), failed]))), Stage::Failed);
+        let rolled_back = json!([at(primary("IN_PROGRESS"), 1.5), at(failed.clone(), 2.5)]);
+        assert_eq!(stage(&service(rolled_back)), Stage::Failed);
+        let tried_again = json!([at(primary("IN_PROGRESS"), 3.5), at(failed, 2.5)]);
+        assert_eq!(stage(&service(tried_again)), Stage::InProgress);
+        let mut back = primary("IN_PROGRESS");
+        back["rolloutStateReason"] = "ECS deployment circuit breaker: rolling back to deploymentId 1".into();
+        assert_eq!(stage(&service(json!([back]))), Stage::Failed);
     }
 
     #[test]

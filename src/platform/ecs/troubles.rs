@@ -112,9 +112,10 @@ fn stop_sentence(task: &Value) -> String {
 
 /// The newest events since the primary deployment began, without those that only say that all goes its way.
 fn telling_events(service: &Value) -> Vec<String> {
-    const USUAL: [&str; 6] = [
+    const USUAL: [&str; 7] = [
         "has reached a steady state",
         "has started ",
+        "has stopped ",
         "registered ",
         "deregistered ",
         "has begun draining",

@@ -1,0 +1,98 @@
+use super::{Rig, seconds, stamp, tag, task_definition};
+use cutover::engine::TroubleKind;
+use cutover::simulator::{Failure, Settings};
+use serde_json::json;
+
+#[tokio::test(start_paused = true)]
+async fn a_revision_is_registered_once_for_its_content() {
+    let rig = Rig::new().await;
+    let document = task_definition("web", "web:v1");
+    let arn = rig.ecs().register(&stamp(), &document, &[]).await.unwrap();
+    assert!(arn.ends_with("/web:1"), "{arn}");
+    // A second process finds it, however the document spells the same.
+    let mut same = document.clone();
+    same.spec["cpu"] = "256".into();
+    same.spec["containerDefinitions"][0]["essential"] = true.into();
+    let again = rig.another().await.ecs().register(&stamp(), &same, &[]).await.unwrap();
+    assert_eq!(again, arn);
+    let other = rig.ecs().register(&stamp(), &task_definition("web", "web:v2"), &[]).await.unwrap();
+    assert!(other.ends_with("/web:2"), "{other}");
+    // Back to the first content: the older revision is taken.
+    let back = rig.another().await.ecs().register(&stamp(), &document, &[]).await.unwrap();
+    assert_eq!(back, arn);
+    assert_eq!(rig.connector.world().revisions_registered("web"), 2);
+    let input = json!({"taskDefinition": arn, "include": ["TAGS"]});
+    let answer = rig.connector.world().call("ecs", "DescribeTaskDefinition", &input).unwrap();
+    assert_eq!(tag(&answer["tags"], "cutover.dev/application"), Some("shop"));
+    assert_eq!(tag(&answer["tags"], "cutover.dev/content").map(str::len), Some(64));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_leaves_one_revision() {
+    for failure in [Failure::LostAnswer, Failure::CutBefore, Failure::Internal] {
+        let rig = Rig::new().await;
+        rig.inject("RegisterTaskDefinition", failure.clone(), 1);
+        let ecs = rig.ecs();
+        let document = task_definition("web", "web:v1");
+        if ecs.register(&stamp(), &document, &[]).await.is_err() {
+            seconds(1).await;
+            ecs.register(&stamp(), &document, &[]).await.unwrap();
+        }
+        assert_eq!(rig.connector.world().revisions_registered("web"), 1, "{failure:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_registration_is_repeated_since_nothing_was_done() {
+    let rig = Rig::new().await;
+    let throttled = Failure::Error { code: "ThrottlingException".into(), message: "Rate exceeded".into() };
+    rig.inject("RegisterTaskDefinition", throttled, 2);
+    rig.ecs().register(&stamp(), &task_definition("web", "web:v1"), &[]).await.unwrap();
+    assert_eq!(rig.connector.world().revisions_registered("web"), 1);
+    assert_eq!(rig.aws.call_counts().throttled(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_services_of_one_task_definition_register_it_once() {
+    let rig = Rig::new().await;
+    let ecs = rig.ecs();
+    let document = task_definition("web", "web:v1");
+    let stamp = stamp();
+    let all = (0..5).map(|_| ecs.register(&stamp, &document, &[]));
+    let arns = futures_util::future::try_join_all(all).await.unwrap();
+    assert!(arns.iter().all(|arn| *arn == arns[0]));
+    assert_eq!(rig.connector.world().revisions_registered("web"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revision_is_read_once_a_run_and_a_missing_one_is_missing() {
+    let rig = Rig::new().await;
+    let ecs = rig.ecs();
+    let arn = ecs.register(&stamp(), &task_definition("web", "web:v1"), &[]).await.unwrap();
+    rig.clear_log();
+    let reads = (0..5).map(|_| ecs.read_task_definition(&arn));
+    futures_util::future::try_join_all(reads).await.unwrap();
+    ecs.read_task_definition("web:1").await.unwrap();
+    assert_eq!(rig.count("DescribeTaskDefinition"), 1);
+    let trouble = ecs.read_task_definition("web:9").await.unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Missing, "{trouble}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_family_whose_name_begins_alike_is_another_family() {
+    let rig = Rig::with(Settings::default(), super::SEED).await;
+    let ecs = rig.ecs();
+    ecs.register(&stamp(), &task_definition("web-admin", "web:v1"), &[]).await.unwrap();
+    let arn = ecs.register(&stamp(), &task_definition("web", "web:v1"), &[]).await.unwrap();
+    assert!(arn.ends_with("/web:1"), "{arn}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_definition_says_why_and_is_not_repeated() {
+    let rig = Rig::new().await;
+    let mut document = task_definition("web", "web:v1");
+    document.spec["containerDefinitions"] = json!([]);
+    let trouble = rig.ecs().register(&stamp(), &document, &[]).await.unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Rejected, "{trouble}");
+    assert_eq!(rig.count("RegisterTaskDefinition"), 1);
+}
