@@ -112,7 +112,12 @@ impl Ecs {
         }
         let mut revisions = vec![];
         for user in &users {
-            let live = self.read_task_definition(user.task_definition()).await?;
+            let live = match self.read_task_definition(user.task_definition()).await {
+                Ok(live) => live,
+                // A service may run a revision that was deleted since.
+                Err(trouble) if trouble.kind == TroubleKind::Missing => continue,
+                Err(trouble) => return Err(trouble),
+            };
             let described = Some(live.json.clone());
             revisions.push(LiveRevision { arn: live.arn.clone(), content: None, described });
         }

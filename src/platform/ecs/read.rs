@@ -6,61 +6,100 @@ use crate::aws::{Conduct, EcsOperation};
 use crate::engine::{Trouble, TroubleKind};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a listing may stand in for the first read after it, and the other way round.
+/// How long a description may be used once more.
 const FRESH: Duration = Duration::from_secs(15);
 /// ListServices gives 100 a page; a cluster holds 5000 services.
 const PAGE_LIMIT: usize = 200;
 
-/// A description kept for one more use.
+/// Descriptions of the last seconds, by name. A write of ours and the taking of the lock empty it.
+pub(super) type SeenServices = Arc<Mutex<HashMap<String, Seen>>>;
+
+/// A description kept for those who have not used it yet, so that a run's listing, plan and first observation cost one
+/// reading of each service.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     at: Instant,
-    /// A listing's may answer one read by name; a read's may answer listings only.
-    listed: bool,
+    for_plan: bool,
+    for_observation: bool,
     service: Option<LiveService>,
 }
 
+/// What a description is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To list or to guess by: any description of the last seconds will do.
+    Hint,
+    /// To plan by: one that no plan was made from yet.
+    Plan,
+    /// To decide by: one that nothing was decided by yet.
+    Observation,
+    /// To write by: as it is now.
+    Write,
+}
+
+impl Purpose {
+    /// Takes the right to use `kept`, if there is one.
+    fn may_use(self, kept: &mut Seen) -> bool {
+        kept.at.elapsed() < FRESH
+            && match self {
+                Purpose::Hint => true,
+                Purpose::Plan => std::mem::take(&mut kept.for_plan),
+                Purpose::Observation => std::mem::take(&mut kept.for_observation),
+                Purpose::Write => false,
+            }
+    }
+}
+
 impl Ecs {
-    /// Reads services by name, ten a call, together with whoever else reads at this moment. A name that is not in the
-    /// answer does not exist. What [`Ecs::list_owned`] has just read is not read again, once.
+    /// Reads services by name to plan by, ten a call, together with whoever else reads at this moment. A name that is
+    /// not in the answer does not exist. What was just listed is not read again.
     ///
     /// # Errors
     /// Any name that could neither be read nor was said to be missing.
     pub async fn read_services(&self, names: &[String]) -> Result<BTreeMap<String, LiveService>, Trouble> {
-        let mut found = BTreeMap::new();
-        let mut wanted = BTreeSet::new();
-        {
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            for name in names {
-                match seen.get(name) {
-                    Some(kept) if kept.listed && kept.at.elapsed() < FRESH => {
-                        found.extend(kept.service.clone().map(|service| (name.clone(), service)));
-                        seen.remove(name);
-                    }
-                    _ => {
-                        wanted.insert(name.clone());
-                    }
-                }
-            }
-        }
-        // A name given twice was taken out by its first mention.
-        wanted.retain(|name| !found.contains_key(name));
-        let described = self.describe(wanted).await?;
-        self.keep(&described, false);
-        found.extend(described.into_iter().filter_map(|(name, service)| Some((name, service?))));
-        Ok(found)
+        self.read_for(Purpose::Plan, names.iter().cloned()).await
     }
 
-    /// Reads one service; `None` if there is none.
+    /// Reads one service as it is now; `None` if there is none.
     ///
     /// # Errors
     /// Those of [`Ecs::read_services`].
     pub async fn read_service(&self, name: &str) -> Result<Option<LiveService>, Trouble> {
-        Ok(self.read_services(&[name.to_owned()]).await?.remove(name))
+        Ok(self.read_for(Purpose::Write, [name.to_owned()]).await?.remove(name))
+    }
+
+    pub(super) async fn read_for(
+        &self,
+        purpose: Purpose,
+        names: impl IntoIterator<Item = String>,
+    ) -> Result<BTreeMap<String, LiveService>, Trouble> {
+        let mut found = BTreeMap::new();
+        let mut wanted: BTreeSet<String> = names.into_iter().collect();
+        {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            wanted.retain(|name| {
+                let Some(kept) = seen.get_mut(name) else { return true };
+                let usable = purpose.may_use(kept);
+                if usable {
+                    found.extend(kept.service.clone().map(|service| (name.clone(), service)));
+                }
+                !usable
+            });
+        }
+        let described = self.describe(wanted).await?;
+        let at = Instant::now();
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, service) in described {
+            let for_plan = purpose == Purpose::Hint;
+            let for_observation = for_plan || purpose == Purpose::Plan;
+            found.extend(service.clone().map(|service| (name.clone(), service)));
+            seen.insert(name, Seen { at, for_plan, for_observation, service });
+        }
+        Ok(found)
     }
 
     /// Reads all services of the cluster that bear the application's mark, DRAINING ones included. It is complete or
@@ -78,26 +117,8 @@ impl Ecs {
     /// # Errors
     /// Any page or description that could not be read.
     pub async fn list_all(&self) -> Result<BTreeMap<String, LiveService>, Trouble> {
-        let mut found = BTreeMap::new();
-        let mut wanted = BTreeSet::new();
         let names = self.list_names().await?;
-        {
-            let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            for name in names {
-                match seen.get(&name) {
-                    Some(kept) if kept.at.elapsed() < FRESH => {
-                        found.extend(kept.service.clone().map(|service| (name, service)));
-                    }
-                    _ => {
-                        wanted.insert(name);
-                    }
-                }
-            }
-        }
-        let described = self.describe(wanted).await?;
-        self.keep(&described, true);
-        found.extend(described.into_iter().filter_map(|(name, service)| Some((name, service?))));
-        Ok(found)
+        self.read_for(Purpose::Hint, names).await
     }
 
     async fn list_names(&self) -> Result<Vec<String>, Trouble> {
@@ -152,14 +173,6 @@ impl Ecs {
             }
         }
         Ok(found)
-    }
-
-    fn keep(&self, described: &BTreeMap<String, Option<LiveService>>, listed: bool) {
-        let at = Instant::now();
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        for (name, service) in described {
-            seen.insert(name.clone(), Seen { at, listed, service: service.clone() });
-        }
     }
 
     /// After one of our writes nothing kept counts any more.

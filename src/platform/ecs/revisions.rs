@@ -58,8 +58,12 @@ impl Ecs {
         if service.marked_content() == Some(&wanted) {
             return Ok(true);
         }
-        let live = self.read_task_definition(service.task_definition()).await?;
-        Ok(content_hash(&live.json) == wanted)
+        match self.read_task_definition(service.task_definition()).await {
+            Ok(live) => Ok(content_hash(&live.json) == wanted),
+            // What it runs was deleted: AWS no longer tells it from anything, and nothing can be started from it.
+            Err(trouble) if trouble.kind == TroubleKind::Missing => Ok(false),
+            Err(trouble) => Err(trouble),
+        }
     }
 
     /// The ARN of an ACTIVE revision with the document's content: one that `hints` run, or one of the family's newest,

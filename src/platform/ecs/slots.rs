@@ -1,6 +1,7 @@
 //! The two slots of a blue/green workload: observes them, and does the machine's actions on them.
 
 use super::live::short_revision;
+use super::read::Purpose;
 use super::slot::{Tasks, client_token, desired_revision, ownership, slot_name, slot_spec, tasks};
 use super::steady::stage;
 use super::write::{Stamp, foreign, with_tags};
@@ -14,7 +15,7 @@ use serde_json::{Map, Value};
 impl Ecs {
     pub(super) async fn read_slots(&self, rollout: &Rollout) -> Result<BySlot<SlotObservation>, Trouble> {
         let names = Slot::BOTH.map(|slot| slot_name(rollout, slot));
-        let mut live = self.read_services(&names).await?;
+        let mut live = self.read_for(Purpose::Observation, names.clone()).await?;
         let groups = self.slot_groups(rollout).await?;
         let mut slots = BySlot::<SlotObservation>::default();
         for (slot, name) in Slot::BOTH.into_iter().zip(&names) {
@@ -150,7 +151,7 @@ impl Ecs {
             Tasks::External(id) => id.to_owned(),
             Tasks::Document(document) => {
                 let names = Slot::BOTH.map(|slot| slot_name(rollout, slot));
-                let live = self.read_services(&names).await?;
+                let live = self.read_for(Purpose::Hint, names).await?;
                 let hints: Vec<&LiveService> = live.values().collect();
                 let stamp =
                     Stamp { application: rollout.application.clone(), commit: rollout.commit.clone() };

@@ -6,6 +6,7 @@ mod pace;
 mod revisions;
 mod services;
 mod slots;
+mod sockets;
 mod traffic;
 
 use cutover::aws::{Aws, Connect};

@@ -1,6 +1,6 @@
 use super::{Rig, seconds, service, stamp, task_definition};
-use cutover::engine::TroubleKind;
-use cutover::platform::ecs::{Ecs, Settled};
+use cutover::engine::{Settled, TroubleKind, Workloads};
+use cutover::platform::ecs::Ecs;
 use cutover::simulator::{Failure, Settings};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -117,9 +117,29 @@ async fn looking_at_a_thousand_services_costs_a_hundred_descriptions_and_the_lis
     assert_eq!(rig.count("DescribeTaskDefinition"), 0);
     assert_eq!(rig.writes(), 0);
     assert!(begin.elapsed().as_secs() < 7, "{:?}", begin.elapsed());
-    // From then on every read is a new one.
+    // A plan's next reading is a new one.
     ecs.read_services(&names[..10]).await.unwrap();
     assert_eq!(rig.count("DescribeServices"), 101);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runs_first_observation_uses_what_the_plan_read_and_the_next_one_reads_again() {
+    let rig = Rig::new().await;
+    let ecs = rig.ecs();
+    let rollout = rig.rollout("web:v1");
+    let names = ["web-blue", "web-green"].map(ToOwned::to_owned);
+    ecs.read_services(&names).await.unwrap();
+    ecs.observe_slots(&rollout).await.unwrap();
+    assert_eq!(rig.count("DescribeServices"), 1);
+    ecs.observe_slots(&rollout).await.unwrap();
+    ecs.observe_slots(&rollout).await.unwrap();
+    assert_eq!(rig.count("DescribeServices"), 3);
+    // Nothing that was read before the lock was ours counts after it.
+    ecs.read_services(&names).await.unwrap();
+    let owner = cutover::platform::ecs::Owner::with_number("laptop", 1, 1);
+    ecs.acquire_lock("shop", owner).await.unwrap();
+    ecs.observe_slots(&rollout).await.unwrap();
+    assert_eq!(rig.count("DescribeServices"), 5);
 }
 
 #[tokio::test(start_paused = true)]

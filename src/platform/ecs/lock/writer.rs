@@ -5,9 +5,10 @@ use super::{Held, Owner, Refused};
 use crate::aws::{Aws, WriteGuard};
 use crate::engine::{Guard, Trouble, TroubleKind};
 use crate::platform::ecs::Ecs;
+use crate::platform::ecs::read::SeenServices;
 use futures_util::future::BoxFuture;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use tokio::sync::Mutex;
 
 /// The right to write to one application, until it is released or lost.
@@ -85,7 +86,9 @@ impl Ecs {
     /// # Errors
     /// [`LockError::Held`] if another run is alive.
     pub async fn acquire_lock(&self, application: &str, owner: Owner) -> Result<Lease, LockError> {
-        acquire(&self.aws, &self.cluster, application, owner).await
+        let lease = acquire(&self.aws, &self.cluster, application, owner).await?;
+        self.forget_seen();
+        Ok(lease)
     }
 
     /// The engine's guard for one application: takes the lock at the first write.
@@ -95,6 +98,7 @@ impl Ecs {
             cluster: self.cluster.clone(),
             application: application.to_owned(),
             owner,
+            seen: Arc::clone(&self.seen),
             lease: Mutex::default(),
         }
     }
@@ -118,6 +122,7 @@ pub struct Writer {
     cluster: String,
     application: String,
     owner: Owner,
+    seen: SeenServices,
     lease: Mutex<Option<Lease>>,
 }
 
@@ -159,6 +164,8 @@ impl Guard for Writer {
         let taken = acquire(&self.aws, &self.cluster, &self.application, self.owner.clone()).await?;
         self.aws.set_guard(Some(Arc::new(taken.clone())));
         *lease = Some(taken);
+        // What was read before we were the only writer counts no more.
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clear();
         Err(Trouble {
             kind: TroubleKind::Transient,
             doing: format!("taking the lock of application {}", self.application),
