@@ -2,6 +2,11 @@
 //!
 //! [`World`] is the state machine: virtual time, no sockets, deterministic. It reads and writes the real wire
 //! protocols. [`Connector`] lets an AWS SDK client talk to it inside the process.
+//!
+//! Left out: container health checks, auto scaling, container instances (placement is a number, `task_capacity`),
+//! Service Connect and lifecycle hooks (kept, without effect), stickiness cookies (kept in rules, ignored when
+//! requests are routed), task sets and the CODE_DEPLOY controller, signatures and permissions (a fault can refuse any
+//! call). Alarms change only when told to.
 
 mod behaviour;
 mod buckets;
