@@ -1,6 +1,6 @@
 //! A rollout into the slot that does not serve: bring it up, gate it, shift to it.
 
-use super::observation::{RuleSplit, Workload};
+use super::observation::{RuleSplit, Stage, Workload};
 use super::record::{Progress, Record};
 use super::view::{View, act, wait};
 use super::{Action, Decision, Phase, WaitingOn, gate, returning, shift};
@@ -82,7 +82,9 @@ fn prepare(view: View<'_>, slot: Slot, from: Option<Slot>, rolling: Option<&Reco
     if rolling.is_none() {
         actions.push(Action::WriteRecord { slot, record: record() });
     }
-    if !view.slot(slot).is_desired() {
+    // A deployment that failed before does not begin again by itself.
+    let failed_before = rolling.is_none() && view.slot(slot).stage() == Some(Stage::Failed) && count > 0;
+    if !view.slot(slot).is_desired() || failed_before {
         if count > 0 && view.unsettled() > 0 {
             return Some(wait(Phase::Preparing, WaitingOn::Settle { remaining: view.unsettled() }));
         }

@@ -52,8 +52,8 @@ pub(super) fn hopeless(view: View<'_>, slot: Slot, record: &Record) -> Option<St
         return Some("aborted by `cutover abort`".into());
     }
     let Workload::Present { stage, .. } = &view.slot(slot).workload else { return None };
-    // Before the update has been made, a failed deployment is an older revision's.
-    if *stage == Stage::Failed && view.slot(slot).is_desired() {
+    // Before the slot has been updated or scaled up, a failed deployment is one of before.
+    if *stage == Stage::Failed && view.slot(slot).is_desired() && view.is_alive(slot) {
         return Some(with_trouble(view, slot, "the service deployment failed"));
     }
     let waiting_for_people = record.progress == super::Progress::Ready;

@@ -76,6 +76,14 @@ impl SlotObservation {
         }
     }
 
+    /// Where the service's deployment stands, if there is a service.
+    pub fn stage(&self) -> Option<Stage> {
+        match &self.workload {
+            Workload::Present { stage, .. } => Some(*stage),
+            Workload::Absent | Workload::Draining => None,
+        }
+    }
+
     /// True if the slot's service is there and bears our mark.
     pub fn is_owned(&self) -> bool {
         matches!(&self.workload, Workload::Present { owned: true, .. })
