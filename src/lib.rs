@@ -5,6 +5,7 @@
 //! The rooms are described in `ARCHITECTURE.md`. `model`, `config`, `diff`, `plan` and `rollout` are the pure core.
 
 pub mod aws;
+pub mod cli;
 pub mod config;
 pub mod diff;
 pub mod engine;

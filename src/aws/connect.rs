@@ -21,6 +21,8 @@ pub struct Connect {
     pub region: Option<String>,
     pub profile: Option<String>,
     pub endpoint_url: Option<String>,
+    /// How many times faster than real time a simulated AWS runs; 0 and 1 mean real time.
+    pub time_scale: u32,
     /// Takes the network's place; for tests.
     pub http_client: Option<SharedHttpClient>,
     pub credentials: Option<Credentials>,
@@ -58,12 +60,13 @@ impl Aws {
                 message: "no region; set destination.ecs.region, AWS_REGION or a profile that has one".into(),
             });
         };
-        Ok(Aws { shared: Arc::new(clients(&config, region)), guard: Arc::default() })
+        let clock = Clock::scaled(options.time_scale);
+        Ok(Aws { shared: Arc::new(clients(&config, region, clock)), guard: Arc::default() })
     }
 }
 
-fn clients(config: &SdkConfig, region: String) -> Shared {
-    let clock = Arc::new(Clock::default());
+fn clients(config: &SdkConfig, region: String, clock: Clock) -> Shared {
+    let clock = Arc::new(clock);
     // One attempt: `Aws::send` repeats, because each attempt has to be paced before it is signed, and because a write
     // whose answer was lost must not be repeated blindly.
     let once = RetryConfig::disabled();

@@ -21,6 +21,7 @@ pub use fields::{Route, route};
 pub use mask::{MASKED, MASKED_CHANGED, mask};
 pub use normalise::normal_form;
 pub use rules::same_reference;
+pub use secrets::{is_secret_name, is_secret_text};
 pub use unified::{Hunk, Line, Side, UnifiedDiff};
 pub use yaml::{is_printable, to_yaml};
 

@@ -40,7 +40,7 @@ const TOKEN_STARTS: [(&str, usize); 12] = [
 const READ_AT_MOST: usize = 64 * 1024;
 
 /// True if a value of this name (an environment variable, a label, an option, a flag) should not be shown.
-pub(super) fn is_secret_name(name: &str) -> bool {
+pub fn is_secret_name(name: &str) -> bool {
     let mut joined = String::with_capacity(name.len());
     let mut word_end = false;
     let mut word = String::new();
@@ -62,7 +62,7 @@ pub(super) fn is_secret_name(name: &str) -> bool {
 
 /// True if the text itself looks like a secret or holds one: a URL with user information, `password=…`, a bearer
 /// token, a private key, a token of a well-known service.
-pub(super) fn is_secret_text(text: &str) -> bool {
+pub fn is_secret_text(text: &str) -> bool {
     text.len() > READ_AT_MOST
         || has_user_information(text)
         || has_secret_pair(text)

@@ -56,7 +56,7 @@ pub async fn follow<A: Adapter + Platform>(
             Err(trouble) => return Err(trouble),
         };
         tokio::select! {
-            () = tokio::time::sleep(pause) => {}
+            () = adapter.pause(pause) => {}
             () = stop.wait() => {}
         }
     }

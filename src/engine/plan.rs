@@ -62,7 +62,7 @@ pub async fn observe<A: Adapter>(adapter: &A, rollout: &Rollout) -> Result<LiveR
             let stickiness = run.stickiness().clone();
             return Ok(LiveRollout { desired, observation, now: adapter.now(), stickiness });
         }
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        adapter.pause(Duration::from_secs(1)).await;
     }
     Err(Trouble {
         kind: TroubleKind::Transient,

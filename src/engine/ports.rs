@@ -116,9 +116,15 @@ pub trait Guard {
 }
 
 /// The time on the other side's clock, monotonic within a run.
+#[allow(async_fn_in_trait)]
 pub trait TimeSource {
     /// Now.
     fn now(&self) -> crate::model::Timestamp;
+
+    /// Waits for so long by that clock.
+    async fn pause(&self, duration: std::time::Duration) {
+        tokio::time::sleep(duration).await;
+    }
 }
 
 /// Why a read or write did not happen, or may not have happened.

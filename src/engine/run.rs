@@ -86,7 +86,7 @@ impl<'a, A: Adapter> Run<'a, A> {
                 return RunEnd::TimedOut { waiting_on: self.describe() };
             }
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
+                () = self.ports.adapter.pause(pause) => {}
                 () = stop.wait() => return RunEnd::Stopped { state: self.describe() },
             }
         }

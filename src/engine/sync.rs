@@ -175,7 +175,7 @@ impl<A: Adapter + Platform> Work<'_, A> {
                 );
             }
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
+                () = self.adapter.pause(pause) => {}
                 () = self.stop.wait() => {}
             }
         }

@@ -1,0 +1,170 @@
+//! The adapters of one run as the one thing the engine works with.
+
+use super::error::CliError;
+use crate::aws::Aws;
+use crate::engine::{
+    Deployment, Gating, Guard, Platform, Rollout, Settled, TimeSource, Traffic, TrafficReading, Trouble,
+    Workloads,
+};
+use crate::gates::Gates;
+use crate::model::{Application, BySlot, Destination, RevisionId, Slot, Timestamp};
+use crate::plan::{Live, PlanItem};
+use crate::platform::ecs::{Ecs, Lease, Owner, Writer};
+use crate::rollout::{Action, Alarm, HttpAnswer, RuleObservation, SlotObservation};
+use crate::traffic::alb::Alb;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// One application's cluster, load balancers, gates and lock.
+pub struct Target {
+    pub aws: Aws,
+    pub ecs: Ecs,
+    pub alb: Alb,
+    gates: Gates,
+    writer: Writer,
+    application: String,
+    time_scale: u32,
+    /// Why targets were unhealthy, by BlueGreen, when they last were.
+    reasons: Mutex<BTreeMap<String, BySlot<Vec<String>>>>,
+}
+
+impl Target {
+    /// The application's destination, through these clients.
+    pub fn new(aws: Aws, application: &Application, time_scale: u32) -> Target {
+        let Destination::Ecs { cluster, .. } = &application.destination;
+        let ecs = Ecs::new(aws.clone(), cluster.clone());
+        Target {
+            writer: ecs.writer(&application.name, owner()),
+            ecs,
+            alb: Alb::new(aws.clone()),
+            gates: Gates::new(aws.clone()),
+            aws,
+            application: application.name.clone(),
+            time_scale: time_scale.max(1),
+            reasons: Mutex::default(),
+        }
+    }
+
+    /// Why targets of a BlueGreen were unhealthy when some last were in this run, for people.
+    pub fn target_reasons(&self, blue_green: &str) -> BySlot<Vec<String>> {
+        let reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+        reasons.get(blue_green).cloned().unwrap_or_default()
+    }
+
+    /// Frees the application's lock, if this run took it.
+    ///
+    /// # Errors
+    /// If AWS can't be told; others then have to wait for a minute.
+    pub async fn release(&self) -> Result<(), Trouble> {
+        self.writer.release().await
+    }
+
+    /// Takes the application's lock for a verb that writes outside of a sync. Every write from now on is checked
+    /// against it.
+    ///
+    /// # Errors
+    /// If another run has it.
+    pub async fn lock(&self) -> Result<Lease, CliError> {
+        let lease = self.ecs.acquire_lock(&self.application, owner()).await.map_err(Trouble::from)?;
+        self.aws.set_guard(Some(Arc::new(lease.clone())));
+        Ok(lease)
+    }
+}
+
+/// Names this run to others.
+fn owner() -> Owner {
+    let host = ["/proc/sys/kernel/hostname", "/etc/hostname"].into_iter();
+    let host = host.filter_map(|path| std::fs::read_to_string(path).ok()).map(|name| name.trim().to_owned());
+    let host = host.chain(std::env::var("HOSTNAME")).find(|name| !name.is_empty());
+    Owner::new(host.as_deref().unwrap_or("unknown-host"), std::process::id())
+}
+
+impl Workloads for Target {
+    async fn desired_revision(&self, rollout: &Rollout) -> Result<RevisionId, Trouble> {
+        self.ecs.desired_revision(rollout).await
+    }
+
+    /// Every wait comes by here, so this is also where the other runs are shown that this one is alive.
+    async fn observe_slots(&self, rollout: &Rollout) -> Result<BySlot<SlotObservation>, Trouble> {
+        self.writer.keep().await?;
+        self.ecs.observe_slots(rollout).await
+    }
+
+    async fn apply_workload(&self, rollout: &Rollout, action: &Action) -> Result<(), Trouble> {
+        self.ecs.apply_workload(rollout, action).await
+    }
+}
+
+impl Traffic for Target {
+    async fn observe_traffic(&self, rollout: &Rollout) -> Result<TrafficReading, Trouble> {
+        let reading = self.alb.observe_traffic(rollout).await?;
+        if Slot::BOTH.into_iter().any(|slot| reading.targets.get(slot).unhealthy > 0) {
+            // The groups' names are known by now, so this asks AWS nothing.
+            let reasons = self.alb.target_troubles(rollout).await?;
+            let mut known = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = known.entry(rollout.blue_green.name.clone()).or_default();
+            for slot in Slot::BOTH {
+                if reading.targets.get(slot).unhealthy > 0 {
+                    known.get_mut(slot).clone_from(reasons.get(slot));
+                }
+            }
+        }
+        Ok(reading)
+    }
+
+    async fn apply_traffic(
+        &self,
+        rollout: &Rollout,
+        observed: &RuleObservation,
+        action: &Action,
+    ) -> Result<RuleObservation, Trouble> {
+        self.alb.apply_traffic(rollout, observed, action).await
+    }
+
+    async fn traffic_behind(&self, target_groups: &[String]) -> Result<Option<String>, Trouble> {
+        self.alb.traffic_behind(target_groups).await
+    }
+}
+
+impl Gating for Target {
+    async fn read_alarms(&self, names: &[String]) -> Result<Vec<Alarm>, Trouble> {
+        self.gates.read_alarms(names).await
+    }
+
+    async fn ask_http(&self, rollout: &Rollout) -> Result<Vec<HttpAnswer>, Trouble> {
+        self.gates.ask_http(rollout).await
+    }
+}
+
+impl Platform for Target {
+    async fn read_live(&self, deployment: &Deployment) -> Result<Live, Trouble> {
+        self.ecs.read_live(deployment).await
+    }
+
+    async fn apply_item(&self, deployment: &Deployment, item: &PlanItem) -> Result<(), Trouble> {
+        self.writer.check_lease().await?;
+        self.ecs.apply_item(deployment, item).await
+    }
+
+    async fn settled(&self, deployment: &Deployment, item: &PlanItem) -> Result<Settled, Trouble> {
+        self.writer.keep().await?;
+        self.ecs.settled(deployment, item).await
+    }
+}
+
+impl Guard for Target {
+    async fn check_lease(&self) -> Result<(), Trouble> {
+        self.writer.check_lease().await
+    }
+}
+
+impl TimeSource for Target {
+    fn now(&self) -> Timestamp {
+        self.aws.clock().now()
+    }
+
+    async fn pause(&self, duration: Duration) {
+        tokio::time::sleep(duration / self.time_scale).await;
+    }
+}

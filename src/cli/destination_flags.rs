@@ -1,0 +1,117 @@
+//! Where a verb sends the documents, and as whom.
+
+use super::error::CliError;
+use super::source_flags::Chosen;
+use crate::aws::{Aws, Connect};
+use crate::model::{Application, Destination};
+use clap::Args;
+use std::net::{IpAddr, ToSocketAddrs};
+
+/// The cluster, and how AWS is reached. Flags win over the Application file.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Destination")]
+pub struct DestinationFlags {
+    /// The ECS cluster (name or ARN); needed without an Application file
+    #[arg(long, value_name = "CLUSTER")]
+    pub cluster: Option<String>,
+    /// The application's name, which marks what is its own [default: the last part of the path]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    #[command(flatten)]
+    pub aws: AwsFlags,
+}
+
+/// How AWS is reached. What is left out comes from AWS's own environment variables and files.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "AWS")]
+pub struct AwsFlags {
+    /// The AWS region [default: AWS_REGION, or the profile's]
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
+    /// A profile of ~/.aws/config [default: AWS_PROFILE]
+    #[arg(long, value_name = "PROFILE")]
+    pub profile: Option<String>,
+    /// Another endpoint than AWS's own, for instance `cutover simulate` [default: AWS_ENDPOINT_URL]
+    #[arg(long, value_name = "URL")]
+    pub endpoint_url: Option<String>,
+    /// Pass the time N times faster; only for `cutover simulate --time-scale N` on this machine
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub time_scale: u32,
+}
+
+impl DestinationFlags {
+    /// The application that `chosen` and these flags say together.
+    ///
+    /// # Errors
+    /// Those of [`Chosen::application`].
+    pub fn application(&self, chosen: &Chosen) -> Result<Application, CliError> {
+        chosen.application(self.cluster.as_deref(), self.aws.region.as_deref(), self.name.as_deref())
+    }
+
+    /// Clients for the application's region.
+    ///
+    /// # Errors
+    /// Those of [`AwsFlags::connect`].
+    pub async fn connect(&self, application: &Application) -> Result<Aws, CliError> {
+        let Destination::Ecs { region, .. } = &application.destination;
+        self.aws.connect(region.clone()).await
+    }
+}
+
+impl AwsFlags {
+    /// Clients. Sends nothing yet.
+    ///
+    /// # Errors
+    /// If no region is known, or time is to pass faster somewhere else than in a simulator.
+    pub async fn connect(&self, region: Option<String>) -> Result<Aws, CliError> {
+        let endpoint_url = self.endpoint_url.clone().or_else(|| {
+            std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty() && self.time_scale > 1)
+        });
+        if self.time_scale > 1 && !endpoint_url.as_deref().is_some_and(is_on_this_machine) {
+            return Err(CliError::usage(
+                "--time-scale shortens every wait, so it is refused for anything but a \
+                                        simulator on this machine",
+            )
+            .hint("name the simulator with --endpoint-url or AWS_ENDPOINT_URL"));
+        }
+        let options = Connect {
+            region: self.region.clone().or(region),
+            profile: self.profile.clone(),
+            endpoint_url,
+            time_scale: self.time_scale,
+            ..Connect::default()
+        };
+        Ok(Aws::connect(options).await?)
+    }
+}
+
+/// True for URLs whose host is a loopback address.
+fn is_on_this_machine(url: &str) -> bool {
+    let Ok(url) = url.parse::<http::Uri>() else { return false };
+    let Some(host) = url.host() else { return false };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    match host.parse::<IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) if host == "localhost" => (host, 80)
+            .to_socket_addrs()
+            .is_ok_and(|mut addresses| addresses.all(|address| address.ip().is_loopback())),
+        Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_on_this_machine;
+
+    #[test]
+    fn time_is_never_shortened_for_anything_but_this_machine() {
+        for url in ["http://127.0.0.1:4566", "http://127.8.0.1/", "http://[::1]:1"] {
+            assert!(is_on_this_machine(url), "{url}");
+        }
+        for url in
+            ["", "https://ecs.eu-central-1.amazonaws.com", "http://10.0.0.1", "http://127.0.0.1.example/"]
+        {
+            assert!(!is_on_this_machine(url), "{url}");
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! What people see while a run goes on: lines for what happened and, on a terminal, one live line for each workload.
+
+use super::output::{Output, clean};
+use super::waiting;
+use crate::engine::{Event, Watcher};
+use crate::model::{Slot, Weights};
+use crate::plan::{Plan, render_plan};
+use crate::rollout::{Observation, Workload};
+use serde::Serialize;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Live lines at most; a terminal has few rows.
+const LIVE_LINES: usize = 10;
+/// Cells of a weights bar.
+const BAR: u32 = 20;
+
+/// Follows one run.
+pub struct Progress {
+    output: Output,
+    /// False for a plan that is printed in another way.
+    plans: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    live: BTreeMap<String, Line>,
+    /// Live lines that are on the screen.
+    drawn: usize,
+    /// The last line on what each workload waits for.
+    waits: BTreeMap<String, String>,
+    seen: BTreeMap<String, LastSeen>,
+}
+
+#[derive(Default)]
+struct Line {
+    phase: String,
+    waiting: String,
+    weights: Option<Weights>,
+}
+
+/// What was last seen of a workload that people want to know when it fails.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastSeen {
+    /// The slot that production requests go to.
+    pub serving: Option<Slot>,
+    /// The slot that the last rollout goes or went into.
+    pub rolled_into: Option<Slot>,
+    /// Why that slot's tasks stopped or were not placed, newest first.
+    pub troubles: Vec<String>,
+}
+
+impl Progress {
+    /// Progress of a run whose plan is printed before anything is done.
+    pub fn new(output: Output) -> Progress {
+        Progress { output, plans: true, state: Mutex::default() }
+    }
+
+    /// Progress of a run whose plan is not printed.
+    pub fn without_plan(output: Output) -> Progress {
+        Progress { plans: false, ..Progress::new(output) }
+    }
+
+    /// Takes the live lines off the screen, for good.
+    pub fn finish(&self) {
+        let mut state = self.state();
+        state.live.clear();
+        self.erase(&mut state);
+    }
+
+    /// What was last seen of each BlueGreen.
+    pub fn last_seen(&self) -> BTreeMap<String, LastSeen> {
+        self.state().seen.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Prints a line that stays. A reader that has gone must not stop a rollout.
+    fn line(&self, state: &mut State, text: &str) {
+        self.erase(state);
+        let mut stdout = io::stdout().lock();
+        let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+        drop(stdout);
+        self.draw(state);
+    }
+
+    fn said(&self, state: &mut State, name: &str, text: &str) {
+        let bold = self.output.palette().heading;
+        self.line(state, &format!("{bold}{}{bold:#}: {}", clean(name), clean(text)));
+    }
+
+    fn text_event(&self, event: &Event) {
+        let mut state = self.state();
+        match event {
+            Event::Phase { workload, phase } => {
+                state.live.entry(workload.clone()).or_default().phase = phase.to_string();
+                state.waits.remove(workload);
+                self.said(&mut state, workload, &phase.to_string());
+            }
+            Event::Waiting { workload, on, text } => {
+                state.live.entry(workload.clone()).or_default().waiting.clone_from(text);
+                if self.output.live {
+                    self.redraw(&mut state);
+                } else {
+                    let text = waiting::in_general(on);
+                    self.waits_for(&mut state, workload, text);
+                }
+            }
+            Event::Settling { document, text } => {
+                let line = state.live.entry(document.clone()).or_default();
+                "rolling".clone_into(&mut line.phase);
+                line.waiting.clone_from(text);
+                if self.output.live {
+                    self.redraw(&mut state);
+                } else {
+                    self.waits_for(&mut state, document, text.clone());
+                }
+            }
+            Event::Wrote { workload, text, .. } => self.said(&mut state, workload, text),
+            Event::Applied { document, text } => {
+                self.said(&mut state, document, text);
+            }
+            Event::Trouble { workload, text } => {
+                self.said(&mut state, workload, &format!("trying again: {text}"));
+            }
+            Event::Notice { workload, text } => self.said(&mut state, workload, text),
+        }
+    }
+
+    /// Says what is awaited, once.
+    fn waits_for(&self, state: &mut State, name: &str, text: String) {
+        if state.waits.get(name) != Some(&text) {
+            self.said(state, name, &format!("waiting for {text}"));
+            state.waits.insert(name.to_owned(), text);
+        }
+    }
+
+    fn redraw(&self, state: &mut State) {
+        self.erase(state);
+        self.draw(state);
+    }
+
+    fn erase(&self, state: &mut State) {
+        if state.drawn > 0 {
+            let mut stderr = io::stderr().lock();
+            let _ = write!(stderr, "\x1b[{}A\x1b[J", state.drawn).and_then(|()| stderr.flush());
+            state.drawn = 0;
+        }
+    }
+
+    fn draw(&self, state: &mut State) {
+        if !self.output.live || state.live.is_empty() {
+            return;
+        }
+        // Lines longer than the terminal is wide must not wrap, or they could not be erased.
+        let mut text = String::from("\x1b[?7l");
+        let dim = self.output.palette_of_errors().dim;
+        for (name, line) in state.live.iter().take(LIVE_LINES) {
+            let bar = line.weights.map(render_bar).unwrap_or_default();
+            let (phase, waiting) = (clean(&line.phase), clean(&line.waiting));
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{dim}{}  {phase}  {bar}{waiting}{dim:#}", clean(name));
+        }
+        let more = state.live.len().saturating_sub(LIVE_LINES);
+        if more > 0 {
+            let _ = writeln!(text, "{dim}and {more} more{dim:#}");
+        }
+        text.push_str("\x1b[?7h");
+        let mut stderr = io::stderr().lock();
+        let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+        state.drawn = state.live.len().min(LIVE_LINES) + usize::from(more > 0);
+    }
+}
+
+impl Watcher for Progress {
+    fn event(&self, event: Event) {
+        if self.output.is_json() {
+            self.output.json_line(&event);
+        } else {
+            self.text_event(&event);
+        }
+    }
+
+    fn planned(&self, plan: &Plan) {
+        if !self.plans {
+            return;
+        }
+        if self.output.is_json() {
+            self.output.json_line(&json!({"event": "plan", "plan": plan, "summary": plan.summary()}));
+        } else if plan.has_changes() {
+            let text = render_plan(plan, self.output.palette());
+            let mut state = self.state();
+            self.line(&mut state, &text);
+        }
+    }
+
+    fn observed(&self, workload: &str, seen: &Observation) {
+        let mut state = self.state();
+        let last = state.seen.entry(workload.to_owned()).or_default();
+        last.serving = seen.serving_slot();
+        if let Some((slot, _)) = seen.current_record() {
+            if last.rolled_into != Some(slot) {
+                last.troubles.clear();
+            }
+            last.rolled_into = Some(slot);
+            if let Workload::Present { troubles, .. } = &seen.slots.get(slot).workload
+                && !troubles.is_empty()
+            {
+                last.troubles.clone_from(troubles);
+            }
+        }
+        if let Some(line) = state.live.get_mut(workload) {
+            line.weights = seen.rules.first().map(|rule| rule.split.weights());
+            if self.output.live {
+                self.redraw(&mut state);
+            }
+        }
+    }
+}
+
+/// `blue ██████░░ green 25%  `
+fn render_bar(weights: Weights) -> String {
+    let share = weights.share_percent(Slot::Green);
+    let green = (share * BAR).div_ceil(100).min(BAR);
+    let cells = |cell: &str, count: u32| cell.repeat(count as usize);
+    format!("blue {}{} green {share}%  ", cells("█", BAR - green), cells("░", green))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_shows_both_shares() {
+        let bar = |blue, green| render_bar(Weights { blue, green });
+        assert_eq!(bar(100, 0), format!("blue {} green 0%  ", "█".repeat(20)));
+        assert_eq!(bar(90, 10), format!("blue {}{} green 10%  ", "█".repeat(18), "░".repeat(2)));
+        assert_eq!(bar(0, 1), format!("blue {} green 100%  ", "░".repeat(20)));
+    }
+}

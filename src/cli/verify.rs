@@ -1,0 +1,78 @@
+//! `cutover verify`: is a commit fit to be deployed?
+
+use super::error::{CliError, Exit};
+use super::output::{Output, clean};
+use super::source_flags::{Documents, SourceFlags};
+use crate::config::{self, Finding, Severity};
+use crate::plan::Palette;
+use clap::Args;
+use serde_json::json;
+use std::fmt::Write;
+
+const EXAMPLES: &str = "\
+Examples:
+  cutover verify                                  the current folder, as committed; for a pull request's checks
+  cutover verify -f examples/shop.yaml
+  cutover verify --path apps/shop --revision my-branch -o json";
+
+/// Check the documents of a commit before a deploy does
+///
+/// Documents must be valid, refer only to what is there, and fit together: CPU and memory that Fargate has, containers
+/// and ports that exist, images with a tag, and so on. Without --live nothing is sent to AWS.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct VerifyArgs {
+    #[command(flatten)]
+    source: SourceFlags,
+}
+
+/// Prints what is found. Exit code 1 if AWS would refuse something.
+///
+/// # Errors
+/// If the documents can't be read or are not valid.
+pub async fn run(args: &VerifyArgs, output: Output) -> Result<Exit, CliError> {
+    let chosen = args.source.choose()?;
+    let documents = args.source.read(&chosen.source, output, "no further checks were made").await?;
+    let findings = config::lint(&documents.manifests);
+    let passed = findings.iter().all(|finding| finding.severity != Severity::Error);
+    if output.is_json() {
+        output.json(&json!({
+            "commit": documents.commit.id,
+            "documents": documents.manifests.len(),
+            "passed": passed,
+            "findings": findings,
+        }))?;
+    } else {
+        output.text(&text(&documents, &findings, output.palette()))?;
+    }
+    Ok(if passed { Exit::Done } else { Exit::Error })
+}
+
+fn text(documents: &Documents, findings: &[Finding], palette: &Palette) -> String {
+    let mut text = String::new();
+    let mut counts = [0, 0];
+    for finding in findings {
+        let (style, word, count) = match finding.severity {
+            Severity::Error => (palette.delete, "error", 0),
+            Severity::Warning => (palette.update, "warning", 1),
+        };
+        counts[count] += 1;
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{style}{word}:{style:#} {}", clean(&finding.problem.to_string()));
+    }
+    let style = if counts[0] > 0 { palette.delete } else { palette.heading };
+    let _ = writeln!(
+        text,
+        "{style}{} at {}: {}, {}, {}{style:#}",
+        clean(&documents.source.path),
+        documents.commit.short,
+        number(documents.manifests.len(), "document"),
+        number(counts[0], "error"),
+        number(counts[1], "warning"),
+    );
+    text
+}
+
+fn number(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
