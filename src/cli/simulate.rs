@@ -18,7 +18,7 @@ Examples:
   cutover simulate --fault ModifyRule:lost --fault '*read:error=ThrottlingException:times=5'
 
 Then, in another terminal:
-  export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=eu-central-1
+  export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_DEFAULT_REGION=eu-central-1
   export AWS_ACCESS_KEY_ID=simulator AWS_SECRET_ACCESS_KEY=simulator
   aws ecs list-clusters
 
@@ -120,7 +120,7 @@ fn render_start(endpoint: &str, account: &str, region: &str, json: bool) -> Stri
     }
     format!(
         "Simulating account {account} in {region} on {endpoint}. In another terminal:\n\n  \
-         export AWS_ENDPOINT_URL={endpoint} AWS_REGION={region}\n  \
+         export AWS_ENDPOINT_URL={endpoint} AWS_REGION={region} AWS_DEFAULT_REGION={region}\n  \
          export AWS_ACCESS_KEY_ID=simulator AWS_SECRET_ACCESS_KEY=simulator\n\n\
          Ctrl-C ends it. What happens:"
     )

@@ -411,9 +411,39 @@ async fn the_example_world_has_every_resource_that_the_example_names() {
     assert_eq!(groups.expect("the target groups").target_groups().len(), 2);
     let clusters = ecs.describe_clusters().clusters("demo").send().await.expect("the cluster");
     assert_eq!(clusters.clusters()[0].status(), Some("ACTIVE"));
+    let mut events = simulator.watch();
+    for _ in 0..2 {
+        let event = events.recv().await.expect("an event");
+        assert!(matches!(event, Event::Listening { refused: None, .. }), "{event:?}");
+    }
     let production = simulator.with_world(|world| world.listeners().into_iter().find(|l| l.port == 8800));
     let production = simulator.listener_address(&production.expect("a listener").arn).expect("an address");
     assert_eq!(get(&format!("http://{production}/"), "/").await.0, 503, "no task runs yet");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_is_taken_is_replaced_by_another_and_said() {
+    let rig = Rig::start(LoadBalancerTypeEnum::Application).await;
+    let balancers = rig.elb.describe_load_balancers().names("shop").send().await.expect("load balancers");
+    let balancer = &balancers.load_balancers()[0];
+    let host = balancer.dns_name().expect("a DNS name");
+    let taken = std::net::TcpListener::bind((host, 0)).expect("a port");
+    let port = taken.local_addr().expect("an address").port();
+    let listener = rig.elb.create_listener().load_balancer_arn(balancer.load_balancer_arn().expect("an ARN"));
+    let listener = listener.protocol(ProtocolEnum::Http).port(port.into());
+    let listener = listener.default_actions(forward(&rig.groups, [1, 0])).send().await.expect("a listener");
+    let listener = &listener.listeners()[0];
+    assert_eq!(listener.port(), Some(i32::from(port)), "AWS's answer is not changed by it");
+    let address =
+        rig.simulator.listener_address(listener.listener_arn().expect("an ARN")).expect("an address");
+    assert_ne!(address.port(), port);
+    assert_eq!(get(&format!("http://{address}/"), "/").await.0, 503, "the load balancer answers there");
+    let mut events = rig.simulator.watch();
+    let mut reasons = vec![];
+    while let Ok(Event::Listening { refused, .. }) = events.try_recv() {
+        reasons.extend(refused);
+    }
+    assert_eq!(reasons.len(), 1, "{reasons:?}");
 }
 
 #[tokio::test]

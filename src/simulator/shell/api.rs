@@ -14,6 +14,8 @@ use std::time::Duration;
 
 /// More than any ECS or ELBv2 request may have.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
+/// A simulator that runs for weeks starts its log of calls anew after so many.
+const CALLS_KEPT: usize = 200_000;
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Answers one API call. When the answer is sent, load balancer ports that it promises are open.
@@ -32,6 +34,9 @@ pub(super) async fn respond(shared: Arc<Shared>, request: Request<Incoming>) -> 
     };
     let (response, call) = {
         let mut world = shared.world();
+        if world.calls().all().len() >= CALLS_KEPT {
+            world.calls_mut().clear();
+        }
         let known = world.calls().all().len();
         let response = world.handle(shared.clock.now(), &request);
         (response, world.calls().all().get(known).cloned())

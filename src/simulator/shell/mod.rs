@@ -181,9 +181,12 @@ impl Simulator {
         self.shared.site().listener_address(arn)
     }
 
-    /// What happens from now on. There is one watcher at a time.
+    /// What happens from now on, after the listeners there are already. There is one watcher at a time.
     pub fn watch(&self) -> mpsc::Receiver<Event> {
-        self.shared.events.watch()
+        let site = self.shared.site();
+        let events = self.shared.events.watch();
+        site.listening().for_each(|event| self.shared.events.send(event));
+        events
     }
 
     /// Stops at once; every port is closed when this returns.

@@ -33,6 +33,15 @@ struct Listener {
     endpoint: Arc<ListenerEndpoint>,
     /// `None` if no port at all could be bound; said once.
     server: Option<Server>,
+    /// Why the declared port could not be used, if so.
+    refused: Option<String>,
+}
+
+impl Listener {
+    fn event(&self) -> Option<Event> {
+        let (listener, refused) = (Arc::clone(&self.endpoint), self.refused.clone());
+        Some(Event::Listening { listener, address: self.server.as_ref()?.address(), refused })
+    }
 }
 
 impl Site {
@@ -57,6 +66,11 @@ impl Site {
         self.listeners.get(arn)?.server.as_ref().map(Server::address)
     }
 
+    /// The listeners there are, for someone who begins to watch.
+    pub fn listening(&self) -> impl Iterator<Item = Event> {
+        self.listeners.values().filter_map(Listener::event)
+    }
+
     /// Opens and closes load balancer ports. When this returns, a client may connect.
     pub fn reconcile_listeners(&mut self, shared: &Arc<Shared>, wanted: Vec<ListenerEndpoint>) {
         if self.stopped {
@@ -73,22 +87,18 @@ impl Site {
             // The old socket has to go first: the new one may want its port.
             self.listeners.remove(&arn);
             let endpoint = Arc::new(endpoint);
-            let server = match listen(shared, &endpoint) {
-                Ok((server, refused)) => {
-                    let address = server.address();
-                    shared.events.send(Event::Listening {
-                        listener: Arc::clone(&endpoint),
-                        address,
-                        refused: refused.map(|error| why(&error)),
-                    });
-                    Some(server)
-                }
+            let (server, refused) = match listen(shared, &endpoint) {
+                Ok((server, refused)) => (Some(server), refused.map(|error| why(&error))),
                 Err(error) => {
                     shared.events.send(Event::Trouble(format!("{arn} can't listen anywhere: {error}")));
-                    None
+                    (None, None)
                 }
             };
-            self.listeners.insert(arn, Listener { endpoint, server });
+            let listener = Listener { endpoint, server, refused };
+            if let Some(event) = listener.event() {
+                shared.events.send(event);
+            }
+            self.listeners.insert(arn, listener);
         }
     }
 
