@@ -7,7 +7,7 @@ use crate::model::{Application, Destination};
 
 /// Notes what is wrong with the application.
 pub fn check(document: &Document, application: &Application, problems: &mut Problems) {
-    let mut note = |path: &str, message: &str| problems.push(document.problem(path, message));
+    let mut note = |path: &str, message: &str| problems.note(document, path, message);
     let url = &application.source.repo_url;
     if url.starts_with('-') || url.contains(|c: char| c.is_whitespace() || c.is_control()) {
         note("source.repoURL", "is not a URL or path");

@@ -9,6 +9,7 @@ use super::problems::Problems;
 use super::repository::Index;
 use crate::model::{BlueGreen, Kind, Listeners, Slot};
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// Notes what is wrong with the document, and with the service for its sake.
 pub fn check(document: &Document, blue_green: &BlueGreen, index: &Index<'_>, problems: &mut Problems) {
@@ -57,7 +58,7 @@ fn check_rules(document: &Document, blue_green: &BlueGreen, problems: &mut Probl
     if alb.production_listener_rule.arns().is_empty() && alb.production_listener.arns().is_empty() {
         let message =
             "names neither productionListenerRule nor productionListener; there is no traffic to shift";
-        problems.push(document.problem("alb", message));
+        problems.note(document, "alb", message);
     }
     if alb.test_listener_rule.is_some() && alb.test_listener.is_some() {
         problems.push(
@@ -83,7 +84,7 @@ fn check_rules(document: &Document, blue_green: &BlueGreen, problems: &mut Probl
             }
             (false, ..) => "is not the ARN of a listener (arn:aws:elasticloadbalancing:…:listener/app/…)",
         };
-        problems.push(document.problem(&path, message));
+        problems.note(document, &path, message);
     }
 }
 
@@ -101,11 +102,11 @@ fn check_slots(document: &Document, blue_green: &BlueGreen, problems: &mut Probl
         let path = group_path(blue_green, slot);
         let group = blue_green.target_group(slot);
         if group.is_empty() {
-            problems.push(document.problem("alb.targetGroups", format!("the field \"{slot}\" is missing")));
+            problems.note(document, "alb.targetGroups", format!("the field \"{slot}\" is missing"));
         } else if target_group_name(group).is_none() {
             let message =
                 "is neither a target group's name (letters, digits and \"-\", at most 32) nor its ARN";
-            problems.push(document.problem(&path, message));
+            problems.note(document, &path, message);
         }
         if let Some(service) = in_slot.and_then(|named| named.service.as_ref())
             && !is_ecs_name(service)
@@ -122,18 +123,18 @@ fn check_steps(document: &Document, blue_green: &BlueGreen, problems: &mut Probl
     for (at, pair) in steps.windows(2).enumerate() {
         if pair[1].weight <= pair[0].weight {
             let message = format!("{} does not follow {}: weights must grow", pair[1].weight, pair[0].weight);
-            problems.push(document.problem(&format!("steps[{}].weight", at + 1), message));
+            problems.note(document, &format!("steps[{}].weight", at + 1), message);
         }
     }
     let last = steps.len().saturating_sub(1);
     match steps.last() {
         Some(step) if step.weight != 100 => {
             let message = format!("the last step must be 100, not {}; add `- weight: 100`", step.weight);
-            problems.push(document.problem(&format!("steps[{last}].weight"), message));
+            problems.note(document, &format!("steps[{last}].weight"), message);
         }
         Some(step) if step.hold > 0 => {
             let message = "there is nothing to hold after the last step; how long it is watched is bakeTime";
-            problems.push(document.problem(&format!("steps[{last}].hold"), message));
+            problems.note(document, &format!("steps[{last}].hold"), message);
         }
         _ => {}
     }
@@ -147,27 +148,28 @@ fn check_gates(document: &Document, blue_green: &BlueGreen, problems: &mut Probl
             "{}s is not longer than gates.stableFor ({}s): no rollout could ever pass",
             blue_green.deadline, gates.stable_for
         );
-        problems.push(document.problem("deadline", message));
+        problems.note(document, "deadline", message);
     }
     if !gates.http.is_empty() && alb.test_listener_rule.is_none() && alb.test_listener.is_none() {
         let message =
             "is asked through the test rule, but there is neither alb.testListenerRule nor alb.testListener";
-        problems.push(document.problem("gates.http", message));
+        problems.note(document, "gates.http", message);
     }
     for (at, gate) in gates.http.iter().enumerate() {
         let odd = |text: &str| text.contains(|c: char| c.is_whitespace() || c.is_control());
         if !gate.path.starts_with('/') || odd(&gate.path) || gate.path.contains('#') {
             let message = "must begin with \"/\" and hold neither spaces nor \"#\"";
-            problems.push(document.problem(&format!("gates.http[{at}].path"), message));
+            problems.note(document, &format!("gates.http[{at}].path"), message);
         }
         let host_letters =
             |host: &String| host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:".contains(&b));
         if !gate.host.as_ref().is_none_or(host_letters) {
-            problems.push(document.problem(&format!("gates.http[{at}].host"), "is not a host's name"));
+            problems.note(document, &format!("gates.http[{at}].host"), "is not a host's name");
         }
     }
+    let mut alarms = HashSet::new();
     for (at, alarm) in gates.alarms.iter().enumerate() {
-        if gates.alarms[..at].contains(alarm) {
+        if !alarms.insert(alarm) {
             problems.push(
                 document.problem(&format!("gates.alarms[{at}]"), format!("\"{alarm}\" is named twice")),
             );
@@ -185,7 +187,7 @@ fn check_service(
     problems: &mut Problems,
 ) {
     let label = document.label();
-    let mut note = |path: &str, message: String| problems.push(service.problem(path, message));
+    let mut note = |path: &str, message: String| problems.note(service, path, message);
     if let Some(strategy @ ("BLUE_GREEN" | "LINEAR" | "CANARY")) =
         spec.pointer("/deploymentConfiguration/strategy").and_then(Value::as_str)
     {
@@ -222,8 +224,8 @@ fn check_service(
         text(spec, "taskDefinition").and_then(|name| index.spec(Kind::TaskDefinition, name));
     if let Some(task_definition) = task_definition
         && let Some((field, message)) =
-            missing_port(task_definition, &container.name, i64::from(container.port))
+            missing_port(task_definition, &container.name, i64::from(container.port), problems)
     {
-        problems.push(document.problem(&format!("container.{field}"), message));
+        problems.note(document, &format!("container.{field}"), message);
     }
 }

@@ -3,7 +3,7 @@
 use super::check_task_definition::check_tags;
 use super::envelope::Document;
 use super::forms::{is_ecs_name, items, target_group_name, text};
-use super::problems::{Problems, guess};
+use super::problems::Problems;
 use super::repository::Index;
 use crate::model::{Kind, TaskDefinitionRef};
 use serde_json::Value;
@@ -18,18 +18,18 @@ pub fn check(
 ) {
     if text(spec, "serviceName").is_some_and(|name| !is_ecs_name(name)) {
         let message = "is not a service's name: letters, digits, \"-\" and \"_\", at most 255 characters";
-        problems.push(document.problem("serviceName", message));
+        problems.note(document, "serviceName", message);
     }
     check_tags(document, spec, problems);
     if spec.get("launchType").is_some() && !items(spec, "capacityProviderStrategy").is_empty() {
         let message = "launchType and capacityProviderStrategy exclude each other";
-        problems.push(document.problem("capacityProviderStrategy", message));
+        problems.note(document, "capacityProviderStrategy", message);
     }
     if text(spec, "schedulingStrategy") == Some("DAEMON") && spec.get("desiredCount").is_some() {
-        problems.push(document.problem("desiredCount", "a DAEMON service has no desiredCount; remove it"));
+        problems.note(document, "desiredCount", "a DAEMON service has no desiredCount; remove it");
     }
     if spec.get("desiredCount").and_then(Value::as_i64).is_some_and(|count| count < 0) {
-        problems.push(document.problem("desiredCount", "must be 0 or more"));
+        problems.note(document, "desiredCount", "must be 0 or more");
     }
     if let Some(kind @ ("CODE_DEPLOY" | "EXTERNAL")) =
         spec.pointer("/deploymentController/type").and_then(Value::as_str)
@@ -37,7 +37,7 @@ pub fn check(
         let message = format!(
             "a service with the deployment controller {kind} is deployed by somebody else; only ECS can be used here"
         );
-        problems.push(document.problem("deploymentController.type", message));
+        problems.note(document, "deploymentController.type", message);
     }
     check_load_balancers(document, spec, task_definition, index, problems);
 }
@@ -53,36 +53,40 @@ fn check_load_balancers(
         Some(TaskDefinitionRef::Document(name)) => index.spec(Kind::TaskDefinition, name),
         Some(TaskDefinitionRef::External(_)) | None => None,
     };
-    for (at, balancer) in items(spec, "loadBalancers").iter().enumerate() {
+    for (at, balancer) in items(spec, "loadBalancers").iter().enumerate().take(100) {
         let place = format!("loadBalancers[{at}]");
         if let Some(arn) = text(balancer, "targetGroupArn")
             && !(arn.starts_with("arn:") && target_group_name(arn).is_some())
         {
-            problems
-                .push(document.problem(&format!("{place}.targetGroupArn"), "is not a target group's ARN"));
+            problems.note(document, &format!("{place}.targetGroupArn"), "is not a target group's ARN");
         }
         let container = text(balancer, "containerName");
         let port = balancer.get("containerPort").and_then(Value::as_i64);
         for (field, is_missing) in [("containerName", container.is_none()), ("containerPort", port.is_none())]
         {
             if is_missing {
-                problems.push(document.problem(&place, format!("the field \"{field}\" is missing")));
+                problems.note(document, &place, format!("the field \"{field}\" is missing"));
             }
         }
         if let (Some(container), Some(port), Some(spec)) = (container, port, known)
-            && let Some((field, message)) = missing_port(spec, container, port)
+            && let Some((field, message)) = missing_port(spec, container, port, problems)
         {
             let field = if field == "name" { "containerName" } else { "containerPort" };
-            problems.push(document.problem(&format!("{place}.{field}"), message));
+            problems.note(document, &format!("{place}.{field}"), message);
         }
     }
 }
 
 /// Says what a task definition lacks if `container` with `port` is not in it: the field (`name` or `port`) and a sentence.
-pub fn missing_port(task_definition: &Value, container: &str, port: i64) -> Option<(&'static str, String)> {
+pub fn missing_port(
+    task_definition: &Value,
+    container: &str,
+    port: i64,
+    problems: &Problems,
+) -> Option<(&'static str, String)> {
     let containers = items(task_definition, "containerDefinitions");
     let Some(found) = containers.iter().find(|c| text(c, "name") == Some(container)) else {
-        let hint = guess(container, containers.iter().filter_map(|c| text(c, "name")));
+        let hint = problems.guess(container, containers.iter().filter_map(|c| text(c, "name")));
         return Some(("name", format!("the task definition has no container \"{container}\"{hint}")));
     };
     let mappings = items(found, "portMappings");

@@ -2,7 +2,7 @@
 
 use super::envelope::Document;
 use super::forms::{is_ecs_name, items, text};
-use super::problems::{Problems, did_you_mean, guess};
+use super::problems::{Problems, did_you_mean};
 use crate::model::marks;
 use serde_json::Value;
 use std::collections::HashSet;
@@ -14,15 +14,18 @@ const MAX_TAGS: usize = 40;
 pub fn check(document: &Document, spec: &Value, problems: &mut Problems) {
     if text(spec, "family").is_some_and(|family| !is_ecs_name(family)) {
         let message = "is not a family's name: letters, digits, \"-\" and \"_\", at most 255 characters";
-        problems.push(document.problem("family", message));
+        problems.note(document, "family", message);
     }
     check_tags(document, spec, problems);
     let containers = items(spec, "containerDefinitions");
     if containers.is_empty() {
         if spec.get("containerDefinitions").is_some_and(Value::is_array) {
-            problems.push(document.problem("containerDefinitions", "is empty"));
+            problems.note(document, "containerDefinitions", "is empty");
         }
         return;
+    }
+    if containers.len() > 100 {
+        return; // noted by the shape
     }
     let names: HashSet<&str> = containers.iter().filter_map(|container| text(container, "name")).collect();
     let volumes: HashSet<&str> =
@@ -37,18 +40,17 @@ pub fn check(document: &Document, spec: &Value, problems: &mut Problems) {
                 !document.is_valid && did_you_mean(field, fields.filter(|key| *key != field)).is_some();
             if container.get(field).is_none_or(|value| value == "") && !is_misspelt {
                 let place = format!("containerDefinitions[{at}]");
-                problems.push(document.problem(&place, format!("the field \"{field}\" is missing")));
+                problems.note(document, &place, format!("the field \"{field}\" is missing"));
             }
         }
         if let Some(name) = text(container, "name") {
             if !name.is_empty() && !is_ecs_name(name) {
                 let message =
                     "is not a container's name: letters, digits, \"-\" and \"_\", at most 255 characters";
-                problems.push(document.problem(&path("name"), message));
+                problems.note(document, &path("name"), message);
             }
             if !seen.insert(name) {
-                problems
-                    .push(document.problem(&path("name"), format!("there are two containers \"{name}\"")));
+                problems.note(document, &path("name"), format!("there are two containers \"{name}\""));
             }
         }
         let own = text(container, "name").unwrap_or_default();
@@ -57,7 +59,7 @@ pub fn check(document: &Document, spec: &Value, problems: &mut Problems) {
                 let Some(name) = text(item, field) else { continue };
                 let itself = what == "container" && name == own;
                 if itself || !known.contains(name) {
-                    let hint = guess(
+                    let hint = problems.guess(
                         name,
                         known.iter().copied().filter(|known| what != "container" || *known != own),
                     );
@@ -66,7 +68,7 @@ pub fn check(document: &Document, spec: &Value, problems: &mut Problems) {
                     } else {
                         format!("there is no {what} \"{name}\"{hint}")
                     };
-                    problems.push(document.problem(&path(&format!("{list}[{i}].{field}")), message));
+                    problems.note(document, &path(&format!("{list}[{i}].{field}")), message);
                 }
             }
         };
@@ -84,7 +86,7 @@ pub fn check(document: &Document, spec: &Value, problems: &mut Problems) {
         }
     }
     if containers.iter().all(|container| container.get("essential") == Some(&Value::Bool(false))) {
-        problems.push(document.problem("containerDefinitions", "at least one container must be essential"));
+        problems.note(document, "containerDefinitions", "at least one container must be essential");
     }
 }
 
@@ -96,13 +98,13 @@ pub fn check_tags(document: &Document, spec: &Value, problems: &mut Problems) {
             "has {} tags; AWS allows 50, and the program needs some for itself: at most {MAX_TAGS}",
             tags.len()
         );
-        problems.push(document.problem("tags", message));
+        problems.note(document, "tags", message);
     }
     let mut seen = HashSet::new();
     for (at, tag) in tags.iter().enumerate() {
         let place = format!("tags[{at}].key");
         if tag.is_object() && tag.get("key").is_none() {
-            problems.push(document.problem(&format!("tags[{at}]"), "the field \"key\" is missing"));
+            problems.note(document, &format!("tags[{at}]"), "the field \"key\" is missing");
         }
         let Some(key) = text(tag, "key") else { continue };
         if marks::is_ours(key) {
@@ -111,10 +113,10 @@ pub fn check_tags(document: &Document, spec: &Value, problems: &mut Problems) {
                     .problem(&place, format!("tags that begin with {} are the program's own", marks::PREFIX)),
             );
         } else if key.to_ascii_lowercase().starts_with("aws:") {
-            problems.push(document.problem(&place, "tags that begin with aws: are AWS's own"));
+            problems.note(document, &place, "tags that begin with aws: are AWS's own");
         }
         if !seen.insert(key) {
-            problems.push(document.problem(&place, format!("the tag \"{key}\" is given twice")));
+            problems.note(document, &place, format!("the tag \"{key}\" is given twice"));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A YAML document as a tree in which every value knows its line.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 /// One value and where it begins (1-based line).
 #[derive(Clone, Debug, PartialEq)]
@@ -16,12 +16,20 @@ pub enum Data {
     Text(String),
     /// Null, a boolean or a number, with the text it was written as.
     Plain {
-        value: Value,
-        written: String,
+        value: Plain,
+        written: Box<str>,
     },
     List(Vec<Node>),
     /// In written order; keys are unique.
     Map(Vec<Entry>),
+}
+
+/// A scalar that is no text.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Plain {
+    Null,
+    Bool(bool),
+    Number(Number),
 }
 
 /// One key of a map and its value.
@@ -62,7 +70,7 @@ impl Node {
 
     /// True for null, written or left empty.
     pub fn is_null(&self) -> bool {
-        matches!(&self.data, Data::Plain { value: Value::Null, .. })
+        matches!(&self.data, Data::Plain { value: Plain::Null, .. })
     }
 
     /// What this is, for a message: `a list`, `the number 256`, …; `show` allows a short value to be printed.
@@ -74,9 +82,9 @@ impl Node {
             Data::Text(_) => "text".into(),
             Data::List(_) => "a list".into(),
             Data::Map(_) => "a map".into(),
-            Data::Plain { value: Value::Null, .. } => "nothing".into(),
+            Data::Plain { value: Plain::Null, .. } => "nothing".into(),
             Data::Plain { value, written } => {
-                let what = if value.is_boolean() { "boolean" } else { "number" };
+                let what = if matches!(value, Plain::Bool(_)) { "boolean" } else { "number" };
                 if show && written.len() <= 40 {
                     format!("the {what} {written}")
                 } else {
@@ -107,7 +115,9 @@ impl Node {
     pub fn to_json(&self) -> Value {
         match &self.data {
             Data::Text(text) => Value::String(text.clone()),
-            Data::Plain { value, .. } => value.clone(),
+            Data::Plain { value: Plain::Null, .. } => Value::Null,
+            Data::Plain { value: Plain::Bool(value), .. } => Value::Bool(*value),
+            Data::Plain { value: Plain::Number(value), .. } => Value::Number(value.clone()),
             Data::List(items) => Value::Array(items.iter().map(Node::to_json).collect()),
             Data::Map(entries) => {
                 let mut map = Map::with_capacity(entries.len());

@@ -1,9 +1,12 @@
 //! Collects what is wrong, everywhere, up to a bound; and guesses what was meant.
 
+use super::envelope::Document;
 use crate::model::{Origin, Problem};
 
 /// More than anyone reads; a hostile file must not fill the memory with complaints.
 const LIMIT: usize = 1_000;
+/// Guesses over long lists, such as all names of a repository.
+const MAX_GUESSES: usize = 20;
 /// Longer words are no typing errors.
 const GUESS_LENGTH: usize = 64;
 
@@ -11,7 +14,7 @@ const GUESS_LENGTH: usize = 64;
 #[derive(Default)]
 pub struct Problems {
     list: Vec<Problem>,
-    left_out: usize,
+    is_overfull: bool,
 }
 
 impl Problems {
@@ -25,32 +28,48 @@ impl Problems {
         });
     }
 
+    /// Notes a problem with the field at `path` of the document's `spec`.
+    pub fn note(&mut self, document: &Document, path: &str, message: impl Into<String>) {
+        // Finding the line takes time.
+        if self.is_full() {
+            self.is_overfull = true;
+        } else {
+            self.push(document.problem(path, message));
+        }
+    }
+
     /// Notes a problem.
     pub fn push(&mut self, problem: Problem) {
         if self.is_full() {
-            self.left_out += 1;
+            self.is_overfull = true;
         } else {
             self.list.push(problem);
         }
     }
 
-    /// True when no more are kept: guesses need not be made any more.
+    /// True when no more are kept: nobody needs to look for more.
     pub fn is_full(&self) -> bool {
         self.list.len() >= LIMIT
     }
 
-    /// How many there are, those left out included.
+    /// How many there are.
     pub fn count(&self) -> usize {
-        self.list.len() + self.left_out
+        self.list.len() + usize::from(self.is_overfull)
     }
 
-    /// All of them, by file and line; the last one says how many were left out, if any were.
+    /// `, did you mean "x"?` or nothing; for lists that may be long.
+    pub fn guess<'a>(&self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+        // A guess compares with all candidates: only the first problems get one.
+        if self.count() >= MAX_GUESSES { String::new() } else { guess(word, candidates) }
+    }
+
+    /// All of them, by file and line; the last one says if some were left out.
     pub fn into_sorted(mut self) -> Vec<Problem> {
         self.list.sort();
         self.list.dedup();
-        if self.left_out > 0 {
+        if self.is_overfull {
             let origin = self.list.last().map(|p| p.origin.clone()).unwrap_or_default();
-            let message = format!("{} more problems are not shown", self.left_out);
+            let message = format!("there are more problems; the first {LIMIT} that were found are shown");
             self.list.push(Problem { origin, document: String::new(), field: String::new(), message });
         }
         self.list
@@ -101,14 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn problems_are_bounded_and_say_how_many_are_missing() {
+    fn problems_are_bounded_and_say_that_there_are_more() {
         let mut problems = Problems::default();
         for line in 0..LIMIT + 7 {
             problems.file("a.yaml", line, "wrong");
         }
-        assert_eq!(problems.count(), LIMIT + 7);
+        assert!(problems.is_full());
         let list = problems.into_sorted();
         assert_eq!(list.len(), LIMIT + 1);
-        assert_eq!(list[LIMIT].message, "7 more problems are not shown");
+        assert!(list[LIMIT].message.starts_with("there are more problems"));
     }
 }

@@ -3,20 +3,16 @@
 use super::envelope::{self, Document};
 use super::forms::{TaskDefinitionName, items, parse_task_definition_name, target_group_name, text};
 use super::node::Node;
-use super::problems::{Problems, guess};
+use super::problems::Problems;
 use super::validate::Validator;
-use super::{check_application, check_blue_green, check_service, check_task_definition, yaml};
+use super::yaml::{self, Budget};
+use super::{check_application, check_blue_green, check_service, check_task_definition};
 use crate::model::{
     Application, BlueGreen, Kind, Manifests, Problem, Service, Slot, SourceFile, TaskDefinition,
     TaskDefinitionRef,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
-
-/// Documents of one repository.
-const MAX_DOCUMENTS: usize = 50_000;
-/// A guess looks at all names; only the first problems get one, so that many dangling references stay cheap.
-const MAX_NAME_GUESSES: usize = 20;
 
 /// True for files that hold documents: `.yaml`, `.yml` and `.json`, and not in a folder or file whose name begins with
 /// a dot (`.github/…`). `path` is seen from the application's folder.
@@ -66,15 +62,14 @@ pub fn load(files: &[SourceFile]) -> Result<Manifests, Vec<Problem>> {
 pub fn load_application(file: &SourceFile) -> Result<Application, Vec<Problem>> {
     let mut problems = Problems::default();
     let mut documents = vec![];
-    read_file(file, &mut documents, &mut problems);
+    read_file(file, &mut Budget::default(), &mut documents, &mut problems);
     for document in documents.iter().filter(|document| document.kind != Kind::Application) {
-        problems.push(document.problem("", "this file may hold an Application and nothing else"));
+        problems.note(document, "", "this file may hold an Application and nothing else");
     }
     let mut applications = documents.iter().filter(|document| document.kind == Kind::Application);
     let first = applications.next();
     for other in applications {
-        problems
-            .push(other.problem("", "this file may hold one Application; it has another one before this"));
+        problems.note(other, "", "this file may hold one Application; it has another one before this");
     }
     let mut application = None;
     match first {
@@ -91,21 +86,15 @@ fn read_documents(files: &[SourceFile], problems: &mut Problems) -> Vec<Document
         files.iter().filter(|file| is_document_file(&file.path[folder..])).collect();
     files.sort_by(|a, b| a.path.cmp(&b.path));
     let mut documents = vec![];
+    let mut budget = Budget::default();
     for file in files {
-        read_file(file, &mut documents, problems);
-        if documents.len() > MAX_DOCUMENTS {
-            let message = format!(
-                "there are more than {MAX_DOCUMENTS} documents; split them into several Applications"
-            );
-            problems.file(&file.path, 1, message);
-            break;
-        }
+        read_file(file, &mut budget, &mut documents, problems);
     }
     documents
 }
 
-fn read_file(file: &SourceFile, documents: &mut Vec<Document>, problems: &mut Problems) {
-    for root in yaml::parse(file, problems) {
+fn read_file(file: &SourceFile, budget: &mut Budget, documents: &mut Vec<Document>, problems: &mut Problems) {
+    for root in yaml::parse(file, budget, problems) {
         let Some(mut document) = envelope::open(&file.path, root, problems) else { continue };
         if let Some(spec) = &document.spec {
             let before = problems.count();
@@ -140,7 +129,7 @@ impl<'a> Index<'a> {
         for document in documents.iter().filter(|document| !document.name.is_empty()) {
             let names = kinds.entry(document.kind).or_default();
             if let Some(first) = names.get(document.name.as_str()) {
-                problems.push(document.problem("", format!("is already at {}", first.document.origin)));
+                problems.note(document, "", format!("is already at {}", first.document.origin));
                 continue;
             }
             let valid_spec = document.spec.as_ref().filter(|_| document.is_valid).map(Node::to_json);
@@ -162,8 +151,8 @@ impl<'a> Index<'a> {
     /// `, did you mean …` over the names of this kind.
     pub fn guess_name(&self, kind: Kind, name: &str, problems: &Problems) -> String {
         match self.kinds.get(&kind) {
-            Some(names) if problems.count() < MAX_NAME_GUESSES => guess(name, names.keys().copied()),
-            _ => String::new(),
+            Some(names) => problems.guess(name, names.keys().copied()),
+            None => String::new(),
         }
     }
 }
@@ -226,7 +215,7 @@ fn typed<T: serde::de::DeserializeOwned>(
 ) -> Option<T> {
     let typed = serde_json::from_value(spec);
     if let (Err(error), true) = (&typed, document.is_valid) {
-        problems.push(document.problem("", error.to_string()));
+        problems.note(document, "", error.to_string());
     }
     typed.ok()
 }
@@ -264,7 +253,7 @@ fn task_definition_of(
         }
         None => "is neither the name of a TaskDefinition document nor \"family:revision\" nor an ARN".into(),
     };
-    problems.push(document.problem("taskDefinition", message));
+    problems.note(document, "taskDefinition", message);
     None
 }
 
@@ -288,7 +277,7 @@ fn check_together(manifests: &Manifests, index: &Index<'_>, problems: &mut Probl
                 "Service/{workload} is already steered by BlueGreen/{} ({})",
                 other.name, other.origin
             );
-            problems.push(document.problem("workloadRef.name", message));
+            problems.note(document, "workloadRef.name", message);
             continue;
         }
         steered.insert(workload, blue_green);
@@ -327,7 +316,7 @@ fn check_together(manifests: &Manifests, index: &Index<'_>, problems: &mut Probl
                 let message = format!(
                     "{owner} steers this target group; its tasks are registered by the program alone"
                 );
-                problems.push(document.problem(&format!("loadBalancers[{at}].targetGroupArn"), message));
+                problems.note(document, &format!("loadBalancers[{at}].targetGroupArn"), message);
             }
         }
     }
@@ -352,12 +341,11 @@ impl Owners {
         let label = document.label();
         match self.owners.get(thing) {
             Some((owner, _)) if *owner == label => {
-                problems
-                    .push(document.problem(path, format!("the {} \"{thing}\" is named twice", self.what)));
+                problems.note(document, path, format!("the {} \"{thing}\" is named twice", self.what));
             }
             Some((owner, origin)) => {
                 let message = format!("the {} \"{thing}\" belongs to {owner} ({origin}) already", self.what);
-                problems.push(document.problem(path, message));
+                problems.note(document, path, message);
             }
             None => {
                 self.owners.insert(thing.to_owned(), (label, document.origin.to_string()));

@@ -1,20 +1,22 @@
 //! What a plain (unquoted) YAML scalar means. The reading is that of `kubectl apply`, which is YAML 1.1 with 1.2's
 //! octals, so that nobody has to learn a second one: `yes` is true, `0644` is 420, `1_000` is 1000, dates are text.
 
-use serde_json::{Number, Value};
+use super::node::Plain;
+use serde_json::Number;
+use std::borrow::Cow;
 
-/// Reads a plain scalar: null, boolean, number, or else the text itself.
+/// Reads a plain scalar; `None` if it is text.
 ///
 /// # Errors
 /// A sentence, for `.nan` and `.inf`, which JSON does not have.
-pub fn resolve_plain(text: &str) -> Result<Value, &'static str> {
+pub fn resolve_plain(text: &str) -> Result<Option<Plain>, &'static str> {
     match text {
-        "" | "~" | "null" | "Null" | "NULL" => return Ok(Value::Null),
+        "" | "~" | "null" | "Null" | "NULL" => return Ok(Some(Plain::Null)),
         "true" | "True" | "TRUE" | "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => {
-            return Ok(Value::Bool(true));
+            return Ok(Some(Plain::Bool(true)));
         }
         "false" | "False" | "FALSE" | "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => {
-            return Ok(Value::Bool(false));
+            return Ok(Some(Plain::Bool(false)));
         }
         ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf"
         | "-.Inf" | "-.INF" => {
@@ -22,7 +24,7 @@ pub fn resolve_plain(text: &str) -> Result<Value, &'static str> {
         }
         _ => {}
     }
-    Ok(number(text).map_or_else(|| Value::String(text.to_owned()), Value::Number))
+    Ok(number(text).map(Plain::Number))
 }
 
 /// The number that a plain scalar is, if it is one.
@@ -35,7 +37,10 @@ fn number(text: &str) -> Option<Number> {
     if !(first.is_ascii_digit() || first == b'+' || first == b'-') {
         return None;
     }
-    let digits: String = text.chars().filter(|c| *c != '_').collect();
+    let digits: Cow<'_, str> = match text.contains('_') {
+        true => text.chars().filter(|c| *c != '_').collect::<String>().into(),
+        false => text.into(),
+    };
     integer(&digits).or_else(|| is_decimal(&digits).then(|| float(&digits)).flatten())
 }
 
@@ -98,8 +103,17 @@ fn float(text: &str) -> Option<Number> {
 
 #[cfg(test)]
 mod tests {
-    use super::resolve_plain;
-    use serde_json::json;
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn read(text: &str) -> Value {
+        match resolve_plain(text).expect("it is in JSON") {
+            None => text.into(),
+            Some(Plain::Null) => Value::Null,
+            Some(Plain::Bool(value)) => value.into(),
+            Some(Plain::Number(value)) => Value::Number(value),
+        }
+    }
 
     #[test]
     fn plain_scalars_are_read_as_kubectl_reads_them() {
@@ -160,7 +174,7 @@ mod tests {
             ("é", json!("é")),
         ];
         for (text, want) in table {
-            assert_eq!(resolve_plain(text), Ok(want), "{text}");
+            assert_eq!(read(text), want, "{text}");
         }
         assert!(resolve_plain(".nan").is_err());
         assert!(resolve_plain("-.inf").is_err());
@@ -168,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_number_beyond_any_integer_is_a_float_not_an_error() {
-        assert_eq!(resolve_plain("18446744073709551616"), Ok(json!(18_446_744_073_709_551_616.0_f64)));
-        assert_eq!(resolve_plain("+18446744073709551615"), Ok(json!(18_446_744_073_709_551_615.0_f64)));
+        assert_eq!(read("18446744073709551616"), json!(18_446_744_073_709_551_616.0_f64));
+        assert_eq!(read("+18446744073709551615"), json!(18_446_744_073_709_551_615.0_f64));
     }
 }

@@ -178,6 +178,10 @@ static AWS: LazyLock<Table> = LazyLock::new(|| {
     ] {
         service.insert(field.into(), why.into());
     }
+    // ECS takes 10 containers and 5 load balancers, today; far more is no honest document, and is not looked into.
+    for name in ["ContainerDefinitions", "LoadBalancers"] {
+        table.shapes.get_mut(name).expect("the table has its lists").max = Some(100);
+    }
     let root = table.shapes.get_mut("CreateServiceRequest").expect("the table has CreateServiceRequest");
     root.members.retain(|field, _| field != "cluster" && field != "clientToken");
     // The document's name is the default of serviceName and family; AWS needs taskDefinition in all but name.

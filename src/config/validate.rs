@@ -1,10 +1,9 @@
 //! Walks a tree against a shape and notes everything that does not fit, with path and line.
 
-use super::node::{Data, Node};
+use super::node::{Data, Node, Plain};
 use super::problems::{Problems, clip, did_you_mean, guess};
 use super::shape::{Form, Format, Shape, Table};
 use crate::model::{Kind, Origin, Problem, parse_duration};
-use serde_json::Value;
 
 /// Checks one document's `spec`. `unchecked` are paths (without indices) that are taken as they are.
 pub struct Validator<'a> {
@@ -64,13 +63,13 @@ impl Validator<'_> {
                 self.check(&Place { shape: place.table.item(shape), ..*place }, node, path);
             }
             (Form::String, Data::Text(text)) => self.check_text(place, text, path),
-            (Form::String, Data::Plain { value, written })
-                if shape.format == Some(Format::Limit) && value.is_u64() =>
+            (Form::String, Data::Plain { value: Plain::Number(number), written })
+                if shape.format == Some(Format::Limit) && number.is_u64() =>
             {
                 self.check_text(place, written, path);
             }
-            (Form::Boolean, Data::Plain { value: Value::Bool(_), .. }) => {}
-            (Form::Integer | Form::Long | Form::Double, Data::Plain { value: Value::Number(number), .. }) => {
+            (Form::Boolean, Data::Plain { value: Plain::Bool(_), .. }) => {}
+            (Form::Integer | Form::Long | Form::Double, Data::Plain { value: Plain::Number(number), .. }) => {
                 let fits = match shape.form {
                     Form::Integer => number.as_i64().is_some_and(|n| i32::try_from(n).is_ok()),
                     Form::Long => number.as_i64().is_some(),

@@ -1,11 +1,10 @@
 //! The bytes of one file to its documents. Everything in here is bounded: the parser pushes events instead of
 //! recursing, aliases are charged for what they expand to, and depth, keys and documents are counted.
 
-use super::node::{Data, Entry, Node};
+use super::node::{Data, Entry, Node, Plain};
 use super::problems::Problems;
 use super::scalar::resolve_plain;
 use crate::model::SourceFile;
-use serde_json::Value;
 use serde_yaml::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Tag, options};
 use std::collections::{HashMap, HashSet};
 
@@ -17,9 +16,34 @@ const MAX_DEPTH: usize = 64;
 const MAX_KEY_BYTES: usize = 512;
 /// Values that the aliases of one file may add, so that ten lines cannot become a billion.
 const MAX_ALIASED: usize = 100_000;
+/// Keys given twice in one document, after which it is not read on.
+const MAX_DUPLICATES: usize = 100;
+/// Maps with fewer entries are looked through, larger ones are indexed.
+const SMALL_MAP: usize = 16;
+/// Documents of one repository; empty ones count, too.
+const MAX_DOCUMENTS: usize = 50_000;
+/// Values of one repository; 10 000 documents have some 500 000.
+const MAX_VALUES: usize = 2_000_000;
 
-/// Reads all documents of a file, empty ones left out. What is wrong is noted, and the other documents are still read.
-pub fn parse(file: &SourceFile, problems: &mut Problems) -> Vec<Node> {
+/// What all files of a repository together may hold.
+pub struct Budget {
+    documents: usize,
+    values: usize,
+    is_spent: bool,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Budget { documents: MAX_DOCUMENTS, values: MAX_VALUES, is_spent: false }
+    }
+}
+
+/// Reads all documents of a file, empty ones left out. What is wrong is noted, and the other documents are still read,
+/// until the budget is spent or there are more problems than are kept.
+pub fn parse(file: &SourceFile, budget: &mut Budget, problems: &mut Problems) -> Vec<Node> {
+    if budget.is_spent || problems.is_full() {
+        return vec![];
+    }
     let text = match decode(&file.bytes) {
         Ok(text) => text,
         Err((line, message)) => {
@@ -37,7 +61,7 @@ pub fn parse(file: &SourceFile, problems: &mut Problems) -> Vec<Node> {
     let mut documents = vec![];
     let mut aliased = 0;
     loop {
-        let mut builder = Builder::new(&mut aliased);
+        let mut builder = Builder::new(&mut aliased, &mut budget.values);
         let trouble = loop {
             match parser.next_event() {
                 None | Some(Ok((Event::StreamEnd, _))) => return documents,
@@ -52,23 +76,23 @@ pub fn parse(file: &SourceFile, problems: &mut Problems) -> Vec<Node> {
                 }
             }
         };
-        match trouble {
-            None => {
-                for trouble in std::mem::take(&mut builder.duplicates) {
-                    problems.file(&file.path, trouble.line, trouble.message);
-                }
-                documents.extend(builder.root.filter(|node| !node.is_null()));
-            }
-            Some(trouble) => {
-                let noted = std::mem::take(&mut builder.duplicates);
-                for trouble in noted.into_iter().chain([trouble]) {
-                    problems.file(&file.path, trouble.line, trouble.message);
-                }
-                match parser.proceed_next_document() {
-                    Ok(true) => {}
-                    Ok(false) | Err(_) => return documents,
-                }
-            }
+        let is_broken = trouble.is_some();
+        let root = builder.root.filter(|node| !is_broken && !node.is_null());
+        for trouble in builder.duplicates.into_iter().chain(trouble) {
+            problems.file(&file.path, trouble.line, trouble.message);
+        }
+        documents.extend(root);
+        budget.documents = budget.documents.saturating_sub(1);
+        if budget.documents == 0 || budget.values == 0 {
+            budget.is_spent = true;
+            let message = format!(
+                "the repository has more than {MAX_DOCUMENTS} documents or {MAX_VALUES} values up to here; split it into several Applications"
+            );
+            problems.file(&file.path, 1, message);
+            return documents;
+        }
+        if problems.is_full() || (is_broken && !matches!(parser.proceed_next_document(), Ok(true))) {
+            return documents;
         }
     }
 }
@@ -127,7 +151,13 @@ fn explain(error: &ScanError) -> String {
 /// A list or map that is still open.
 enum Open {
     List(Vec<Node>),
-    Map { entries: Vec<Entry>, seen: HashMap<String, usize>, key: Option<Key>, merges: Vec<Node> },
+    /// `lines` is filled for large maps only; small ones are quicker to look through.
+    Map {
+        entries: Vec<Entry>,
+        lines: HashMap<String, usize>,
+        key: Option<Key>,
+        merges: Vec<Node>,
+    },
 }
 
 /// A key whose value has not come yet.
@@ -155,12 +185,14 @@ struct Builder<'a> {
     /// Complete anchored values and how many nodes each is.
     anchors: HashMap<usize, (Node, usize)>,
     aliased: &'a mut usize,
+    values_left: &'a mut usize,
     duplicates: Vec<Trouble>,
 }
 
 impl<'a> Builder<'a> {
-    fn new(aliased: &'a mut usize) -> Self {
-        Builder { stack: vec![], root: None, anchors: HashMap::new(), aliased, duplicates: vec![] }
+    fn new(aliased: &'a mut usize, values_left: &'a mut usize) -> Self {
+        let (stack, duplicates, anchors) = (vec![], vec![], HashMap::new());
+        Builder { stack, root: None, anchors, aliased, values_left, duplicates }
     }
 
     fn take(&mut self, event: Event<'_>, line: usize) -> Result<(), Trouble> {
@@ -183,7 +215,7 @@ impl<'a> Builder<'a> {
             }
             Event::MappingStart(_, anchor, tag) => {
                 self.check_collection(tag.as_deref(), "map", line)?;
-                let open = Open::Map { entries: vec![], seen: HashMap::new(), key: None, merges: vec![] };
+                let open = Open::Map { entries: vec![], lines: HashMap::new(), key: None, merges: vec![] };
                 self.stack.push(Frame { line, anchor, open });
                 Ok(())
             }
@@ -235,7 +267,7 @@ impl<'a> Builder<'a> {
         line: usize,
     ) -> Result<(), Trouble> {
         let trouble = |message: String| Err(Trouble { line, message });
-        let Some(Frame { open: Open::Map { key, seen, .. }, .. }) = self.stack.last_mut() else {
+        let Some(Frame { open: Open::Map { entries, key, lines, .. }, .. }) = self.stack.last_mut() else {
             return Ok(());
         };
         if text.len() > MAX_KEY_BYTES {
@@ -247,23 +279,33 @@ impl<'a> Builder<'a> {
         }
         let name = match scalar(text.to_owned(), style, tag) {
             Ok(Data::Text(name)) => name,
-            Ok(Data::Plain { value: Value::Null, .. }) => {
+            Ok(Data::Plain { value: Plain::Null, .. }) => {
                 return trouble("a key is missing before the colon".into());
             }
             Ok(Data::Plain { value, .. }) => {
-                let what = if value.is_boolean() { "boolean" } else { "number" };
-                return trouble(format!(
-                    "the key `{text}` reads as the {what} {value}; write \"{text}\" in quotes"
-                ));
+                let reads = match value {
+                    Plain::Null => "nothing".to_owned(),
+                    Plain::Bool(value) => format!("the boolean {value}"),
+                    Plain::Number(value) => format!("the number {value}"),
+                };
+                return trouble(format!("the key `{text}` reads as {reads}; write \"{text}\" in quotes"));
             }
             Ok(Data::List(_) | Data::Map(_)) => return trouble("a key must be text".into()),
             Err(message) => return trouble(message),
         };
-        if let Some(first) = seen.get(&name) {
+        if entries.len() == SMALL_MAP {
+            lines.extend(entries.iter().map(|entry| (entry.key.clone(), entry.line)));
+        }
+        let first = match entries.len() < SMALL_MAP {
+            true => entries.iter().find(|entry| entry.key == name).map(|entry| entry.line),
+            false => lines.insert(name.clone(), line),
+        };
+        if let Some(first) = first {
             let message = format!("the key \"{}\" was already given in line {first}", name.escape_debug());
+            if self.duplicates.len() >= MAX_DUPLICATES {
+                return trouble(message);
+            }
             self.duplicates.push(Trouble { line, message });
-        } else {
-            seen.insert(name.clone(), line);
         }
         *key = Some(Key::Named { name, line });
         Ok(())
@@ -271,6 +313,10 @@ impl<'a> Builder<'a> {
 
     /// Puts a complete value where it belongs.
     fn put(&mut self, node: Node, anchor: usize) -> Result<(), Trouble> {
+        *self.values_left = self.values_left.saturating_sub(1);
+        if *self.values_left == 0 {
+            return Err(Trouble { line: node.line, message: "there are too many values".into() });
+        }
         if anchor != 0 {
             let size = count(&node);
             // Anchored values are kept twice; nested anchors would be kept once a level.
@@ -307,8 +353,9 @@ impl<'a> Builder<'a> {
         let Some(Frame { line, anchor, open }) = self.stack.pop() else { return Ok(()) };
         let data = match open {
             Open::List(items) => Data::List(items),
-            Open::Map { mut entries, seen, merges, .. } => {
-                let mut seen: HashSet<String> = seen.into_keys().collect();
+            Open::Map { entries, merges, .. } if merges.is_empty() => Data::Map(entries),
+            Open::Map { mut entries, merges, .. } => {
+                let mut seen: HashSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
                 // What is written here wins over what is merged, the earlier of two merged maps over the later.
                 for entry in merges.into_iter().flat_map(|node| match node.data {
                     Data::Map(entries) => entries,
@@ -328,7 +375,8 @@ impl<'a> Builder<'a> {
 /// How many values a tree has; long text counts for more, since copies of it take memory too.
 fn count(node: &Node) -> usize {
     1 + match &node.data {
-        Data::Text(text) | Data::Plain { written: text, .. } => text.len() / 64,
+        Data::Text(text) => text.len() / 64,
+        Data::Plain { written, .. } => written.len() / 64,
         Data::List(items) => items.iter().map(count).sum(),
         Data::Map(entries) => entries.iter().map(|entry| entry.key.len() / 64 + count(&entry.node)).sum(),
     }
@@ -352,11 +400,11 @@ fn scalar(text: String, style: ScalarStyle, tag: Option<&Tag>) -> Result<Data, S
         return plain(text);
     };
     let suffix = tag_name.suffix_in_namespace("tag:yaml.org,2002:");
-    let fits = |value: &Value| match suffix.as_deref() {
-        Some("int") => value.is_i64() || value.is_u64(),
-        Some("float") => value.is_number(),
-        Some("bool") => value.is_boolean(),
-        Some("null") => value.is_null(),
+    let fits = |value: &Plain| match (suffix.as_deref(), value) {
+        (Some("int"), Plain::Number(number)) => !number.is_f64(),
+        (Some("float"), Plain::Number(_)) | (Some("bool"), Plain::Bool(_)) | (Some("null"), Plain::Null) => {
+            true
+        }
         _ => false,
     };
     match suffix.as_deref() {
@@ -371,8 +419,8 @@ fn scalar(text: String, style: ScalarStyle, tag: Option<&Tag>) -> Result<Data, S
 
 fn plain(text: String) -> Result<Data, String> {
     match resolve_plain(&text) {
-        Ok(Value::String(text)) => Ok(Data::Text(text)),
-        Ok(value) => Ok(Data::Plain { value, written: text }),
+        Ok(None) => Ok(Data::Text(text)),
+        Ok(Some(value)) => Ok(Data::Plain { value, written: text.into() }),
         Err(why) => Err(format!("`{text}` {why}")),
     }
 }

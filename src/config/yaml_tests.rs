@@ -1,10 +1,10 @@
 use super::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn read(bytes: impl AsRef<[u8]>) -> (Vec<Value>, Vec<String>) {
     let file = SourceFile { path: "a.yaml".into(), bytes: bytes.as_ref().to_vec() };
     let mut problems = Problems::default();
-    let documents = parse(&file, &mut problems);
+    let documents = parse(&file, &mut Budget::default(), &mut problems);
     let messages = problems.into_sorted().iter().map(ToString::to_string).collect();
     (documents.iter().map(Node::to_json).collect(), messages)
 }
@@ -158,11 +158,25 @@ fn every_value_knows_its_line() {
         bytes: b"# c\na:\n  - b: 1\n    c:\n      d: x\n  - e\n".to_vec(),
     };
     let mut problems = Problems::default();
-    let documents = parse(&file, &mut problems);
+    let documents = parse(&file, &mut Budget::default(), &mut problems);
     let root = &documents[0];
     for (path, line) in
         [("a", 2), ("a[0].b", 3), ("a[0].c", 4), ("a[0].c.d", 5), ("a[1]", 6), ("a[0].c.missing", 4)]
     {
         assert_eq!(root.line_of(path), line, "{path}");
+    }
+}
+
+#[test]
+fn a_repository_with_too_many_documents_or_values_is_cut_off() {
+    for (text, documents, values) in [("---\n".repeat(20), 10, 100), ("[1, 2, 3, 4, 5, 6]\n".into(), 10, 5)] {
+        let file = SourceFile { path: "a.yaml".into(), bytes: text.into() };
+        let mut budget = Budget { documents, values, is_spent: false };
+        let mut problems = Problems::default();
+        parse(&file, &mut budget, &mut problems);
+        assert!(budget.is_spent);
+        assert!(parse(&file, &mut budget, &mut problems).is_empty(), "nothing is read after that");
+        let text: Vec<String> = problems.into_sorted().iter().map(ToString::to_string).collect();
+        assert!(text[0].contains("split it into several Applications"), "{text:?}");
     }
 }
