@@ -8,7 +8,6 @@ mod check_application;
 mod check_blue_green;
 mod check_service;
 mod check_task_definition;
-mod emit;
 mod envelope;
 mod forms;
 mod init;
@@ -24,7 +23,6 @@ mod shape;
 mod validate;
 mod yaml;
 
-pub use emit::yaml_text;
 pub use forms::{TaskDefinitionName, parse_task_definition_name, target_group_name};
 pub use init::{LiveService, LiveTraffic, documents_from_live};
 pub use json_schema::{combined_json_schema, json_schema};

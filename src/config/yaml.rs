@@ -12,8 +12,8 @@ use std::collections::{HashMap, HashSet};
 const MAX_FILE_BYTES: usize = 32 << 20;
 /// Levels of lists and maps; ECS's own requests need fewer than fifteen.
 const MAX_DEPTH: usize = 64;
-/// Bytes of one key.
-const MAX_KEY_BYTES: usize = 512;
+/// Bytes of one key; written with escapes it still fits the 1024 characters that YAML allows.
+const MAX_KEY_BYTES: usize = 256;
 /// Values that the aliases of one file may add, so that ten lines cannot become a billion.
 const MAX_ALIASED: usize = 100_000;
 /// Keys given twice in one document, after which it is not read on.
@@ -270,6 +270,9 @@ impl<'a> Builder<'a> {
         let Some(Frame { open: Open::Map { entries, key, lines, .. }, .. }) = self.stack.last_mut() else {
             return Ok(());
         };
+        if text.chars().any(char::is_control) {
+            return trouble("a key has a control character or a line break in it".into());
+        }
         if text.len() > MAX_KEY_BYTES {
             return trouble(format!("a key is longer than {MAX_KEY_BYTES} bytes"));
         }

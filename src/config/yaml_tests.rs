@@ -91,8 +91,9 @@ fn a_key_that_is_no_text_is_an_error() {
     assert!(bad("[a, b]: c\n").contains("as a key"));
     assert!(bad("{a: b}: c\n").contains("as a key"));
     assert!(bad("~: c\n").contains("a key is missing"));
-    assert!(bad(format!("{}: c\n", "k".repeat(600))).contains("longer than 512"));
+    assert!(bad(format!("{}: c\n", "k".repeat(600))).contains("longer than 256"));
     assert!(!bad(format!("{}: c\n", "k".repeat(1 << 20))).is_empty());
+    assert!(bad("\"a\\tb\": c\n").contains("control character"));
     assert_eq!(good("'n': 2\n"), [json!({"n": 2})]);
 }
 

@@ -155,7 +155,11 @@ fn is_plain(string: &str) -> bool {
     let Some(first) = string.chars().next() else { return false };
     let inner = |c: char| c.is_alphanumeric() || "_-./+@%=,;()<>~^$!?*&|' ‹›".contains(c) || c == ':';
     let flag = string.trim_start_matches('-').starts_with(|c: char| c.is_ascii_alphabetic()) && first == '-';
-    let starts_well = first.is_ascii_alphabetic() || matches!(first, '/' | '_' | '$' | '(' | '‹') || flag;
+    // Digits and what joins them are a number, a date or a time to somebody; `10m` and `1 GB` are not.
+    let numeric = |c: char| c.is_ascii_hexdigit() || "xXoO:._+-,TZ ".contains(c);
+    let measure = first.is_ascii_digit() && !string.chars().all(numeric);
+    let starts_well =
+        measure || first.is_ascii_alphabetic() || matches!(first, '/' | '_' | '$' | '(' | '‹') || flag;
     starts_well
         && string.chars().all(|c| inner(c) && is_printable(c))
         && !string.ends_with([' ', ':'])

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Room → the rooms it may name. `simulator` shares nothing with the rest, so that it can't share its mistakes.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("model", &[]),
-    ("config", &["model"]),
+    ("config", &["model", "diff"]),
     ("diff", &["model"]),
     ("rollout", &["model"]),
     ("plan", &["model", "diff", "rollout"]),

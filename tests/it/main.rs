@@ -17,6 +17,7 @@ mod git_ssh;
 mod git_support;
 mod git_tree;
 mod iam;
+mod init;
 mod json_schema;
 mod simulator_sockets;
 mod small_world;
