@@ -4,6 +4,7 @@ use super::destination_flags::AwsFlags;
 use super::error::{CliError, ErrorKind, Exit};
 use super::output::{Output, clean};
 use crate::config::{self, LiveTraffic};
+use crate::diff::to_yaml;
 use crate::engine::{Trouble, TroubleKind};
 use crate::model::SourceFile;
 use crate::platform::ecs::{Ecs, LiveService};
@@ -190,5 +191,5 @@ fn application_text(dir: &Path, args: &InitArgs, region: &str) -> String {
             "destination": {"ecs": {"region": region, "cluster": args.cluster}},
         },
     });
-    config::yaml_text(&document)
+    to_yaml(&document)
 }
