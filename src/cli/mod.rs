@@ -2,7 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod abort;
-mod adapter;
+pub mod adapter;
 mod completions;
 mod destination_flags;
 mod error;

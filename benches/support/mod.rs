@@ -1,0 +1,3 @@
+pub mod documents;
+pub mod monorepo;
+pub mod repository;
