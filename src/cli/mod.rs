@@ -4,6 +4,7 @@
 mod abort;
 pub mod adapter;
 mod completions;
+mod demo;
 mod destination_flags;
 mod error;
 mod git_flags;
@@ -77,6 +78,7 @@ enum Verb {
     Verify(verify::VerifyArgs),
     Schema(schema::SchemaArgs),
     Simulate(simulate::SimulateArgs),
+    Demo(demo::DemoArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -120,6 +122,7 @@ async fn run(verb: Verb, output: Output) -> Result<Exit, CliError> {
             Ok(()) => Ok(Exit::Done),
             Err(sentence) => Err(CliError::new(Local, sentence)),
         },
+        Verb::Demo(args) => demo::run(&args, output).await,
         Verb::Completions(args) => completions::run(&args, output),
     }
 }

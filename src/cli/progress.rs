@@ -3,9 +3,9 @@
 use super::output::{Output, clean};
 use super::waiting;
 use crate::engine::{Event, Watcher};
-use crate::model::{Slot, Weights};
+use crate::model::{BySlot, Slot, Weights};
 use crate::plan::{Plan, render_plan};
-use crate::rollout::{Observation, Workload};
+use crate::rollout::{Observation, Progress as Stage, Workload};
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -51,8 +51,8 @@ pub struct LastSeen {
     pub serving: Option<Slot>,
     /// The slot that the last rollout goes or went into.
     pub rolled_into: Option<Slot>,
-    /// Why that slot's tasks stopped or were not placed, newest first.
-    pub troubles: Vec<String>,
+    /// Why tasks of each slot stopped or were not placed, newest first.
+    pub troubles: BySlot<Vec<String>>,
 }
 
 impl Progress {
@@ -109,8 +109,9 @@ impl Progress {
                 if self.output.live {
                     self.redraw(&mut state);
                 } else {
-                    let text = waiting::in_general(on);
-                    self.waits_for(&mut state, workload, text);
+                    if let Some(text) = waiting::in_general(on) {
+                        self.say_once(&mut state, workload, text);
+                    }
                 }
             }
             Event::Settling { document, text } => {
@@ -120,7 +121,7 @@ impl Progress {
                 if self.output.live {
                     self.redraw(&mut state);
                 } else {
-                    self.waits_for(&mut state, document, text.clone());
+                    self.say_once(&mut state, document, format!("waiting for {text}"));
                 }
             }
             Event::Wrote { workload, text, .. } => self.said(&mut state, workload, text),
@@ -128,16 +129,16 @@ impl Progress {
                 self.said(&mut state, document, text);
             }
             Event::Trouble { workload, text } => {
-                self.said(&mut state, workload, &format!("trying again: {text}"));
+                self.said(&mut state, workload, &format!("not yet: {text}"));
             }
             Event::Notice { workload, text } => self.said(&mut state, workload, text),
         }
     }
 
     /// Says what is awaited, once.
-    fn waits_for(&self, state: &mut State, name: &str, text: String) {
+    fn say_once(&self, state: &mut State, name: &str, text: String) {
         if state.waits.get(name) != Some(&text) {
-            self.said(state, name, &format!("waiting for {text}"));
+            self.said(state, name, &text);
             state.waits.insert(name.to_owned(), text);
         }
     }
@@ -205,15 +206,12 @@ impl Watcher for Progress {
         let mut state = self.state();
         let last = state.seen.entry(workload.to_owned()).or_default();
         last.serving = seen.serving_slot();
-        if let Some((slot, _)) = seen.current_record() {
-            if last.rolled_into != Some(slot) {
-                last.troubles.clear();
-            }
-            last.rolled_into = Some(slot);
+        last.rolled_into = rolled_into(seen).or(last.rolled_into);
+        for slot in Slot::BOTH {
             if let Workload::Present { troubles, .. } = &seen.slots.get(slot).workload
                 && !troubles.is_empty()
             {
-                last.troubles.clone_from(troubles);
+                last.troubles.get_mut(slot).clone_from(troubles);
             }
         }
         if let Some(line) = state.live.get_mut(workload) {
@@ -223,6 +221,18 @@ impl Watcher for Progress {
             }
         }
     }
+}
+
+/// The slot of a rollout that is under way or has failed.
+fn rolled_into(seen: &Observation) -> Option<Slot> {
+    let current = seen
+        .current_record()
+        .filter(|(_, record)| !matches!(record.progress, Stage::Done(_) | Stage::Returning { .. }));
+    let failed = |slot: &Slot| {
+        let record = seen.slots.get(*slot).record.as_ref();
+        record.is_some_and(|record| matches!(record.progress, Stage::Failed(_)))
+    };
+    current.map(|(slot, _)| slot).or_else(|| Slot::BOTH.into_iter().find(failed))
 }
 
 /// `blue ██████░░ green 25%  `

@@ -108,7 +108,7 @@ fn reasons(text: &mut String, result: &ItemResult, details: &Details) {
         }
     };
     if let Some(slot) = details.seen.rolled_into {
-        list(format!("{slot} tasks and events"), &details.seen.troubles);
+        list(format!("{slot} tasks and events"), details.seen.troubles.get(slot));
         list(format!("{slot} targets"), details.target_reasons.get(slot));
     }
     if let (Verdict::Failed, Some(slot)) = (result.verdict, details.seen.serving) {

@@ -53,6 +53,18 @@ pub struct Documents {
 }
 
 impl SourceFlags {
+    /// An Application file and nothing else.
+    pub fn of_file(file: PathBuf) -> SourceFlags {
+        let git = GitFlags {
+            git_token_file: None,
+            ssh_key: None,
+            known_hosts: None,
+            cache_dir: None,
+            git_timeout: 300,
+        };
+        SourceFlags { file: Some(file), repo: None, revision: None, path: None, git }
+    }
+
     /// Reads the Application file, if there is one, and settles where the documents are.
     ///
     /// # Errors
