@@ -149,7 +149,7 @@ impl From<SourceError> for CliError {
 impl From<Trouble> for CliError {
     fn from(trouble: Trouble) -> CliError {
         let hint = match trouble.kind {
-            TroubleKind::Transient => {
+            TroubleKind::Transient | TroubleKind::LookAgain => {
                 Some("AWS could not be reached or did not answer as it should; try again")
             }
             TroubleKind::Denied => Some(

@@ -111,6 +111,7 @@ pub trait Gating {
 #[allow(async_fn_in_trait)]
 pub trait Guard {
     /// Called right before each write: takes the lease if it is not held yet, renews it if it is getting old.
+    /// [`TroubleKind::LookAgain`] right after it was taken, since somebody else may have worked until then;
     /// [`TroubleKind::Rejected`] if another run holds it, with a message that says who.
     async fn check_lease(&self) -> Result<(), Trouble>;
 }
@@ -142,6 +143,8 @@ pub struct Trouble {
 pub enum TroubleKind {
     /// Throttled, a 5xx, a broken or timed-out connection: observe again and go on. A write may have happened.
     Transient,
+    /// Nothing is wrong and nothing was written, but what was observed may be old by now: observe again.
+    LookAgain,
     /// The rule is not as it was observed.
     ChangedByOthers,
     /// Access denied or no credentials; the message names the action.

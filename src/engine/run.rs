@@ -72,6 +72,7 @@ impl<'a, A: Adapter> Run<'a, A> {
                     failures = 0;
                     after
                 }
+                Err(trouble) if trouble.kind == TroubleKind::LookAgain => Duration::ZERO,
                 Err(trouble) if trouble.kind == TroubleKind::Transient => {
                     failures = failures.saturating_add(1);
                     self.tell(Event::Trouble { workload: self.name(), text: trouble.to_string() });

@@ -160,6 +160,7 @@ impl<A: Adapter + Platform> Work<'_, A> {
                     if applied { POLL } else { Duration::ZERO }
                 }
                 Ok(None) => return (Verdict::Done, String::new()),
+                Err(trouble) if trouble.kind == TroubleKind::LookAgain => Duration::ZERO,
                 Err(trouble) if trouble.kind == TroubleKind::Transient => {
                     failures += 1;
                     let text = trouble.to_string();

@@ -174,6 +174,9 @@ impl fmt::Display for WaitingOn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             WaitingOn::NameToBeFree { slot } => write!(f, "the deleted {slot} service to be gone"),
+            WaitingOn::Tasks { slot, running, wanted } if running >= wanted => {
+                write!(f, "the {slot} deployment to complete")
+            }
             WaitingOn::Tasks { slot, running, wanted } => {
                 write!(f, "{slot} tasks: {running} of {wanted} running")
             }

@@ -87,7 +87,7 @@ async fn the_engines_guard_takes_the_lock_at_the_first_write_and_asks_to_look_ag
     let writer = ecs.writer("shop", owner(1));
     writer.keep().await.unwrap();
     assert_eq!(lock_tag(&rig), None, "a run that writes nothing took the lock");
-    assert_eq!(writer.check_lease().await.unwrap_err().kind, TroubleKind::Transient);
+    assert_eq!(writer.check_lease().await.unwrap_err().kind, TroubleKind::LookAgain);
     assert!(lock_tag(&rig).is_some());
     writer.check_lease().await.unwrap();
     writer.release().await.unwrap();

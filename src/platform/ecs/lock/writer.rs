@@ -154,7 +154,7 @@ impl Writer {
 }
 
 impl Guard for Writer {
-    /// Right after the lock was taken this is a [`TroubleKind::Transient`] trouble once: while it was waited for,
+    /// Right after the lock was taken this is [`TroubleKind::LookAgain`] once: while it was waited for,
     /// another run may have changed what the write was decided on.
     async fn check_lease(&self) -> Result<(), Trouble> {
         let mut lease = self.lease.lock().await;
@@ -167,7 +167,7 @@ impl Guard for Writer {
         // What was read before we were the only writer counts no more.
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clear();
         Err(Trouble {
-            kind: TroubleKind::Transient,
+            kind: TroubleKind::LookAgain,
             doing: format!("taking the lock of application {}", self.application),
             message: "it is ours now; looking again before the first write".into(),
         })
