@@ -19,5 +19,6 @@ mod git_tree;
 mod iam;
 mod init;
 mod json_schema;
+mod machine;
 mod simulator_sockets;
 mod small_world;

@@ -1,0 +1,529 @@
+//! The cutover machine, question by question: what is seen → what it decides. Each test's name is the claim.
+
+use cutover::model::{BySlot, Gates, HttpGate, RevisionId, Slot, Step, Timestamp, Weights};
+use cutover::rollout::{
+    Action, Alarm, AlarmState, Content, Decision, Desired, HttpAnswer, Observation, Phase, Progress, Record,
+    RuleObservation, RuleSplit, Signals, SlotObservation, Stage, Targets, WaitingOn, Workload, decide,
+};
+
+const NOW: Timestamp = Timestamp(1_800_000_000);
+
+fn ago(seconds: u64) -> Timestamp {
+    Timestamp(NOW.0 - seconds)
+}
+
+/// Blue serves an old version with three tasks; green is a new one that has passed everything but time.
+struct World {
+    want: Desired,
+    seen: Observation,
+}
+
+fn world() -> World {
+    World {
+        want: Desired {
+            revision: RevisionId("new".into()),
+            count: Some(3),
+            steps: vec![Step { weight: 10, hold: 60 }, Step { weight: 100, hold: 0 }],
+            gates: Gates { stable_for: 30, ..Gates::default() },
+            bake_time: 600,
+            keep_previous: 3_600,
+            deadline: 900,
+        },
+        seen: Observation {
+            slots: BySlot {
+                blue: slot(Content::Other, Some(record(1, "old", None, Progress::Done(ago(9_000))))),
+                green: slot(Content::Desired, Some(record(2, "new", Some(Slot::Blue), Progress::Rolling))),
+            },
+            rules: vec![rule(100, 0)],
+            test_rule: None,
+            alarms: vec![],
+            http: vec![],
+            changed_by_others: None,
+            gate_held_since: Some(ago(30)),
+            settle: 10,
+            weights_since: Some(ago(5_000)),
+        },
+    }
+}
+
+fn slot(content: Content, record: Option<Record>) -> SlotObservation {
+    SlotObservation {
+        workload: Workload::Present {
+            content,
+            desired_count: 3,
+            running: 3,
+            pending: 0,
+            stage: Stage::Steady,
+            owned: true,
+            label: "web:1".into(),
+            troubles: vec![],
+        },
+        targets: Targets { healthy: 3, ..Targets::default() },
+        record,
+        signals: Signals::default(),
+    }
+}
+
+fn record(sequence: u64, revision: &str, from: Option<Slot>, progress: Progress) -> Record {
+    Record { sequence, revision: RevisionId(revision.into()), from, started: ago(100), progress }
+}
+
+fn rule(blue: u32, green: u32) -> RuleObservation {
+    RuleObservation {
+        id: "rule".into(),
+        split: RuleSplit::Both(Weights { blue, green }),
+        fingerprint: format!("{blue}/{green}"),
+    }
+}
+
+impl World {
+    fn decide(&self) -> Decision {
+        decide(&self.want, &self.seen, NOW)
+    }
+
+    /// The rules and the progress of green's record, which belong together.
+    fn at(mut self, green_share: u32, progress: Progress) -> World {
+        self.seen.rules = vec![rule(100 - green_share, green_share)];
+        if let Some(record) = &mut self.seen.slots.green.record {
+            record.progress = progress;
+        }
+        self
+    }
+
+    fn workload(&mut self, which: Slot, change: impl FnOnce(&mut u32, &mut u32, &mut Stage, &mut Content)) {
+        if let Workload::Present { desired_count, running, stage, content, .. } =
+            &mut self.seen.slots.get_mut(which).workload
+        {
+            change(desired_count, running, stage, content);
+        }
+    }
+}
+
+/// No write of this decision moves traffic.
+fn assert_no_shift(decision: &Decision) {
+    assert!(!decision.actions.iter().any(Action::moves_traffic), "{decision:?}");
+}
+
+fn only_action(decision: &Decision) -> &Action {
+    assert_eq!(decision.actions.len(), 1, "{decision:?}");
+    &decision.actions[0]
+}
+
+#[test]
+fn open_gates_that_held_long_enough_give_the_first_share() {
+    let decision = world().decide();
+    assert_eq!(
+        *only_action(&decision),
+        Action::SetWeights { rule: 0, weights: Weights { blue: 90, green: 10 } }
+    );
+    assert_eq!(decision.phase, Phase::Shifting);
+}
+
+#[test]
+fn a_closed_gate_never_gives_weight_and_says_which_it_is() {
+    type Change = (&'static str, fn(&mut World), fn(&WaitingOn) -> bool);
+    let cases: [Change; 10] = [
+        (
+            "one target short",
+            |w| w.seen.slots.green.targets.healthy = 2,
+            |on| matches!(on, WaitingOn::HealthyTargets { healthy: 2, required: 3, .. }),
+        ),
+        (
+            "health unknown",
+            |w| w.seen.slots.green.targets = Targets { unknown: 3, ..Targets::default() },
+            |on| matches!(on, WaitingOn::HealthyTargets { healthy: 0, .. }),
+        ),
+        (
+            "targets unused",
+            |w| w.seen.slots.green.targets = Targets { unused: 3, ..Targets::default() },
+            |on| matches!(on, WaitingOn::HealthyTargets { .. }),
+        ),
+        (
+            "deployment not complete",
+            |w| w.workload(Slot::Green, |_, _, s, _| *s = Stage::InProgress),
+            |on| matches!(on, WaitingOn::Tasks { .. }),
+        ),
+        (
+            "too few tasks run",
+            |w| w.workload(Slot::Green, |_, running, _, _| *running = 2),
+            |on| matches!(on, WaitingOn::Tasks { running: 2, wanted: 3, .. }),
+        ),
+        (
+            "not stable yet",
+            |w| w.seen.gate_held_since = Some(ago(29)),
+            |on| *on == WaitingOn::Stability { remaining: 1 },
+        ),
+        (
+            "never seen open",
+            |w| w.seen.gate_held_since = None,
+            |on| matches!(on, WaitingOn::Stability { .. }),
+        ),
+        (
+            "an alarm rings",
+            |w| {
+                w.want.gates.alarms = vec!["5xx".into()];
+                w.seen.alarms = vec![Alarm { name: "5xx".into(), state: AlarmState::Alarm }];
+            },
+            |on| matches!(on, WaitingOn::Alarm { .. }),
+        ),
+        (
+            "an alarm was not read",
+            |w| w.want.gates.alarms = vec!["5xx".into()],
+            |on| matches!(on, WaitingOn::Alarm { .. }),
+        ),
+        (
+            "the HTTP gate answers wrongly",
+            |w| {
+                w.want.gates.http =
+                    vec![HttpGate { path: "/healthz".into(), expect_status: 200, host: None }];
+                w.seen.http =
+                    vec![HttpAnswer { path: "/healthz".into(), passed: false, detail: "503".into() }];
+            },
+            |on| matches!(on, WaitingOn::HttpGate { .. }),
+        ),
+    ];
+    for (name, change, expected) in cases {
+        let mut world = world();
+        change(&mut world);
+        let decision = world.decide();
+        assert_eq!(decision.actions, vec![], "{name}");
+        assert!(decision.waiting_on.as_ref().is_some_and(expected), "{name}: {:?}", decision.waiting_on);
+    }
+}
+
+#[test]
+fn a_gate_of_half_the_targets_rounds_up_and_never_asks_for_none() {
+    for (percent, count, healthy, passes) in
+        [(50, 3, 2, true), (50, 3, 1, false), (1, 3, 1, true), (1, 3, 0, false)]
+    {
+        let mut world = world();
+        world.want.gates.healthy_targets = percent;
+        world.workload(Slot::Green, |desired, running, _, _| (*desired, *running) = (count, count));
+        world.seen.slots.green.targets.healthy = healthy;
+        let shifts = world.decide().actions.iter().any(Action::moves_traffic);
+        assert_eq!(shifts, passes, "{percent}% of {count}, {healthy} healthy");
+    }
+}
+
+#[test]
+fn a_share_is_held_before_the_next_and_noted_once_reached_on_every_rule() {
+    let reached = world().at(10, Progress::Rolling).decide();
+    assert!(matches!(only_action(&reached), Action::WriteRecord { slot: Slot::Green, record }
+            if record.progress == Progress::Shifting { share: 10, since: NOW }));
+    let held = world().at(10, Progress::Shifting { share: 10, since: ago(59) }).decide();
+    assert_eq!(held.waiting_on, Some(WaitingOn::Hold { weight: 10, remaining: 1 }));
+    let next = world().at(10, Progress::Shifting { share: 10, since: ago(60) }).decide();
+    assert_eq!(*only_action(&next), Action::SetWeights { rule: 0, weights: Weights { blue: 0, green: 100 } });
+    let mut half = world().at(10, Progress::Shifting { share: 10, since: ago(1) });
+    half.seen.rules = vec![rule(0, 100), rule(90, 10)];
+    assert_eq!(
+        *only_action(&half.decide()),
+        Action::SetWeights { rule: 1, weights: Weights { blue: 0, green: 100 } },
+        "a shift that reached one of two rules is finished"
+    );
+}
+
+#[test]
+fn whatever_fails_under_weight_is_noted_and_traffic_returns() {
+    type Change = (&'static str, fn(&mut World));
+    let cases: [Change; 5] = [
+        ("targets are lost", |w| w.seen.slots.green.targets.healthy = 2),
+        ("its service is gone", |w| w.seen.slots.green.workload = Workload::Absent),
+        ("its deployment failed", |w| w.workload(Slot::Green, |_, _, stage, _| *stage = Stage::Failed)),
+        ("an alarm rings", |w| {
+            w.want.gates.alarms = vec!["5xx".into()];
+            w.seen.alarms = vec![Alarm { name: "5xx".into(), state: AlarmState::Alarm }];
+        }),
+        ("somebody aborts", |w| w.seen.slots.green.signals.abort = Some(2)),
+    ];
+    for (name, change) in cases {
+        for (share, progress) in
+            [(10, Progress::Shifting { share: 10, since: ago(5) }), (100, Progress::Baking(ago(5)))]
+        {
+            let mut world = world().at(share, progress);
+            change(&mut world);
+            let decision = world.decide();
+            let notes: Vec<_> = decision
+                .actions
+                .iter()
+                .map(|action| match action {
+                    Action::WriteRecord { slot, record } => (*slot, record.progress.clone()),
+                    other => panic!("{name}: {other:?}"),
+                })
+                .collect();
+            if name == "its service is gone" && share == 10 {
+                // A candidate that vanished is given up like one that somebody changed.
+                assert!(matches!(notes[..], [(Slot::Blue, Progress::Returning { .. })]), "{notes:?}");
+                continue;
+            }
+            assert!(
+                matches!(
+                    &notes[..],
+                    [(Slot::Green, Progress::Failed(_)), (Slot::Blue, Progress::Returning { .. })]
+                ),
+                "{name} at {share}%: {notes:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_autoscaler_that_adds_tasks_does_not_fail_a_bake() {
+    let mut world = world().at(100, Progress::Baking(ago(5)));
+    world.want.count = None;
+    world.workload(Slot::Green, |desired, _, _, _| *desired = 6);
+    assert_eq!(world.decide().waiting_on, Some(WaitingOn::Bake { remaining: 595 }));
+}
+
+#[test]
+fn a_return_asks_for_as_many_healthy_targets_as_the_failing_side_has_and_never_for_none() {
+    for (blue, green, returns) in
+        [(3, 3, true), (2, 1, true), (1, 0, true), (1, 2, false), (0, 0, false), (2, 3, false)]
+    {
+        let mut world = world().at(100, Progress::Failed("bad".into()));
+        let back = Progress::Returning { least: 0, most: 0 };
+        world.seen.slots.blue.record = Some(record(3, "old", Some(Slot::Green), back));
+        world.seen.slots.blue.targets.healthy = blue;
+        world.seen.slots.green.targets.healthy = green;
+        let decision = world.decide();
+        assert_eq!(decision.actions.iter().any(Action::moves_traffic), returns, "blue {blue}, green {green}");
+        assert_eq!(decision.phase, Phase::RollingBack);
+    }
+}
+
+#[test]
+fn a_quarantined_revision_is_let_go_and_never_gets_weight() {
+    let mut world = world().at(0, Progress::Failed("bad".into()));
+    world.seen.slots.blue.record = Some(record(3, "old", None, Progress::Done(ago(60))));
+    let decision = world.decide();
+    assert_eq!(decision.actions, vec![Action::ScaleSlot { slot: Slot::Green, count: 0 }]);
+    world.workload(Slot::Green, |desired, running, _, _| (*desired, *running) = (0, 0));
+    let decision = world.decide();
+    assert_eq!((decision.phase, decision.actions.len()), (Phase::Quarantined, 0));
+    world.want.revision = RevisionId("newer".into());
+    world.workload(Slot::Green, |_, _, _, content| *content = Content::Other);
+    let next = world.decide();
+    assert!(
+        matches!(
+            &next.actions[..],
+            [Action::WriteRecord { .. }, Action::UpdateSlot { slot: Slot::Green, count: 3 }]
+        ),
+        "another commit is tried: {next:?}"
+    );
+}
+
+#[test]
+fn a_slot_that_just_lost_its_weight_is_not_touched_before_the_data_plane_has_settled() {
+    let mut world = world().at(0, Progress::Failed("bad".into()));
+    world.seen.slots.blue.record = Some(record(3, "old", None, Progress::Done(ago(60))));
+    world.seen.weights_since = Some(ago(4));
+    let decision = world.decide();
+    assert_eq!(decision.actions, vec![]);
+    assert_eq!(decision.waiting_on, Some(WaitingOn::Settle { remaining: 6 }));
+}
+
+#[test]
+fn during_a_bake_nothing_but_a_revert_moves_and_the_old_side_is_left_alone() {
+    let mut another = world().at(100, Progress::Baking(ago(5)));
+    another.want.revision = RevisionId("newer".into());
+    another.workload(Slot::Green, |_, _, _, content| *content = Content::Other);
+    let decision = another.decide();
+    assert_eq!((decision.phase, decision.actions), (Phase::Baking, vec![]), "another commit waits");
+    let mut reverted = world().at(100, Progress::Baking(ago(5)));
+    reverted.want.revision = RevisionId("old".into());
+    reverted.workload(Slot::Green, |_, _, _, content| *content = Content::Other);
+    reverted.workload(Slot::Blue, |_, _, _, content| *content = Content::Desired);
+    let decision = reverted.decide();
+    assert!(matches!(only_action(&decision), Action::WriteRecord { slot: Slot::Blue, record }
+        if matches!(record.progress, Progress::Returning { .. })));
+}
+
+#[test]
+fn another_commit_in_the_middle_of_a_shift_sends_traffic_back_before_it_touches_the_slot() {
+    let mut world = world().at(10, Progress::Shifting { share: 10, since: ago(5) });
+    world.want.revision = RevisionId("newer".into());
+    world.workload(Slot::Green, |_, _, _, content| *content = Content::Other);
+    let decision = world.decide();
+    assert!(matches!(only_action(&decision), Action::WriteRecord { slot: Slot::Blue, record }
+        if matches!(record.progress, Progress::Returning { least: 90, most: 90 })));
+}
+
+#[test]
+fn a_warm_revert_asks_no_gate_but_health_and_starts_nothing() {
+    let mut world = world().at(100, Progress::Done(ago(60)));
+    world.want.revision = RevisionId("old".into());
+    world.want.gates.alarms = vec!["5xx".into()];
+    world.want.gates.approval = true;
+    world.workload(Slot::Green, |_, _, _, content| *content = Content::Other);
+    world.workload(Slot::Blue, |_, _, _, content| *content = Content::Desired);
+    let note = world.decide();
+    let Action::WriteRecord { slot: Slot::Blue, record } = only_action(&note) else { panic!("{note:?}") };
+    world.seen.slots.blue.record = Some(record.clone());
+    let shift = world.decide();
+    assert_eq!(
+        *only_action(&shift),
+        Action::SetWeights { rule: 0, weights: Weights { blue: 100, green: 0 } }
+    );
+}
+
+#[test]
+fn a_rule_that_does_not_fit_the_last_note_is_left_alone() {
+    let cases = [
+        (30, Progress::Rolling),
+        (100, Progress::Rolling),
+        (50, Progress::Shifting { share: 10, since: ago(5) }),
+        (0, Progress::Baking(ago(5))),
+        (99, Progress::Baking(ago(5))),
+        (50, Progress::Done(ago(5))),
+        (30, Progress::Failed("bad".into())),
+    ];
+    for (share, progress) in cases {
+        let name = format!("{share}% while {progress}");
+        let decision = world().at(share, progress).decide();
+        assert_eq!((decision.phase, decision.actions), (Phase::Blocked, vec![]), "{name}");
+    }
+    let mut told = world();
+    told.seen.changed_by_others = Some("rule changed".into());
+    assert_eq!(told.decide().phase, Phase::Blocked);
+    let mut neither = world();
+    neither.seen.rules[0].split = RuleSplit::Neither("no forward".into());
+    assert_eq!(neither.decide().phase, Phase::Blocked);
+}
+
+#[test]
+fn a_rule_split_between_both_without_any_note_is_left_alone() {
+    let mut world = world();
+    world.seen.slots.blue.record = None;
+    world.seen.slots.green.record = None;
+    world.seen.rules = vec![rule(50, 50)];
+    assert_eq!(world.decide().phase, Phase::Blocked);
+}
+
+#[test]
+fn approval_is_noted_waited_for_and_counts_for_this_rollout_only() {
+    let mut world = world();
+    world.want.gates.approval = true;
+    let ready = world.decide();
+    assert!(
+        matches!(only_action(&ready), Action::WriteRecord { record, .. } if record.progress == Progress::Ready)
+    );
+    let mut world = world.at(0, Progress::Ready);
+    world.seen.slots.green.signals.promote = Some(1);
+    assert_eq!(world.decide().phase, Phase::AwaitingApproval, "an approval of another rollout");
+    world.seen.slots.green.signals.promote = Some(2);
+    assert!(only_action(&world.decide()).moves_traffic());
+}
+
+#[test]
+fn the_deadline_ends_what_does_not_come_up_but_not_the_wait_for_people() {
+    let mut late = world();
+    late.seen.slots.green.targets.healthy = 0;
+    late.want.deadline = 99;
+    let decision = late.decide();
+    assert_no_shift(&decision);
+    assert!(matches!(&decision.actions[..], [
+        Action::WriteRecord { slot: Slot::Green, record: failed },
+        Action::WriteRecord { slot: Slot::Blue, record: done },
+    ] if matches!(failed.progress, Progress::Failed(_)) && matches!(done.progress, Progress::Done(_))));
+    let mut waiting = late.at(0, Progress::Ready);
+    waiting.want.gates.approval = true;
+    assert_eq!(waiting.decide().actions, vec![]);
+}
+
+#[test]
+fn a_first_deploy_uses_the_slot_without_weight_and_goes_straight_to_all() {
+    let mut world = world();
+    world.seen.rules = vec![RuleObservation { split: RuleSplit::Only(Slot::Blue), ..rule(100, 0) }];
+    world.seen.slots = BySlot::default();
+    assert_eq!(world.decide().actions, vec![Action::NameGroup { rule: 0, slot: Slot::Green }]);
+    world.seen.rules = vec![rule(100, 0)];
+    let create = world.decide();
+    let Action::CreateSlot { slot: Slot::Green, count: 3, record } = only_action(&create) else {
+        panic!("{create:?}")
+    };
+    world.seen.slots.green = slot(Content::Desired, Some(record.clone()));
+    let shift = world.decide();
+    assert_eq!(
+        *only_action(&shift),
+        Action::SetWeights { rule: 0, weights: Weights { blue: 0, green: 100 } }
+    );
+}
+
+#[test]
+fn a_candidate_starts_with_as_many_tasks_as_the_live_side_runs_if_git_does_not_say() {
+    let mut world = world();
+    world.want.count = None;
+    world.workload(Slot::Blue, |desired, running, _, _| (*desired, *running) = (7, 7));
+    world.seen.slots.green = SlotObservation::default();
+    assert!(matches!(only_action(&world.decide()), Action::CreateSlot { count: 7, .. }));
+}
+
+#[test]
+fn the_live_slot_is_scaled_up_in_place_and_never_down() {
+    for (live, git, expected) in [(3, 5, Some(5)), (5, 3, None)] {
+        let mut world = world().at(100, Progress::Done(ago(60)));
+        world.want.count = Some(git);
+        world.workload(Slot::Green, |desired, running, _, _| (*desired, *running) = (live, live));
+        let scaled: Vec<_> = world.decide().actions;
+        let wanted: Vec<_> =
+            expected.map(|count| Action::ScaleSlot { slot: Slot::Green, count }).into_iter().collect();
+        assert_eq!(scaled, wanted, "{live} run, Git says {git}");
+    }
+}
+
+#[test]
+fn the_old_side_stays_warm_as_long_as_asked_and_then_goes() {
+    let mut world = world().at(100, Progress::Done(ago(3_599)));
+    assert_eq!(world.decide().waiting_on, Some(WaitingOn::KeepPrevious { remaining: 1 }));
+    world = world.at(100, Progress::Done(ago(3_600)));
+    assert_eq!(world.decide().actions, vec![Action::ScaleSlot { slot: Slot::Blue, count: 0 }]);
+    world.workload(Slot::Blue, |desired, running, _, _| (*desired, *running) = (0, 0));
+    let rest = world.decide();
+    assert_eq!((rest.actions, rest.waiting_on, rest.check_after), (vec![], None, None), "writes stop");
+}
+
+#[test]
+fn an_existing_service_is_adopted_by_a_mark_and_a_note_alone() {
+    let mut world = world();
+    world.seen.slots = BySlot { blue: slot(Content::Desired, None), green: SlotObservation::default() };
+    if let Workload::Present { owned, .. } = &mut world.seen.slots.blue.workload {
+        *owned = false;
+    }
+    world.seen.rules = vec![RuleObservation { split: RuleSplit::Only(Slot::Blue), ..rule(100, 0) }];
+    let decision = world.decide();
+    assert!(
+        matches!(&decision.actions[..], [
+        Action::AdoptSlot { slot: Slot::Blue },
+        Action::WriteRecord { slot: Slot::Blue, record },
+    ] if matches!(record.progress, Progress::Done(_))),
+        "{decision:?}"
+    );
+}
+
+#[test]
+fn a_lost_note_means_a_gate_and_a_bake_once_more_and_nothing_worse() {
+    let mut gate = world();
+    gate.seen.slots.green.record = None;
+    let decision = gate.decide();
+    assert!(
+        matches!(only_action(&decision), Action::WriteRecord { slot: Slot::Green, record }
+        if record.progress == Progress::Rolling),
+        "{decision:?}"
+    );
+    let mut bake = world().at(100, Progress::Rolling);
+    bake.seen.slots.blue.record = None;
+    bake.seen.slots.green.record = None;
+    let decision = bake.decide();
+    assert!(
+        matches!(only_action(&decision), Action::WriteRecord { slot: Slot::Green, record }
+        if matches!(record.progress, Progress::Baking(_))),
+        "{decision:?}"
+    );
+}
+
+#[test]
+fn no_decision_moves_traffic_twice() {
+    let mut world = world();
+    world.seen.rules = vec![rule(100, 0), rule(100, 0), rule(100, 0)];
+    assert_eq!(world.decide().actions.iter().filter(|action| action.moves_traffic()).count(), 1);
+}
