@@ -214,6 +214,11 @@ fn a_process_killed_while_it_fetches_into_a_mirror_leaves_that_mirror_usable() {
     fixture.commit_all("Noise");
     let mut child = start(&fixture, &url, &[]);
     stalled.recv_timeout(Duration::from_secs(30)).expect("the child's fetch came to the stall");
+    // What was sent is not yet written: the child has to get to it.
+    let patience = Instant::now();
+    while pack_leftovers(&fixture.mirror()) == 0 && patience.elapsed() < Duration::from_secs(30) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(pack_leftovers(&fixture.mirror()), 1, "the half-written pack of the dead process");
