@@ -10,6 +10,8 @@ mod error;
 mod git_flags;
 mod init;
 mod interrupts;
+mod live_checks;
+mod live_judgement;
 mod masked_diff;
 mod output;
 mod plan;

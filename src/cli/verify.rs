@@ -1,9 +1,13 @@
 //! `cutover verify`: is a commit fit to be deployed?
 
+use super::adapter::Target;
+use super::destination_flags::DestinationFlags;
 use super::error::{CliError, Exit};
+use super::live_checks::live_findings;
 use super::output::{Output, clean};
 use super::source_flags::{Documents, SourceFlags};
 use crate::config::{self, Finding, Severity};
+use crate::engine::Deployment;
 use crate::plan::Palette;
 use clap::Args;
 use serde_json::json;
@@ -13,17 +17,24 @@ const EXAMPLES: &str = "\
 Examples:
   cutover verify                                  the current folder, as committed; for a pull request's checks
   cutover verify -f examples/shop.yaml
-  cutover verify --path apps/shop --revision my-branch -o json";
+  cutover verify --path apps/shop --revision my-branch -o json
+  cutover verify -f shop.yaml --live              before a deploy: do the resources exist, and do they fit?";
 
 /// Check the documents of a commit before a deploy does
 ///
 /// Documents must be valid, refer only to what is there, and fit together: CPU and memory that Fargate has, containers
-/// and ports that exist, images with a tag, and so on. Without --live nothing is sent to AWS.
+/// and ports that exist, images with a tag, and so on. Without --live nothing is sent to AWS; with it, cluster, roles,
+/// target groups, listeners, rules and alarms are looked up and held against the documents.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct VerifyArgs {
+    /// Also ask AWS whether what the documents name is there and fits together (reads only)
+    #[arg(long)]
+    live: bool,
     #[command(flatten)]
     source: SourceFlags,
+    #[command(flatten)]
+    destination: DestinationFlags,
 }
 
 /// Prints what is found. Exit code 1 if AWS would refuse something.
@@ -32,8 +43,17 @@ pub struct VerifyArgs {
 /// If the documents can't be read or are not valid.
 pub async fn run(args: &VerifyArgs, output: Output) -> Result<Exit, CliError> {
     let chosen = args.source.choose()?;
+    let application = args.live.then(|| args.destination.application(&chosen)).transpose()?;
     let documents = args.source.read(&chosen.source, output, "no further checks were made").await?;
-    let findings = config::lint(&documents.manifests);
+    let mut findings = config::lint(&documents.manifests);
+    if let Some(application) = application {
+        let aws = args.destination.connect(&application).await?;
+        let target = Target::new(aws, &application, args.destination.aws.time_scale);
+        let (commit, manifests) = (documents.commit.id.clone(), documents.manifests.clone());
+        let deployment = Deployment { application, commit, manifests };
+        findings.extend(live_findings(&target, &deployment).await?);
+        findings.sort();
+    }
     let passed = findings.iter().all(|finding| finding.severity != Severity::Error);
     if output.is_json() {
         output.json(&json!({

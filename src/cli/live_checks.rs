@@ -1,0 +1,174 @@
+//! What `cutover verify --live` asks AWS: whether everything that the documents name is there, and fits together.
+
+use super::adapter::Target;
+use super::error::CliError;
+use super::live_judgement::{Group, Notes, judge_groups, judge_network};
+use crate::aws::{Conduct, EcsOperation, listener_of_rule};
+use crate::config::Finding;
+use crate::engine::{Deployment, Gating, Rollout, Traffic, Trouble, TroubleKind};
+use crate::model::{Destination, Kind, Service, Slot, TaskDefinitionRef, marks};
+use crate::rollout::RuleSplit;
+use serde_json::{Value, json};
+
+/// Everything a deploy would stumble over, by document. Writes nothing.
+///
+/// # Errors
+/// Reads that failed: what could not be looked at is never taken for right.
+pub async fn live_findings(target: &Target, deployment: &Deployment) -> Result<Vec<Finding>, CliError> {
+    let mut findings = vec![];
+    let manifests = &deployment.manifests;
+    let (account, _) = target.aws.identity().await?;
+    {
+        let application = &deployment.application;
+        let label = format!("{}/{}", Kind::Application, application.name);
+        let mut notes = Notes::new(&application.origin, label, &mut findings);
+        check_cluster(target, application, &mut notes).await?;
+    }
+    for task_definition in manifests.task_definitions.values() {
+        let label = marks::document(Kind::TaskDefinition, &task_definition.name);
+        let mut notes = Notes::new(&task_definition.origin, label, &mut findings);
+        for field in ["executionRoleArn", "taskRoleArn"] {
+            let role = task_definition.spec.get(field).and_then(Value::as_str);
+            let owner = role.and_then(|arn| arn.split(':').nth(4)).filter(|owner| !owner.is_empty());
+            if let Some(owner) = owner.filter(|owner| *owner != account) {
+                notes.warning(
+                    field,
+                    format!("is a role of account {owner}; these credentials are of {account}"),
+                );
+            }
+        }
+    }
+    for service in manifests.services.values().filter(|s| manifests.blue_green_of(&s.name).is_none()) {
+        let label = marks::document(Kind::Service, &service.name);
+        let mut notes = Notes::new(&service.origin, label, &mut findings);
+        check_service(target, deployment, service, &mut notes).await?;
+    }
+    for rollout in deployment.rollouts() {
+        let label = marks::document(Kind::BlueGreen, &rollout.blue_green.name);
+        let mut notes = Notes::new(&rollout.blue_green.origin, label, &mut findings);
+        check_blue_green(target, &rollout, &mut notes).await?;
+    }
+    findings.sort();
+    Ok(findings)
+}
+
+async fn check_cluster(
+    target: &Target,
+    application: &crate::model::Application,
+    notes: &mut Notes<'_>,
+) -> Result<(), CliError> {
+    let Destination::Ecs { cluster, .. } = &application.destination;
+    let body = json!({"clusters": [cluster]});
+    let answer = target.aws.ecs(EcsOperation::DescribeClusters, Conduct::Read, cluster, &body).await?;
+    let clusters = answer.get("clusters").and_then(Value::as_array).into_iter().flatten();
+    let active = |cluster: &Value| cluster.get("status").and_then(Value::as_str) == Some("ACTIVE");
+    if !clusters.into_iter().any(active) {
+        let region = target.aws.region();
+        notes.error("destination.ecs.cluster", format!("there is no active cluster {cluster} in {region}"));
+    }
+    Ok(())
+}
+
+/// The network mode of the service's task definition, if the documents tell it.
+fn network_mode<'a>(deployment: &'a Deployment, service: &Service) -> Option<&'a str> {
+    let TaskDefinitionRef::Document(name) = &service.task_definition else { return None };
+    let task_definition = deployment.manifests.task_definitions.get(name)?;
+    Some(task_definition.spec.get("networkMode").and_then(Value::as_str).unwrap_or("bridge"))
+}
+
+async fn check_service(
+    target: &Target,
+    deployment: &Deployment,
+    service: &Service,
+    notes: &mut Notes<'_>,
+) -> Result<(), CliError> {
+    let balancers = service.spec.get("loadBalancers").and_then(Value::as_array).into_iter().flatten();
+    for (index, balancer) in balancers.enumerate() {
+        let Some(arn) = balancer.get("targetGroupArn").and_then(Value::as_str) else { continue };
+        let field = format!("loadBalancers[{index}].targetGroupArn");
+        let Some(group) = found(read_group(target, arn).await, &field, notes)? else { continue };
+        judge_network(&group, network_mode(deployment, service), &field, notes);
+        if group.load_balancers.is_empty() {
+            notes.error(&field, "no listener sends to this target group; ECS refuses such a service");
+        }
+    }
+    Ok(())
+}
+
+async fn check_blue_green(target: &Target, rollout: &Rollout, notes: &mut Notes<'_>) -> Result<(), CliError> {
+    let blue_green = &rollout.blue_green;
+    let mut groups = vec![];
+    for slot in Slot::BOTH {
+        let field = format!("alb.targetGroups.{slot}");
+        let name = blue_green.target_group(slot);
+        let Some(group) = found(read_group(target, name).await, &field, notes)? else { continue };
+        let mode = rollout
+            .task_definition
+            .as_ref()
+            .map(|document| document.spec.get("networkMode").and_then(Value::as_str).unwrap_or("bridge"));
+        judge_network(&group, mode, &field, notes);
+        groups.push(group);
+    }
+    if let [blue, green] = groups.as_slice() {
+        judge_groups(blue, green, notes);
+        check_rules(target, rollout, &[blue, green], notes).await?;
+    }
+    for (index, name) in blue_green.gates.alarms.iter().enumerate() {
+        let alarms = target.read_alarms(std::slice::from_ref(name)).await;
+        found(alarms, &format!("gates.alarms[{index}]"), notes)?;
+    }
+    Ok(())
+}
+
+/// The rules exist, send to these groups, and belong to the load balancer that the groups serve.
+async fn check_rules(
+    target: &Target,
+    rollout: &Rollout,
+    groups: &[&Group; 2],
+    notes: &mut Notes<'_>,
+) -> Result<(), CliError> {
+    let Some(reading) = found(target.observe_traffic(rollout).await, "alb", notes)? else { return Ok(()) };
+    for rule in &reading.rules {
+        if let RuleSplit::Neither(why) = &rule.split {
+            notes.error("alb", format!("{} forwards to neither target group: {why}", rule.id));
+        }
+    }
+    for rule in reading.rules.iter().chain(&reading.test_rule) {
+        let listener = listener_of_rule(&rule.id).unwrap_or_else(|| rule.id.clone());
+        let Some(facts) = found(target.aws.listener_facts(&listener).await, "alb", notes)? else { continue };
+        for group in groups {
+            let serves = &group.load_balancers;
+            if !serves.is_empty() && !serves.contains(&facts.load_balancer_arn) {
+                let message = format!(
+                    "target group {} serves another load balancer than {}; a group can serve one only",
+                    group.name, rule.id
+                );
+                notes.error("alb.targetGroups", message);
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn read_group(target: &Target, name: &str) -> Result<Group, Trouble> {
+    let arns = target.aws.target_group_arns(&[name]).await?;
+    let mut groups = target.aws.describe_target_groups(&arns).await?;
+    let group = arns.first().and_then(|arn| groups.remove(arn));
+    group.map(Group::from).ok_or_else(|| Trouble {
+        kind: TroubleKind::Transient,
+        doing: format!("DescribeTargetGroups {name}"),
+        message: "the answer lacks it".into(),
+    })
+}
+
+/// What AWS says is not there, or not so, is a finding; anything else that fails is an error.
+fn found<T>(result: Result<T, Trouble>, field: &str, notes: &mut Notes<'_>) -> Result<Option<T>, CliError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(trouble) if matches!(trouble.kind, TroubleKind::Missing | TroubleKind::Rejected) => {
+            notes.error(field, trouble.to_string());
+            Ok(None)
+        }
+        Err(trouble) => Err(trouble.into()),
+    }
+}
