@@ -9,7 +9,7 @@ pub fn watch(stop: &StopSignal, output: Output) {
     tokio::spawn(async move {
         interrupted().await;
         stop.set();
-        output.note("stopping at the next safe point; press Ctrl-C again to stop at once");
+        output.note("stopping; press Ctrl-C again to stop at once, without waiting for a safe point");
         interrupted().await;
         output.note("stopped at once; the next sync continues from what AWS shows");
         std::process::exit(130);

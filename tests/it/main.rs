@@ -3,6 +3,11 @@
 
 mod architecture;
 mod aws;
+mod cli_documents;
+mod cli_help;
+mod cli_processes;
+mod cli_rollout;
+mod cli_support;
 mod config;
 mod git_daemon;
 mod git_http;

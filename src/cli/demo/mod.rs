@@ -75,7 +75,7 @@ pub async fn run(args: &DemoArgs, output: Output) -> Result<Exit, CliError> {
         } else {
             output.text(&stage.instructions(&path))?;
         }
-        interrupts::interrupted().await;
+        stop.wait().await;
     }
     Ok(Exit::Done)
 }
