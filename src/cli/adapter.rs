@@ -4,7 +4,7 @@ use super::error::CliError;
 use crate::aws::Aws;
 use crate::engine::{
     Deployment, Gating, Guard, Platform, Rollout, Settled, TimeSource, Traffic, TrafficReading, Trouble,
-    Workloads,
+    TroubleKind, Workloads,
 };
 use crate::gates::Gates;
 use crate::model::{Application, BySlot, Destination, RevisionId, Slot, Timestamp};
@@ -12,7 +12,7 @@ use crate::plan::{Live, PlanItem};
 use crate::platform::ecs::{Ecs, Lease, Owner, Writer};
 use crate::rollout::{Action, Alarm, HttpAnswer, RuleObservation, SlotObservation};
 use crate::traffic::alb::Alb;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ pub struct Target {
     writer: Writer,
     application: String,
     time_scale: u32,
+    /// The BlueGreens whose last observation was begun while this run had the lock.
+    observed_locked: Mutex<BTreeSet<String>>,
     /// Why targets were unhealthy, by BlueGreen, when they last were.
     reasons: Mutex<BTreeMap<String, BySlot<Vec<String>>>>,
 }
@@ -42,6 +44,7 @@ impl Target {
             aws,
             application: application.name.clone(),
             time_scale: time_scale.max(1),
+            observed_locked: Mutex::default(),
             reasons: Mutex::default(),
         }
     }
@@ -50,6 +53,20 @@ impl Target {
     pub fn target_reasons(&self, blue_green: &str) -> BySlot<Vec<String>> {
         let reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
         reasons.get(blue_green).cloned().unwrap_or_default()
+    }
+
+    /// Passes if the rollout was observed under the lock: with several rollouts, one takes the lock for all, and what
+    /// the others decide on may be older than that.
+    fn check_observation(&self, rollout: &Rollout) -> Result<(), Trouble> {
+        let observed = self.observed_locked.lock().unwrap_or_else(PoisonError::into_inner);
+        if observed.contains(&rollout.blue_green.name) {
+            return Ok(());
+        }
+        Err(Trouble {
+            kind: TroubleKind::LookAgain,
+            doing: format!("writing to BlueGreen/{}", rollout.blue_green.name),
+            message: "it was observed before this run had the lock".into(),
+        })
     }
 
     /// Frees the application's lock, if this run took it.
@@ -88,10 +105,20 @@ impl Workloads for Target {
     /// Every wait comes by here, so this is also where the other runs are shown that this one is alive.
     async fn observe_slots(&self, rollout: &Rollout) -> Result<BySlot<SlotObservation>, Trouble> {
         self.writer.keep().await?;
+        let name = &rollout.blue_green.name;
+        {
+            let mut observed = self.observed_locked.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.writer.is_held() {
+                observed.insert(name.clone())
+            } else {
+                observed.remove(name)
+            };
+        }
         self.ecs.observe_slots(rollout).await
     }
 
     async fn apply_workload(&self, rollout: &Rollout, action: &Action) -> Result<(), Trouble> {
+        self.check_observation(rollout)?;
         self.ecs.apply_workload(rollout, action).await
     }
 }
@@ -119,6 +146,7 @@ impl Traffic for Target {
         observed: &RuleObservation,
         action: &Action,
     ) -> Result<RuleObservation, Trouble> {
+        self.check_observation(rollout)?;
         self.alb.apply_traffic(rollout, observed, action).await
     }
 

@@ -17,10 +17,12 @@ use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
-  cutover init --cluster prod --service web                    to stdout
-  cutover init --cluster prod --service web --dir apps/shop    writes apps/shop/web.yaml and apps/shop.yaml
+  cutover init --cluster prod --service web
+      prints the documents
+  cutover init --cluster prod --service web --dir apps/shop
+      writes apps/shop/web.yaml and apps/shop.yaml
   cutover init --cluster prod --service web --dir apps/shop --second-target-group web-green
-                                                               ready to be shipped by blue/green
+      the same, ready to be shipped by blue/green
 
 Then commit, and `cutover plan -f apps/shop.yaml` finds nothing to change.";
 

@@ -55,14 +55,28 @@ fn body(line: &str) -> &str {
     line.strip_prefix(['+', '-', ' ']).unwrap_or(line).trim_start()
 }
 
-/// True if a `name` near this line looks secret.
+/// True if the `name` that belongs to the `value` on this line looks secret: on the same line, or the nearest one above,
+/// or, if the value is the first of its item or none is above, the nearest one below.
 fn named_secret(lines: &[&str], index: usize) -> bool {
-    let near = &lines[index.saturating_sub(NEAR)..(index + NEAR + 1).min(lines.len())];
-    near.iter().any(|line| {
-        pairs(line).iter().any(|(key, value)| {
-            matches!(*key, "name" | "key") && is_secret_name(line[value.clone()].trim_matches(['"', '\'']))
-        })
-    })
+    let above = lines[index.saturating_sub(NEAR)..index].iter().rev();
+    let below = lines[index + 1..].iter().take(NEAR);
+    let here = std::iter::once(&lines[index]);
+    let mut names = if body(lines[index]).starts_with("- ") {
+        here.chain(below).filter_map(|line| has_secret_name(line)).collect::<Vec<_>>()
+    } else {
+        here.chain(above).chain(below).filter_map(|line| has_secret_name(line)).collect()
+    };
+    names.truncate(1);
+    // Without any name in sight nobody can tell.
+    names.first().copied().unwrap_or(true)
+}
+
+/// Whether the `name` on this line looks secret; `None` without one.
+fn has_secret_name(line: &str) -> Option<bool> {
+    let pairs = pairs(line);
+    let mut names = pairs.iter().filter(|(key, _)| matches!(*key, "name" | "key")).peekable();
+    names.peek()?;
+    Some(names.any(|(_, value)| is_secret_name(line[value.clone()].trim_matches(['"', '\'']))))
 }
 
 /// The `key: value` pairs of a line of YAML or JSON, in block or flow style, each value as a range of the line.
@@ -146,6 +160,8 @@ diff --git a/shop/web.yaml b/shop/web.yaml
 -      image: registry.example:5000/web:v1
 +      image: registry.example:5000/web:v2
 +      environment: [{name: LOG_LEVEL, value: debug}]
++        - name: MODE
++          value: fast
  # wörld: ünicode
 ";
         assert_eq!(mask_diff(diff), diff);

@@ -56,7 +56,7 @@ Exit codes:
 /// version comes up beside the old one on its own target group; only when its targets are healthy are the weights of
 /// the load balancer's rules moved. To roll back, revert the commit.
 #[derive(Parser, Clone, Debug)]
-#[command(name = "cutover", version, after_help = EXIT_CODES, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "cutover", version, after_help = EXIT_CODES, max_term_width = 110, arg_required_else_help = true)]
 struct Cli {
     #[command(flatten)]
     output: OutputFlags,

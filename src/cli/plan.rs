@@ -13,7 +13,7 @@ const EXAMPLES: &str = "\
 Examples:
   cutover plan -f examples/shop.yaml
   cutover plan --cluster prod                     the current folder, as committed
-  cutover plan --repo https://git.example/deploy.git --revision my-branch --path apps/shop --cluster prod
+  cutover plan --repo https://git.example/deploy.git --revision topic --path shop --cluster prod
   cutover plan -f shop.yaml --detailed-exitcode   exit code 2 if there is something to do
   cutover plan -f shop.yaml -o json | jq .summary";
 

@@ -135,6 +135,16 @@ impl Progress {
         }
     }
 
+    /// False for a wait that was told in the same words the last time.
+    fn is_news(&self, event: &Event) -> bool {
+        let (Event::Waiting { workload: name, text, .. } | Event::Settling { document: name, text }) = event
+        else {
+            return true;
+        };
+        let before = self.state().waits.insert(name.clone(), text.clone());
+        before.as_ref() != Some(text)
+    }
+
     /// Says what is awaited, once.
     fn say_once(&self, state: &mut State, name: &str, text: String) {
         if state.waits.get(name) != Some(&text) {
@@ -183,7 +193,9 @@ impl Progress {
 impl Watcher for Progress {
     fn event(&self, event: Event) {
         if self.output.is_json() {
-            self.output.json_line(&event);
+            if self.is_news(&event) {
+                self.output.json_line(&event);
+            }
         } else {
             self.text_event(&event);
         }

@@ -22,13 +22,15 @@ Then, in another terminal:
   export AWS_ACCESS_KEY_ID=simulator AWS_SECRET_ACCESS_KEY=simulator
   aws ecs list-clusters
 
-An image's tag says how its tasks behave: web:v2-slow10 (starts slowly), web:v2-unhealthy, web:v2-crash5,
-web:v2-errors30, web:v2-flaky60, web:v2-missing. The environment variable SIM_BEHAVIOUR takes the place of the tag.
+An image's tag says how its tasks behave: web:v2-slow10 (starts slowly), web:v2-unhealthy,
+web:v2-crash5, web:v2-errors30, web:v2-flaky60, web:v2-missing. The environment variable
+SIM_BEHAVIOUR takes the place of the tag.
 
 Faults:
   OPERATION:error=CODE  OPERATION:500  OPERATION:lost  OPERATION:cut
-      the call fails; OPERATION is a name (ModifyRule), `*write`, `*read` or `*`; `:after=N` lets N calls through
-      first, `:times=N` fails N of them. lost: it takes effect but the answer never arrives. cut: it never arrives
+      the call fails; OPERATION is a name (ModifyRule), `*write`, `*read` or `*`; `:after=N` lets
+      N calls through first, `:times=N` fails N of them. lost: it takes effect but the answer never
+      arrives. cut: it never arrives
   targets=GROUP:unhealthy  targets=GROUP:flapping=SECONDS
   capacity=TASKS
   alarm=NAME:ALARM";

@@ -15,10 +15,10 @@ use std::fmt::Write;
 
 const EXAMPLES: &str = "\
 Examples:
-  cutover verify                                  the current folder, as committed; for a pull request's checks
+  cutover verify                                  the current folder, as committed; for pull requests
   cutover verify -f examples/shop.yaml
   cutover verify --path apps/shop --revision my-branch -o json
-  cutover verify -f shop.yaml --live              before a deploy: do the resources exist, and do they fit?";
+  cutover verify -f shop.yaml --live              before a deploy: is all there, and does it fit?";
 
 /// Check the documents of a commit before a deploy does
 ///

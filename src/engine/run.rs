@@ -72,7 +72,11 @@ impl<'a, A: Adapter> Run<'a, A> {
                     failures = 0;
                     after
                 }
-                Err(trouble) if trouble.kind == TroubleKind::LookAgain => Duration::ZERO,
+                Err(trouble) if trouble.kind == TroubleKind::LookAgain => {
+                    // Another run may have worked until now; what it did is no stranger's change.
+                    self.memory = Memory::default();
+                    Duration::ZERO
+                }
                 Err(trouble) if trouble.kind == TroubleKind::Transient => {
                     failures = failures.saturating_add(1);
                     self.tell(Event::Trouble { workload: self.name(), text: trouble.to_string() });

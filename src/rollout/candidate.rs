@@ -110,17 +110,19 @@ fn pass(view: View<'_>, slot: Slot, record: &Record) -> Decision {
     if let Progress::Shifting { share, since } = record.progress {
         return shift_on(view, slot, record, share, since);
     }
+    let promoted = view.slot(slot).signals.promote == Some(record.sequence);
+    let needs_approval = view.want.gates.approval && !promoted;
+    // The gates have held once; whoever only looks has not seen for how long. After the approval they hold again.
+    if needs_approval && record.progress == Progress::Ready {
+        return wait(Phase::AwaitingApproval, WaitingOn::Approval);
+    }
     let remaining = gate::stability_left(view.want, view.seen, view.now);
     if remaining > 0 {
         return wait(phase, WaitingOn::Stability { remaining });
     }
-    let promoted = view.slot(slot).signals.promote == Some(record.sequence);
-    if view.want.gates.approval && !promoted {
-        if record.progress == Progress::Rolling {
-            let ready = Record { progress: Progress::Ready, ..record.clone() };
-            return act(Phase::Gating, vec![Action::WriteRecord { slot, record: ready }]);
-        }
-        return wait(Phase::AwaitingApproval, WaitingOn::Approval);
+    if needs_approval {
+        let ready = Record { progress: Progress::Ready, ..record.clone() };
+        return act(Phase::Gating, vec![Action::WriteRecord { slot, record: ready }]);
     }
     give(view, slot, record, shift::next_share(view.want, record.from, 0))
 }

@@ -1,7 +1,7 @@
 //! Several processes, and processes that are cut off.
 
 use crate::cli_support::{Desk, signal};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 const SYNC: [&str; 3] = ["sync", "-f", "examples/shop.yaml"];
 
@@ -56,20 +56,42 @@ fn a_killed_sync_is_continued_by_the_next_one_once_its_lock_is_stale() {
     assert_eq!(desk.with_world(|world| world.revisions_registered("web")), 2);
 }
 
+fn start(desk: &Desk) -> Child {
+    let mut command = desk.fast(&SYNC);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program")
+}
+
 #[test]
 fn of_two_runs_at_once_one_works_and_the_other_says_so_and_leaves() {
     let desk = version_2();
-    let start = || {
-        let mut command = desk.fast(&SYNC);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program")
-    };
-    let children = [start(), start()];
+    desk.change(&[("hold: 40s", "hold: 1h")], "Hold for long");
+    let mut children = vec![start(&desk), start(&desk)];
+    let has_left = |child: &mut Child| child.try_wait().expect("a state").is_some();
+    let mut left = None;
+    desk.wait_until("one of them to leave", |_| {
+        left = children.iter_mut().position(has_left);
+        left.is_some()
+    });
+    let other = desk.end(children.remove(left.expect("one has left")));
+    assert_eq!(other.code, Some(1), "{}", other.whole());
+    assert!(other.stdout.contains("works on application shop"), "{}", other.whole());
+    let worker = children.remove(0);
+    signal(&worker, "INT");
+    let worker = desk.end(worker);
+    assert_eq!(worker.code, Some(130), "{}", worker.whole());
+    assert_eq!(desk.weights(), [("web-blue".to_owned(), 90), ("web-green".to_owned(), 10)]);
+}
+
+#[test]
+fn a_run_that_waited_for_another_ones_lock_takes_its_work_as_done() {
+    let desk = version_2();
+    let children = [start(&desk), start(&desk)];
     let mut ran = children.map(|child| desk.end(child));
     ran.sort_by_key(|ran| ran.code);
     let [worker, other] = ran;
     assert_eq!(worker.code, Some(0), "{}", worker.whole());
-    assert_eq!(other.code, Some(1), "{}", other.whole());
-    assert!(other.whole().contains("works on application shop"), "{}", other.whole());
+    let left = other.stdout.contains("works on application shop");
+    assert_eq!(other.code, Some(i32::from(left)), "{}", other.whole());
     assert_eq!(desk.with_world(|world| world.revisions_registered("web")), 2);
     assert_eq!(desk.weights(), [("web-blue".to_owned(), 0), ("web-green".to_owned(), 100)]);
 }

@@ -139,6 +139,11 @@ impl Writer {
         }
     }
 
+    /// True if this run has the lock: what is observed from now on is not changed by other runs.
+    pub fn is_held(&self) -> bool {
+        self.lease.try_lock().is_ok_and(|lease| lease.is_some())
+    }
+
     /// Frees the lock, if this run has it.
     ///
     /// # Errors
