@@ -20,7 +20,7 @@ impl ActionList {
         ActionList(actions)
     }
 
-    /// The tree to be written, made acceptable to Modify: see [`ActionList::for_writing`].
+    /// The tree as it is read or to be written.
     pub fn tree(&self) -> &Node {
         &self.0
     }
