@@ -1,6 +1,7 @@
 //! Ctrl-C and SIGTERM: the first asks for a stop at the next safe point, the second ends the program.
 
 use super::output::Output;
+use super::screen;
 use crate::engine::StopSignal;
 
 /// Watches for interrupts from now on.
@@ -12,6 +13,7 @@ pub fn watch(stop: &StopSignal, output: Output) {
         output.note("stopping; press Ctrl-C again to stop at once, without waiting for a safe point");
         interrupted().await;
         output.note("stopped at once; the next sync continues from what AWS shows");
+        screen::set_live(vec![]);
         std::process::exit(130);
     });
 }

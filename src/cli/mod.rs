@@ -22,6 +22,7 @@ mod report;
 mod retry;
 mod rollback;
 mod schema;
+mod screen;
 mod simulate;
 mod source_flags;
 mod standing;

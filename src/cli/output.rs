@@ -1,6 +1,7 @@
 //! Where a verb's output goes, and how it looks: text for people or JSON for machines, with colours or without.
 
 use super::error::{CliError, ErrorKind};
+use super::screen;
 use crate::diff::is_printable;
 use crate::plan::Palette;
 use clap::{Args, ValueEnum};
@@ -118,14 +119,12 @@ impl Output {
 
     /// Tells people something on stderr that is no result: a dirty work tree, what comes next.
     pub fn note(&self, text: &str) {
-        let mut stderr = io::stderr().lock();
-        let _ = match self.format {
-            Format::Text => {
-                let dim = self.errors.alarm;
-                writeln!(stderr, "{dim}note:{dim:#} {}", clean(text))
-            }
-            Format::Json => writeln!(stderr, "{}", json!({"note": text})),
+        let style = self.errors.alarm;
+        let line = match self.format {
+            Format::Text => format!("{style}note:{style:#} {}", clean(text)),
+            Format::Json => json!({"note": text}).to_string(),
         };
+        screen::above(|| writeln!(io::stderr().lock(), "{line}"));
     }
 
     /// Prints the one error of the run to stderr.

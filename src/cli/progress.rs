@@ -1,7 +1,7 @@
 //! What people see while a run goes on: lines for what happened and, on a terminal, one live line for each workload.
 
 use super::output::{Output, clean};
-use super::waiting;
+use super::{screen, waiting};
 use crate::engine::{Event, Watcher};
 use crate::model::{BySlot, Slot, Weights};
 use crate::plan::{Plan, render_plan};
@@ -9,8 +9,7 @@ use crate::rollout::{Observation, Progress as Stage, Workload};
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Live lines at most; a terminal has few rows.
@@ -29,8 +28,6 @@ pub struct Progress {
 #[derive(Default)]
 struct State {
     live: BTreeMap<String, Line>,
-    /// Live lines that are on the screen.
-    drawn: usize,
     /// The last line on what each workload waits for.
     waits: BTreeMap<String, String>,
     seen: BTreeMap<String, LastSeen>,
@@ -68,9 +65,8 @@ impl Progress {
 
     /// Takes the live lines off the screen, for good.
     pub fn finish(&self) {
-        let mut state = self.state();
-        state.live.clear();
-        self.erase(&mut state);
+        self.state().live.clear();
+        screen::set_live(vec![]);
     }
 
     /// What was last seen of each BlueGreen.
@@ -82,32 +78,26 @@ impl Progress {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Prints a line that stays. A reader that has gone must not stop a rollout.
-    fn line(&self, state: &mut State, text: &str) {
-        self.erase(state);
-        let mut stdout = io::stdout().lock();
-        let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
-        drop(stdout);
-        self.draw(state);
-    }
-
-    fn said(&self, state: &mut State, name: &str, text: &str) {
+    fn said(&self, name: &str, text: &str) {
         let bold = self.output.palette().heading;
-        self.line(state, &format!("{bold}{}{bold:#}: {}", clean(name), clean(text)));
+        stay(&format!("{bold}{}{bold:#}: {}", clean(name), clean(text)));
     }
 
     fn text_event(&self, event: &Event) {
         let mut state = self.state();
         match event {
             Event::Phase { workload, phase } => {
-                state.live.entry(workload.clone()).or_default().phase = phase.to_string();
+                let line = state.live.entry(workload.clone()).or_default();
+                line.phase = phase.to_string();
+                line.waiting.clear();
                 state.waits.remove(workload);
-                self.said(&mut state, workload, &phase.to_string());
+                self.draw(&state);
+                self.said(workload, &phase.to_string());
             }
             Event::Waiting { workload, on, text } => {
                 state.live.entry(workload.clone()).or_default().waiting.clone_from(text);
                 if self.output.live {
-                    self.redraw(&mut state);
+                    self.draw(&state);
                 } else {
                     if let Some(text) = waiting::in_general(on) {
                         self.say_once(&mut state, workload, text);
@@ -119,19 +109,19 @@ impl Progress {
                 "rolling".clone_into(&mut line.phase);
                 line.waiting.clone_from(text);
                 if self.output.live {
-                    self.redraw(&mut state);
+                    self.draw(&state);
                 } else {
                     self.say_once(&mut state, document, format!("waiting for {text}"));
                 }
             }
-            Event::Wrote { workload, text, .. } => self.said(&mut state, workload, text),
+            Event::Wrote { workload, text, .. } => self.said(workload, text),
             Event::Applied { document, text } => {
-                self.said(&mut state, document, text);
+                self.said(document, text);
             }
             Event::Trouble { workload, text } => {
-                self.said(&mut state, workload, &format!("not yet: {text}"));
+                self.said(workload, &format!("not yet: {text}"));
             }
-            Event::Notice { workload, text } => self.said(&mut state, workload, text),
+            Event::Notice { workload, text } => self.said(workload, text),
         }
     }
 
@@ -148,45 +138,28 @@ impl Progress {
     /// Says what is awaited, once.
     fn say_once(&self, state: &mut State, name: &str, text: String) {
         if state.waits.get(name) != Some(&text) {
-            self.said(state, name, &text);
+            self.said(name, &text);
             state.waits.insert(name.to_owned(), text);
         }
     }
 
-    fn redraw(&self, state: &mut State) {
-        self.erase(state);
-        self.draw(state);
-    }
-
-    fn erase(&self, state: &mut State) {
-        if state.drawn > 0 {
-            let mut stderr = io::stderr().lock();
-            let _ = write!(stderr, "\x1b[{}A\x1b[J", state.drawn).and_then(|()| stderr.flush());
-            state.drawn = 0;
-        }
-    }
-
-    fn draw(&self, state: &mut State) {
-        if !self.output.live || state.live.is_empty() {
+    /// Draws the live lines as they are now.
+    fn draw(&self, state: &State) {
+        if !self.output.live {
             return;
         }
-        // Lines longer than the terminal is wide must not wrap, or they could not be erased.
-        let mut text = String::from("\x1b[?7l");
         let dim = self.output.palette_of_errors().dim;
-        for (name, line) in state.live.iter().take(LIVE_LINES) {
+        let line = |(name, line): (&String, &Line)| {
             let bar = line.weights.map(render_bar).unwrap_or_default();
             let (phase, waiting) = (clean(&line.phase), clean(&line.waiting));
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "{dim}{}  {phase}  {bar}{waiting}{dim:#}", clean(name));
-        }
+            format!("{dim}{}  {phase}  {bar}{waiting}{dim:#}", clean(name))
+        };
+        let mut lines: Vec<String> = state.live.iter().take(LIVE_LINES).map(line).collect();
         let more = state.live.len().saturating_sub(LIVE_LINES);
         if more > 0 {
-            let _ = writeln!(text, "{dim}and {more} more{dim:#}");
+            lines.push(format!("{dim}and {more} more{dim:#}"));
         }
-        text.push_str("\x1b[?7h");
-        let mut stderr = io::stderr().lock();
-        let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
-        state.drawn = state.live.len().min(LIVE_LINES) + usize::from(more > 0);
+        screen::set_live(lines);
     }
 }
 
@@ -208,9 +181,7 @@ impl Watcher for Progress {
         if self.output.is_json() {
             self.output.json_line(&json!({"event": "plan", "plan": plan, "summary": plan.summary()}));
         } else if plan.has_changes() {
-            let text = render_plan(plan, self.output.palette());
-            let mut state = self.state();
-            self.line(&mut state, &text);
+            stay(&render_plan(plan, self.output.palette()));
         }
     }
 
@@ -229,10 +200,18 @@ impl Watcher for Progress {
         if let Some(line) = state.live.get_mut(workload) {
             line.weights = seen.rules.first().map(|rule| rule.split.weights());
             if self.output.live {
-                self.redraw(&mut state);
+                self.draw(&state);
             }
         }
     }
+}
+
+/// Prints a line that stays.
+fn stay(text: &str) {
+    screen::above(|| {
+        let mut stdout = io::stdout().lock();
+        writeln!(stdout, "{text}").and_then(|()| stdout.flush())
+    });
 }
 
 /// The slot of a rollout that is under way or has failed.
