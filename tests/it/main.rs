@@ -1,6 +1,7 @@
 //! Integration tests, all in one binary: linking is what costs.
 #![allow(clippy::print_stdout, reason = "tests print what they ran")]
 
+mod account;
 mod architecture;
 mod aws;
 mod cli_documents;
@@ -9,6 +10,7 @@ mod cli_processes;
 mod cli_rollout;
 mod cli_support;
 mod config;
+mod crash;
 mod git_daemon;
 mod git_http;
 mod git_local;
