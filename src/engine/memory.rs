@@ -3,6 +3,7 @@
 use super::ports::TrafficReading;
 use crate::model::{BySlot, Seconds, Slot, Timestamp, Weights};
 use crate::rollout::{Desired, Observation, Progress, Record, RuleObservation, closed_gate};
+use std::collections::BTreeSet;
 
 /// How long after our own write an older answer is taken for a stale one, in seconds.
 const STALE_FOR: Seconds = 60;
@@ -14,6 +15,8 @@ const LAG: Seconds = 6;
 #[derive(Debug, Default)]
 pub struct Memory {
     gate_held_since: Option<Timestamp>,
+    /// The candidate's healthy targets of the last observation.
+    gate_held_by: BTreeSet<String>,
     weights_since: Option<(Vec<Weights>, Timestamp)>,
     rules: Vec<RuleMemory>,
     records: BySlot<Option<Noted>>,
@@ -131,15 +134,27 @@ impl Memory {
         seen.changed_by_others.clone_from(&self.changed_by_others);
     }
 
-    /// Completes an observation that has everything else by since when things have been as they are.
-    pub fn recall_times(&mut self, want: &Desired, seen: &mut Observation, now: Timestamp) {
+    /// Completes an observation that has everything else by since when things have been as they are. A candidate that
+    /// lost one of its `healthy` targets in between has not held its gate, even if another one took its place: tasks
+    /// that crash and come back fast look healthy at every look.
+    pub fn recall_times(
+        &mut self,
+        want: &Desired,
+        seen: &mut Observation,
+        healthy: &BySlot<BTreeSet<String>>,
+        now: Timestamp,
+    ) {
         let weights: Vec<Weights> = seen.rules.iter().map(|rule| rule.split.weights()).collect();
         if self.weights_since.as_ref().is_none_or(|(last, _)| *last != weights) {
             self.weights_since = Some((weights, now));
         }
         seen.weights_since = self.weights_since.as_ref().map(|(_, since)| *since);
         self.gate_held_since = match candidate(seen) {
-            Some(slot) if closed_gate(want, seen, slot).is_none() => self.gate_held_since.or(Some(now)),
+            Some(slot) if closed_gate(want, seen, slot).is_none() => {
+                let before = std::mem::replace(&mut self.gate_held_by, healthy.get(slot).clone());
+                let kept = before.is_subset(&self.gate_held_by);
+                self.gate_held_since.filter(|_| kept).or(Some(now))
+            }
             _ => None,
         };
         seen.gate_held_since = self.gate_held_since;

@@ -5,7 +5,7 @@ use super::Deployment;
 use crate::model::{BlueGreen, BySlot, RevisionId, Seconds, Service, TaskDefinition};
 use crate::plan::{Live, PlanItem};
 use crate::rollout::{Action, Alarm, HttpAnswer, RuleObservation, SlotObservation, Targets};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// One BlueGreen workload with the documents that describe it.
@@ -26,6 +26,8 @@ pub struct TrafficReading {
     pub rules: Vec<RuleObservation>,
     pub test_rule: Option<RuleObservation>,
     pub targets: BySlot<Targets>,
+    /// The healthy ones by address and port, so that one which was replaced between two readings is noticed.
+    pub healthy: BySlot<BTreeSet<String>>,
     /// For how long clients stick to a target group, by id of the rule; rules without stickiness are left out.
     pub stickiness: BTreeMap<String, Seconds>,
     /// How long the data plane takes to follow a change of weights: seconds for an ALB, minutes for an NLB.

@@ -165,7 +165,7 @@ impl<'a, A: Adapter> Run<'a, A> {
         if candidate.is_some_and(|slot| http_can_be_asked(want, &seen, slot)) {
             seen.http = adapter.ask_http(self.rollout).await?;
         }
-        self.memory.recall_times(want, &mut seen, self.now());
+        self.memory.recall_times(want, &mut seen, &traffic.healthy, self.now());
         self.ports.watcher.observed(&self.rollout.blue_green.name, &seen);
         Ok(Some(seen))
     }

@@ -72,7 +72,7 @@ pub async fn sync<A: Adapter + Platform>(
     let prunes: Vec<&PlanItem> = plan.items.iter().filter(|item| item.change == Change::Prune).collect();
     // What is no longer wanted goes last, and only after everything that is wanted stands.
     if !prunes.is_empty() && results.iter().all(|result| result.verdict == Verdict::Done) {
-        results.extend(work.each(prunes).await);
+        results.extend(work.prune(&prunes).await);
     } else if !prunes.is_empty() {
         let text = format!("{} to be pruned left for the next sync", prunes.len());
         watcher.event(Event::Notice { workload: application.name.clone(), text });
@@ -120,6 +120,42 @@ impl<A: Adapter + Platform> Work<'_, A> {
         let (mut items, rollouts) = tokio::join!(self.each(waited), self.rollouts());
         items.extend(rollouts);
         items
+    }
+
+    /// Deletes what the plan announced and what may still go. The plan may be an hour old by now, and somebody may have
+    /// sent requests to what it was going to delete: everything is read once more, as the only writer.
+    async fn prune(&self, announced: &[&PlanItem]) -> Vec<ItemResult> {
+        let mut failures = 0;
+        let plan = loop {
+            let pause = match self.look_again().await {
+                Ok(plan) => break plan,
+                Err(trouble) if trouble.kind == TroubleKind::LookAgain => Duration::ZERO,
+                Err(trouble) if trouble.kind == TroubleKind::Transient && !self.stop.is_set() => {
+                    failures += 1;
+                    backoff(failures)
+                }
+                Err(trouble) => return unpruned(announced, Verdict::Error, &trouble.to_string()),
+            };
+            if Instant::now() + pause >= self.end {
+                return unpruned(announced, Verdict::TimedOut, "the time given to the sync is over");
+            }
+            self.adapter.pause(pause).await;
+        };
+        let (pruned, kept): (Vec<&PlanItem>, Vec<&PlanItem>) = announced.iter().partition(|item| {
+            plan.items.iter().any(|now| now.change == Change::Prune && now.resource == item.resource)
+        });
+        for item in kept {
+            let text = format!("{} is not pruned: it changed since the plan was made", item.resource);
+            self.watcher.event(Event::Notice { workload: self.deployment.application.name.clone(), text });
+        }
+        self.each(pruned).await
+    }
+
+    async fn look_again(&self) -> Result<Plan, Trouble> {
+        self.adapter.check_lease().await?;
+        let live = read_live(self.adapter, self.deployment).await?;
+        let Deployment { application, commit, manifests } = self.deployment;
+        Ok(assemble(application, commit, manifests, &live))
     }
 
     async fn each(&self, items: Vec<&PlanItem>) -> Vec<ItemResult> {
@@ -215,6 +251,15 @@ impl<A: Adapter + Platform> Work<'_, A> {
             .buffered(CONCURRENCY);
         results.collect().await
     }
+}
+
+fn unpruned(items: &[&PlanItem], verdict: Verdict, why: &str) -> Vec<ItemResult> {
+    let result = |item: &&PlanItem| ItemResult {
+        document: format!("{}/{}", item.kind, item.name),
+        verdict,
+        message: why.to_owned(),
+    };
+    items.iter().map(result).collect()
 }
 
 fn judge(end: RunEnd) -> (Verdict, String) {

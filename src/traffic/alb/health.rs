@@ -4,12 +4,12 @@ use super::Alb;
 use crate::aws::{Call, Conduct, ServiceName};
 use crate::engine::{Trouble, TroubleKind};
 use crate::rollout::Targets;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
 impl Alb {
-    /// Counts the group's targets by state, and keeps the reasons of those that are not healthy.
-    pub(super) async fn read_health(&self, group: &str) -> Result<Targets, Trouble> {
+    /// Counts the group's targets by state, names the healthy ones, and keeps the reasons of those that are not healthy.
+    pub(super) async fn read_health(&self, group: &str) -> Result<(Targets, BTreeSet<String>), Trouble> {
         let call = Call::new(ServiceName::Elb, "DescribeTargetHealth", group);
         let answer = self
             .aws
@@ -23,12 +23,17 @@ impl Alb {
             message: "the answer has no TargetHealthDescriptions".into(),
         })?;
         let mut targets = Targets::default();
+        let mut healthy = BTreeSet::new();
         let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
-        for health in described.into_iter().map(|d| d.target_health) {
-            let health = health.as_ref();
+        for description in described {
+            let health = description.target_health.as_ref();
             let state = health.and_then(|h| h.state.as_ref()).map_or("", |s| s.as_str());
             let reason = health.and_then(|h| h.reason.as_ref()).map_or("", |r| r.as_str());
             *count_of(&mut targets, state, reason) += 1;
+            if let ("healthy", Some(target)) = (state, &description.target) {
+                let id = target.id.as_deref().unwrap_or_default();
+                healthy.insert(format!("{id}:{}", target.port.unwrap_or_default()));
+            }
             if !matches!(state, "healthy" | "draining") {
                 let description = health.and_then(|h| h.description.as_deref()).unwrap_or_default();
                 *reasons.entry(sentence(state, reason, description)).or_default() += 1;
@@ -38,7 +43,7 @@ impl Alb {
         reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         let reasons = reasons.into_iter().map(|(text, count)| format!("{count} × {text}")).collect();
         self.reasons.lock().unwrap_or_else(PoisonError::into_inner).insert(group.to_owned(), reasons);
-        Ok(targets)
+        Ok((targets, healthy))
     }
 }
 

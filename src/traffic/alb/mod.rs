@@ -84,6 +84,7 @@ impl Traffic for Alb {
             self.read_health(&groups.green)
         );
         let mut rules = rules?;
+        let ((blue, healthy_blue), (green, healthy_green)) = (blue?, green?);
         let mut observations: Vec<RuleObservation> = vec![];
         let mut stickiness = BTreeMap::new();
         for arn in &all {
@@ -96,7 +97,8 @@ impl Traffic for Alb {
         Ok(TrafficReading {
             rules: observations,
             test_rule,
-            targets: BySlot { blue: blue?, green: green? },
+            targets: BySlot { blue, green },
+            healthy: BySlot { blue: healthy_blue, green: healthy_green },
             stickiness,
             settle: settle(&production),
         })

@@ -423,7 +423,14 @@ impl Traffic for World {
             Targets { healthy, unhealthy: count - healthy.min(count), ..Targets::default() }
         });
         let rules = state.rules.iter().enumerate().map(|(index, rule)| observation(index, rule)).collect();
-        Ok(TrafficReading { rules, test_rule: None, targets, stickiness: Default::default(), settle: SETTLE })
+        Ok(TrafficReading {
+            rules,
+            test_rule: None,
+            targets,
+            healthy: BySlot::default(),
+            stickiness: Default::default(),
+            settle: SETTLE,
+        })
     }
 
     async fn apply_traffic(
