@@ -183,3 +183,49 @@ pub fn candidate(seen: &Observation) -> Option<Slot> {
         matches!(record.progress, Progress::Rolling | Progress::Ready | Progress::Shifting { .. });
     under_way.then_some(slot)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rollout::{RuleSplit, Targets};
+
+    fn reading(blue: u32, green: u32) -> TrafficReading {
+        let split = RuleSplit::Both(Weights { blue, green });
+        let rule = RuleObservation { id: "rule".into(), split, fingerprint: format!("{blue}/{green}") };
+        TrafficReading {
+            rules: vec![rule],
+            test_rule: None,
+            targets: BySlot::<Targets>::default(),
+            healthy: BySlot::default(),
+            stickiness: [].into(),
+            settle: 10,
+        }
+    }
+
+    #[test]
+    fn after_a_write_whose_answer_was_lost_nothing_is_believed_until_answers_are_new() {
+        let attempted = Weights { blue: 90, green: 10 };
+        for (seen, expected) in
+            [(reading(100, 0), None), (reading(90, 10), None), (reading(50, 50), Some("rule"))]
+        {
+            let mut memory = Memory::default();
+            assert_eq!(memory.check_rules(&reading(100, 0), Timestamp(0)), Ok(()));
+            memory.rule_uncertain(0, attempted, Timestamp(10));
+            assert_eq!(memory.check_rules(&seen, Timestamp(10 + LAG - 1)), Err(Stale));
+            assert_eq!(memory.check_rules(&seen, Timestamp(10 + LAG)), Ok(()));
+            assert_eq!(memory.changed_by_others.is_some(), expected.is_some(), "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_from_before_our_own_write_is_old_and_not_a_strangers_change() {
+        let mut memory = Memory::default();
+        assert_eq!(memory.check_rules(&reading(100, 0), Timestamp(0)), Ok(()));
+        memory.rule_written(0, &reading(90, 10).rules[0], Timestamp(10));
+        assert_eq!(memory.check_rules(&reading(100, 0), Timestamp(12)), Err(Stale));
+        assert_eq!(memory.check_rules(&reading(90, 10), Timestamp(13)), Ok(()));
+        assert_eq!(memory.changed_by_others, None);
+        assert_eq!(memory.check_rules(&reading(33, 67), Timestamp(14)), Ok(()));
+        assert!(memory.changed_by_others.is_some());
+    }
+}

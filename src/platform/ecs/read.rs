@@ -152,27 +152,7 @@ impl Ecs {
         let body = json!({"cluster": self.cluster, "services": names, "include": ["TAGS"]});
         let about = names.join(", ");
         let answer = self.aws.ecs(EcsOperation::DescribeServices, Conduct::Read, &about, &body).await?;
-        let mut found = HashMap::new();
-        for service in items(&answer, "services") {
-            let live = LiveService::parse(service)
-                .map_err(|sentence| self.unreadable("DescribeServices", &sentence))?;
-            if let Some(name) = text(service, "serviceName") {
-                found.insert(name.to_owned(), live);
-            }
-        }
-        for failure in items(&answer, "failures") {
-            let name = text(failure, "arn").and_then(|arn| arn.rsplit('/').next()).unwrap_or_default();
-            match text(failure, "reason") {
-                Some("MISSING") => {
-                    found.entry(name.to_owned()).or_insert(None);
-                }
-                reason => {
-                    let reason = reason.unwrap_or("no reason");
-                    return Err(self.unreadable("DescribeServices", &format!("{name}: {reason}")));
-                }
-            }
-        }
-        Ok(found)
+        described(&answer).map_err(|sentence| self.unreadable("DescribeServices", &sentence))
     }
 
     /// After one of our writes nothing kept counts any more.
@@ -186,5 +166,42 @@ impl Ecs {
             doing: format!("{operation} in {}", self.cluster),
             message: sentence.to_owned(),
         }
+    }
+}
+
+/// Each name that an answer of DescribeServices describes (`None`: INACTIVE) or calls MISSING.
+///
+/// # Errors
+/// A sentence if a service could not be read for any other reason: that is not absence.
+fn described(answer: &Value) -> Result<HashMap<String, Option<LiveService>>, String> {
+    let mut found = HashMap::new();
+    for service in items(answer, "services") {
+        let live = LiveService::parse(service)?;
+        if let Some(name) = text(service, "serviceName") {
+            found.insert(name.to_owned(), live);
+        }
+    }
+    for failure in items(answer, "failures") {
+        let name = text(failure, "arn").and_then(|arn| arn.rsplit('/').next()).unwrap_or_default();
+        match text(failure, "reason") {
+            Some("MISSING") => {
+                found.entry(name.to_owned()).or_insert(None);
+            }
+            reason => return Err(format!("{name}: {}", reason.unwrap_or("no reason"))),
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_service_that_aws_calls_missing_is_absent() {
+        let answer = |reason| json!({"services": [], "failures": [{"arn": "arn:aws:ecs:r:1:service/c/web", "reason": reason}]});
+        assert_eq!(described(&answer("MISSING")), Ok([("web".to_owned(), None)].into()));
+        assert_eq!(described(&answer("ACCESS_DENIED")), Err("web: ACCESS_DENIED".into()));
+        assert!(described(&json!({"failures": [{"arn": "x"}]})).is_err());
     }
 }
