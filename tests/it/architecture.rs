@@ -26,6 +26,8 @@ const IMPURE: &[&str] = &[
     "aws_sdk",
     "aws_config",
     "aws_smithy",
+    "kube::",
+    "k8s_openapi",
     "git2::",
     "hyper",
     "ureq::",
