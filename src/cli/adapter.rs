@@ -34,8 +34,11 @@ pub struct Target {
 impl Target {
     /// The application's destination, through these clients.
     pub fn new(aws: Aws, application: &Application, time_scale: u32) -> Target {
-        let Destination::Ecs { cluster, .. } = &application.destination;
-        let ecs = Ecs::new(aws.clone(), cluster.clone());
+        let cluster = match &application.destination {
+            Destination::Ecs { cluster, .. } => cluster.clone(),
+            Destination::Kubernetes { .. } => String::new(),
+        };
+        let ecs = Ecs::new(aws.clone(), cluster);
         Target {
             writer: ecs.writer(&application.name, owner()),
             ecs,

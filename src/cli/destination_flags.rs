@@ -53,7 +53,8 @@ impl DestinationFlags {
     /// # Errors
     /// Those of [`AwsFlags::connect`].
     pub async fn connect(&self, application: &Application) -> Result<Aws, CliError> {
-        let Destination::Ecs { region, .. } = &application.destination;
+        let (Destination::Ecs { region, .. } | Destination::Kubernetes { region, .. }) =
+            &application.destination;
         self.aws.connect(region.clone()).await
     }
 }

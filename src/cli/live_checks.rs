@@ -5,7 +5,7 @@ use super::error::CliError;
 use super::live_judgement::{Group, Notes, judge_groups, judge_network};
 use crate::aws::{Conduct, EcsOperation, listener_of_rule};
 use crate::config::Finding;
-use crate::engine::{Deployment, Gating, Rollout, Traffic, Trouble, TroubleKind};
+use crate::engine::{Deployment, Gating, Rollout, Traffic, Trouble, TroubleKind, WorkloadDocuments};
 use crate::model::{Destination, Kind, Service, Slot, TaskDefinitionRef, marks};
 use crate::rollout::RuleSplit;
 use serde_json::{Value, json};
@@ -57,7 +57,7 @@ async fn check_cluster(
     application: &crate::model::Application,
     notes: &mut Notes<'_>,
 ) -> Result<(), CliError> {
-    let Destination::Ecs { cluster, .. } = &application.destination;
+    let Destination::Ecs { cluster, .. } = &application.destination else { return Ok(()) };
     let body = json!({"clusters": [cluster]});
     let answer = target.aws.ecs(EcsOperation::DescribeClusters, Conduct::Read, cluster, &body).await?;
     let clusters = answer.get("clusters").and_then(Value::as_array).into_iter().flatten();
@@ -102,9 +102,11 @@ async fn check_blue_green(target: &Target, rollout: &Rollout, notes: &mut Notes<
         let field = format!("alb.targetGroups.{slot}");
         let name = blue_green.target_group(slot);
         let Some(group) = found(read_group(target, name).await, &field, notes)? else { continue };
-        let mode = rollout
-            .task_definition
-            .as_ref()
+        let task_definition = match &rollout.workload {
+            WorkloadDocuments::Ecs(documents) => documents.task_definition.as_ref(),
+            WorkloadDocuments::Kubernetes(_) => None,
+        };
+        let mode = task_definition
             .map(|document| document.spec.get("networkMode").and_then(Value::as_str).unwrap_or("bridge"));
         judge_network(&group, mode, &field, notes);
         groups.push(group);

@@ -147,6 +147,7 @@ impl Chosen {
                 sync: Sync::default(),
                 suspend: false,
                 depends_on: vec![],
+                ignore_differences: vec![],
             },
             (None, None) => {
                 return Err(CliError::usage("it is not said which cluster is meant")
@@ -154,12 +155,19 @@ impl Chosen {
             }
         };
         application.source = self.source.clone();
-        let Destination::Ecs { region: known_region, cluster: known_cluster } = &mut application.destination;
-        if let Some(cluster) = cluster {
-            cluster.clone_into(known_cluster);
+        match (&mut application.destination, cluster) {
+            (Destination::Ecs { cluster: known, .. }, Some(cluster)) => cluster.clone_into(known),
+            (Destination::Kubernetes { .. }, Some(_)) => {
+                return Err(CliError::usage(
+                    "--cluster names an ECS cluster, and this application goes to Kubernetes",
+                ));
+            }
+            (_, None) => {}
         }
+        let (Destination::Ecs { region: known, .. } | Destination::Kubernetes { region: known, .. }) =
+            &mut application.destination;
         if let Some(region) = region {
-            *known_region = Some(region.to_owned());
+            *known = Some(region.to_owned());
         }
         if let Some(name) = name {
             application.name = valid_name(name)?;
@@ -288,7 +296,7 @@ mod tests {
         let application =
             chosen.application(Some("prod"), Some("eu-west-1"), Some("web")).expect("an application");
         assert_eq!(application.name, "web");
-        let Destination::Ecs { region, cluster } = application.destination;
+        let Destination::Ecs { region, cluster } = application.destination else { panic!("ECS") };
         assert_eq!((region.as_deref(), cluster.as_str()), (Some("eu-west-1"), "prod"));
     }
 

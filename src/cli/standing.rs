@@ -64,9 +64,7 @@ impl Standing {
 
     /// The ECS service of a slot.
     pub fn service(&self, slot: Slot) -> String {
-        let service = &self.rollout.service;
-        let name = service.spec.get("serviceName").and_then(serde_json::Value::as_str);
-        self.rollout.blue_green.slot_service(slot, name.unwrap_or(&service.name))
+        self.rollout.slot_name(slot)
     }
 
     /// Where it stands, for messages.

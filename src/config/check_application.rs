@@ -34,15 +34,24 @@ pub fn check(document: &Document, application: &Application, problems: &mut Prob
     if revision.starts_with('-') || revision.contains(|c: char| c.is_whitespace() || c.is_control()) {
         note("source.targetRevision", "is not a branch, tag or commit");
     }
-    let Destination::Ecs { region, cluster } = &application.destination;
-    let cluster_ok = cluster.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_:/".contains(&b));
-    if !cluster_ok {
+    let (platform, region) = match &application.destination {
+        Destination::Ecs { region, .. } => ("ecs", region),
+        Destination::Kubernetes { region, .. } => ("kubernetes", region),
+    };
+    if let Destination::Ecs { cluster, .. } = &application.destination
+        && !cluster.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_:/".contains(&b))
+    {
         note("destination.ecs.cluster", "is neither a cluster's name nor its ARN");
+    }
+    if let Destination::Kubernetes { namespace, .. } = &application.destination
+        && !is_document_name(namespace)
+    {
+        note("destination.kubernetes.namespace", "is not the name of a namespace");
     }
     let region_ok =
         |region: &String| region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if !region.as_ref().is_none_or(region_ok) {
-        note("destination.ecs.region", "is not a region such as eu-central-1");
+        note(&format!("destination.{platform}.region"), "is not a region such as eu-central-1");
     }
     for (path, seconds) in
         [("sync.interval", application.sync.interval), ("sync.timeout", application.sync.timeout)]

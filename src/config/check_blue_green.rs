@@ -212,7 +212,7 @@ fn check_service(
     }
     let service_name = text(spec, "serviceName").unwrap_or(&service.name);
     for slot in Slot::BOTH {
-        let name = blue_green.slot_service(slot, service_name);
+        let name = blue_green.slot_workload(slot, service_name);
         if name.len() > MAX_ECS_NAME {
             let message =
                 format!("with \"-{slot}\" for its slot the name is longer than {MAX_ECS_NAME} characters");

@@ -302,7 +302,7 @@ fn check_together(manifests: &Manifests, index: &Index<'_>, problems: &mut Probl
                 let Some(document) = index.get(Kind::BlueGreen, &blue_green.name) else { continue };
                 for slot in Slot::BOTH {
                     live.claim(
-                        &blue_green.slot_service(slot, name),
+                        &blue_green.slot_workload(slot, name),
                         document,
                         &format!("slots.{slot}"),
                         problems,

@@ -91,7 +91,7 @@ fn a_whole_repository_becomes_typed_documents() {
     assert_eq!(manifests.task_definitions["web"].spec["family"], "web");
     let blue_green = &manifests.blue_greens["web"];
     assert_eq!((blue_green.bake_time, blue_green.gates.healthy_targets), (5_400, 50));
-    assert_eq!(blue_green.slot_service(Slot::Green, "web"), "web-green");
+    assert_eq!(blue_green.slot_workload(Slot::Green, "web"), "web-green");
     assert_eq!(manifests.blue_green_of("web"), Some(blue_green));
     assert_eq!(manifests.applications["shop"].sync.prune_limit, "5");
     assert_eq!(load(&[]), Ok(Manifests::default()));

@@ -1,7 +1,7 @@
 //! One application at one commit.
 
-use super::ports::Rollout;
-use crate::model::{Application, BlueGreen, Manifests, TaskDefinitionRef};
+use super::ports::{EcsDocuments, KubernetesDocuments, Rollout, WorkloadDocuments};
+use crate::model::{Application, BlueGreen, Manifests, TaskDefinitionRef, Turn};
 
 /// What shall be brought about: an application with the documents of one commit.
 #[derive(Clone, Debug)]
@@ -18,19 +18,40 @@ impl Deployment {
         self.manifests.blue_greens.values().filter_map(|blue_green| self.rollout(blue_green)).collect()
     }
 
-    /// `None` only if the reference to the service does not hold, which validation excludes.
+    /// `None` only if the reference to the workload does not hold, which validation excludes.
     fn rollout(&self, blue_green: &BlueGreen) -> Option<Rollout> {
-        let service = self.manifests.services.get(&blue_green.workload_ref.name)?;
-        let task_definition = match &service.task_definition {
-            TaskDefinitionRef::Document(name) => self.manifests.task_definitions.get(name).cloned(),
-            TaskDefinitionRef::External(_) => None,
+        let (workload, turn) = match self.ecs_documents(blue_green) {
+            Some(documents) => (WorkloadDocuments::Ecs(documents), Turn::default()),
+            None => {
+                let documents = self.kubernetes_documents(blue_green)?;
+                let turn = documents.deployment.turn;
+                (WorkloadDocuments::Kubernetes(documents), turn)
+            }
         };
         Some(Rollout {
             application: self.application.name.clone(),
             commit: self.commit.clone(),
             blue_green: blue_green.clone(),
-            service: service.clone(),
-            task_definition,
+            workload,
+            turn,
+        })
+    }
+
+    fn ecs_documents(&self, blue_green: &BlueGreen) -> Option<EcsDocuments> {
+        let service = self.manifests.services.get(&blue_green.workload_ref.name)?;
+        let task_definition = match &service.task_definition {
+            TaskDefinitionRef::Document(name) => self.manifests.task_definitions.get(name).cloned(),
+            TaskDefinitionRef::External(_) => None,
+        };
+        Some(EcsDocuments { service: service.clone(), task_definition })
+    }
+
+    fn kubernetes_documents(&self, blue_green: &BlueGreen) -> Option<KubernetesDocuments> {
+        let deployment = self.manifests.steered_deployment(blue_green)?;
+        Some(KubernetesDocuments {
+            deployment: deployment.clone(),
+            service: self.manifests.service_of(deployment).cloned(),
+            carried: self.manifests.carried_with(deployment).cloned().collect(),
         })
     }
 }

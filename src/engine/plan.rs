@@ -91,10 +91,9 @@ pub fn declared_services(deployment: &Deployment) -> BTreeSet<String> {
     let manifests = &deployment.manifests;
     let mut names = BTreeSet::new();
     for service in manifests.services.values() {
-        let name =
-            service.spec.get("serviceName").and_then(serde_json::Value::as_str).unwrap_or(&service.name);
+        let name = service.live_name();
         match manifests.blue_green_of(&service.name) {
-            Some(blue_green) => names.extend(Slot::BOTH.map(|slot| blue_green.slot_service(slot, name))),
+            Some(blue_green) => names.extend(Slot::BOTH.map(|slot| blue_green.slot_workload(slot, name))),
             None => {
                 names.insert(name.to_owned());
             }

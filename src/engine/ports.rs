@@ -2,7 +2,7 @@
 //! in-memory world behind them.
 
 use super::Deployment;
-use crate::model::{BlueGreen, BySlot, RevisionId, Seconds, Service, TaskDefinition};
+use crate::model::{BlueGreen, BySlot, Object, RevisionId, Seconds, Service, Slot, TaskDefinition, Turn};
 use crate::plan::{Live, PlanItem};
 use crate::rollout::{Action, Alarm, HttpAnswer, RuleObservation, SlotObservation, Targets};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,9 +15,65 @@ pub struct Rollout {
     /// The commit the documents come from, for people.
     pub commit: String,
     pub blue_green: BlueGreen,
+    pub workload: WorkloadDocuments,
+    /// When in a sync its turn comes.
+    pub turn: Turn,
+}
+
+/// The documents of a BlueGreen's workload, by platform.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "there are a few of them, and they are not moved about")]
+pub enum WorkloadDocuments {
+    Ecs(EcsDocuments),
+    Kubernetes(KubernetesDocuments),
+}
+
+/// An ECS service with its task definition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EcsDocuments {
     pub service: Service,
     /// `None` if the service names its task definition by ARN or `family:revision`.
     pub task_definition: Option<TaskDefinition>,
+}
+
+/// A Deployment with what belongs to its pods.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KubernetesDocuments {
+    pub deployment: Object,
+    /// The Service that selects the Deployment's pods, where one is written: the pattern of the slots' own.
+    pub service: Option<Object>,
+    /// HorizontalPodAutoscalers and PodDisruptionBudgets that target the Deployment.
+    pub carried: Vec<Object>,
+}
+
+impl Rollout {
+    /// The live name of the ECS service or Deployment that is `slot`.
+    pub fn slot_name(&self, slot: Slot) -> String {
+        let named = match &self.workload {
+            WorkloadDocuments::Ecs(documents) => documents.service.live_name(),
+            WorkloadDocuments::Kubernetes(documents) => &documents.deployment.key.name,
+        };
+        self.blue_green.slot_workload(slot, named)
+    }
+
+    /// The declared number of tasks or pods; `None` means: leave it as it is.
+    pub fn desired_count(&self) -> Option<u32> {
+        match &self.workload {
+            WorkloadDocuments::Ecs(documents) => documents.service.desired_count(),
+            WorkloadDocuments::Kubernetes(documents) => documents.desired_count(),
+        }
+    }
+}
+
+impl KubernetesDocuments {
+    /// The declared number of pods; `None` under an autoscaler, whatever the Deployment says.
+    pub fn desired_count(&self) -> Option<u32> {
+        if self.carried.iter().any(|object| object.key.kind == "HorizontalPodAutoscaler") {
+            return None;
+        }
+        let replicas = self.deployment.body.pointer("/spec/replicas")?.as_u64()?;
+        u32::try_from(replicas).ok()
+    }
 }
 
 /// What the rules and target groups look like.
@@ -34,7 +90,7 @@ pub struct TrafficReading {
     pub settle: Seconds,
 }
 
-/// The two services of a workload. `SlotObservation::targets` is left at its default here.
+/// The two sides of a workload. `SlotObservation::targets` is left at its default here.
 #[allow(async_fn_in_trait)]
 pub trait Workloads {
     /// The id of what the documents want (task definition content and declared service fields, the count aside).
@@ -124,7 +180,7 @@ pub trait TimeSource {
     /// Now.
     fn now(&self) -> crate::model::Timestamp;
 
-    /// Waits for so long by that clock.
+    /// Waits for so long by that clock, or less if something changed meanwhile: whoever waits looks again.
     async fn pause(&self, duration: std::time::Duration) {
         tokio::time::sleep(duration).await;
     }

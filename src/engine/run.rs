@@ -143,7 +143,11 @@ impl<'a, A: Adapter> Run<'a, A> {
         }
         self.stickiness = traffic.stickiness;
         for slot in Slot::BOTH {
-            slots.get_mut(slot).targets = *traffic.targets.get(slot);
+            let seen = slots.get_mut(slot);
+            seen.targets = match &seen.addresses {
+                Some(ready) => traffic.targets.get(slot).of_these(ready, traffic.healthy.get(slot)),
+                None => *traffic.targets.get(slot),
+            };
         }
         let mut seen = Observation {
             slots,
@@ -312,7 +316,7 @@ pub fn desired(rollout: &Rollout, revision: crate::model::RevisionId) -> Desired
     let bg = &rollout.blue_green;
     Desired {
         revision,
-        count: rollout.service.desired_count(),
+        count: rollout.desired_count(),
         steps: bg.steps.clone(),
         gates: bg.gates.clone(),
         bake_time: bg.bake_time,

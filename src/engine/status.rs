@@ -2,9 +2,9 @@
 
 use super::deployment::Deployment;
 use super::plan::read_live;
-use super::ports::{Platform, Trouble};
+use super::ports::{Platform, Rollout, Trouble};
 use super::run::Adapter;
-use crate::model::{BlueGreen, BySlot, Kind, Service, Slot, Weights};
+use crate::model::{BySlot, Kind, Slot, Weights};
 use crate::plan::{Change, Live, LiveRollout, Plan, assemble};
 use crate::rollout::{Decision, Observation, Outcome, Phase, Progress, Record, Targets, Workload, decide};
 use serde::Serialize;
@@ -101,16 +101,14 @@ pub async fn status<A: Adapter + Platform>(adapter: &A, deployment: &Deployment)
 }
 
 fn summarise(deployment: &Deployment, live: &Live, plan: &Plan) -> Status {
-    let manifests = &deployment.manifests;
-    let steered = |name: &str| manifests.blue_green_of(name).is_some();
-    let rolling = plan.items.iter().filter(|item| item.kind == Kind::Service && !steered(&item.name));
+    let rolling = plan.items.iter().filter(|item| item.is(Kind::Service) && !item.carried);
     let services = rolling
         .map(|item| {
             let json = live.services.get(&item.resource);
             let number = |field| json.and_then(|json| json.get(field)).and_then(Value::as_u64).unwrap_or(0);
             let revision = json.and_then(|json| json.get("taskDefinition")).and_then(Value::as_str);
             ServiceStatus {
-                document: format!("{}/{}", item.kind, item.name),
+                document: item.document(),
                 service: item.resource.clone(),
                 change: item.change,
                 running: number("runningCount"),
@@ -120,14 +118,10 @@ fn summarise(deployment: &Deployment, live: &Live, plan: &Plan) -> Status {
             }
         })
         .collect();
-    let workloads = manifests
-        .blue_greens
-        .values()
-        .filter_map(|blue_green| {
-            let service = manifests.services.get(&blue_green.workload_ref.name)?;
-            Some(workload(blue_green, service, live.rollouts.get(&blue_green.name)))
-        })
-        .collect();
+    let workloads = deployment.rollouts();
+    let workloads =
+        workloads.iter().map(|rollout| workload(rollout, live.rollouts.get(&rollout.blue_green.name)));
+    let workloads = workloads.collect();
     Status {
         application: plan.application.clone(),
         commit: plan.commit.clone(),
@@ -138,12 +132,8 @@ fn summarise(deployment: &Deployment, live: &Live, plan: &Plan) -> Status {
     }
 }
 
-fn workload(
-    blue_green: &BlueGreen,
-    service: &Service,
-    rollout: Option<&Result<LiveRollout, String>>,
-) -> WorkloadStatus {
-    let document = format!("{}/{}", Kind::BlueGreen, blue_green.name);
+fn workload(declared: &Rollout, rollout: Option<&Result<LiveRollout, String>>) -> WorkloadStatus {
+    let document = format!("{}/{}", Kind::BlueGreen, declared.blue_green.name);
     let rollout = match rollout {
         Some(Ok(rollout)) => rollout,
         unread => {
@@ -161,7 +151,6 @@ fn workload(
     };
     let seen = &rollout.observation;
     let decision: Decision = decide(&rollout.desired, seen, rollout.now);
-    let name = service.spec.get("serviceName").and_then(Value::as_str).unwrap_or(&service.name);
     WorkloadStatus {
         document,
         phase: Some(decision.phase),
@@ -173,7 +162,7 @@ fn workload(
             .iter()
             .map(|rule| RuleStatus { rule: rule.id.clone(), weights: rule.split.weights() })
             .collect(),
-        slots: Some(BySlot::from_fn(|slot| slot_status(seen, slot, blue_green.slot_service(slot, name)))),
+        slots: Some(BySlot::from_fn(|slot| slot_status(seen, slot, declared.slot_name(slot)))),
     }
 }
 

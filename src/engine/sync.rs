@@ -3,13 +3,14 @@
 use super::deployment::Deployment;
 use super::events::{Event, Watcher};
 use super::plan::{CONCURRENCY, read_live};
-use super::ports::{Platform, Settled, Trouble, TroubleKind};
+use super::ports::{Platform, Rollout, Settled, Trouble, TroubleKind};
 use super::run::{Adapter, Ports, Run, RunEnd, StopSignal, backoff};
-use crate::model::{Kind, SyncMode};
+use crate::model::{HookPhase, SyncMode, Turn};
 use crate::plan::{Change, Live, Plan, PlanItem, assemble};
 use crate::rollout::Outcome;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -68,14 +69,21 @@ pub async fn sync<A: Adapter + Platform>(
     }
     let end = Instant::now() + Duration::from_secs(application.sync.timeout);
     let work = Work { adapter, deployment, watcher, stop, end };
-    let mut results = work.apply(&plan, &live).await;
+    let todo = Todo::new(deployment, &plan, &live);
+    let mut results = work.apply(&todo, |turn| turn.phase <= HookPhase::Sync).await;
     let prunes: Vec<&PlanItem> = plan.items.iter().filter(|item| item.change == Change::Prune).collect();
     // What is no longer wanted goes last, and only after everything that is wanted stands.
-    if !prunes.is_empty() && results.iter().all(|result| result.verdict == Verdict::Done) {
+    if !prunes.is_empty() && are_done(&results) {
         results.extend(work.prune(&prunes).await);
     } else if !prunes.is_empty() {
         let text = format!("{} to be pruned left for the next sync", prunes.len());
         watcher.event(Event::Notice { workload: application.name.clone(), text });
+    }
+    if are_done(&results) {
+        results.extend(work.apply(&todo, |turn| turn.phase == HookPhase::PostSync).await);
+    }
+    if results.iter().any(|result| matches!(result.verdict, Verdict::Failed | Verdict::Error)) {
+        results.extend(work.apply(&todo, |turn| turn.phase == HookPhase::SyncFail).await);
     }
     let verdict = results.iter().map(|result| result.verdict).max().unwrap_or(Verdict::Done);
     Ok(SyncReport { plan, results, verdict })
@@ -89,37 +97,49 @@ struct Work<'a, A> {
     end: Instant,
 }
 
+/// What has something to do in a sync, pruning aside.
+struct Todo<'a> {
+    items: Vec<&'a PlanItem>,
+    rollouts: Vec<Rollout>,
+}
+
+impl<'a> Todo<'a> {
+    fn new(deployment: &Deployment, plan: &'a Plan, live: &Live) -> Todo<'a> {
+        let has_work = |item: &&PlanItem| match item.change {
+            Change::Prune => false,
+            // What was changed by a run that was cut off is as declared, but may not have come to rest.
+            Change::Unchanged => live.moving.contains(&item.resource),
+            _ => true,
+        };
+        let items = plan.items.iter().filter(|item| !item.carried).filter(has_work).collect();
+        Todo { items, rollouts: deployment.rollouts() }
+    }
+
+    fn turns(&self) -> BTreeSet<Turn> {
+        let items = self.items.iter().map(|item| item.turn);
+        items.chain(self.rollouts.iter().map(|rollout| rollout.turn)).collect()
+    }
+}
+
+fn are_done(results: &[ItemResult]) -> bool {
+    results.iter().all(|result| result.verdict == Verdict::Done)
+}
+
 impl<A: Adapter + Platform> Work<'_, A> {
-    /// Rolling services and rollouts at the same time: neither waits for the other.
-    async fn apply(&self, plan: &Plan, live: &Live) -> Vec<ItemResult> {
-        let referenced = |item: &PlanItem| {
-            let reference = crate::model::TaskDefinitionRef::Document(item.name.clone());
-            self.deployment.manifests.services.values().any(|service| service.task_definition == reference)
-        };
-        let steered = |item: &PlanItem| {
-            item.kind == Kind::BlueGreen
-                || (item.kind == Kind::Service
-                    && self.deployment.manifests.blue_green_of(&item.name).is_some())
-        };
-        let rolling: Vec<&PlanItem> = plan
-            .items
-            .iter()
-            .filter(|item| !matches!(item.change, Change::Unchanged | Change::Prune))
-            .filter(|item| !steered(item))
-            // A service registers the revision it needs by itself.
-            .filter(|item| item.kind != Kind::TaskDefinition || !referenced(item))
-            .collect();
-        // A service that was changed by a run that was cut off is as declared, but may not have come to rest.
-        let unsettled = plan.items.iter().filter(|item| {
-            item.change == Change::Unchanged
-                && item.kind == Kind::Service
-                && !steered(item)
-                && live.moving.contains(&item.resource)
-        });
-        let waited: Vec<&PlanItem> = rolling.into_iter().chain(unsettled).collect();
-        let (mut items, rollouts) = tokio::join!(self.each(waited), self.rollouts());
-        items.extend(rollouts);
-        items
+    /// One turn after the other, as far as all goes well. Within a turn neither items nor rollouts wait for another.
+    async fn apply(&self, todo: &Todo<'_>, wanted: impl Fn(&Turn) -> bool) -> Vec<ItemResult> {
+        let mut results = vec![];
+        for turn in todo.turns().into_iter().filter(wanted) {
+            let items = todo.items.iter().copied().filter(|item| item.turn == turn).collect();
+            let rollouts = todo.rollouts.iter().filter(|rollout| rollout.turn == turn).collect();
+            let (items, rollouts) = tokio::join!(self.each(items), self.rollouts(rollouts));
+            results.extend(items);
+            results.extend(rollouts);
+            if !are_done(&results) {
+                break;
+            }
+        }
+        results
     }
 
     /// Deletes what the plan announced and what may still go. The plan may be an hour old by now, and somebody may have
@@ -164,7 +184,7 @@ impl<A: Adapter + Platform> Work<'_, A> {
     }
 
     async fn item(&self, item: &PlanItem) -> ItemResult {
-        let document = format!("{}/{}", item.kind, item.name);
+        let document = item.document();
         let (verdict, message) = self.carry_out(item, &document).await;
         ItemResult { document, verdict, message }
     }
@@ -179,7 +199,8 @@ impl<A: Adapter + Platform> Work<'_, A> {
             if self.stop.is_set() {
                 return (Verdict::Stopped, "stopped before it had settled; the next sync goes on".into());
             }
-            let step = if applied {
+            let settling = applied;
+            let step = if settling {
                 self.settle(item, document).await
             } else {
                 self.adapter.apply_item(self.deployment, item).await.map(|()| {
@@ -191,11 +212,10 @@ impl<A: Adapter + Platform> Work<'_, A> {
             };
             let pause = match step {
                 Ok(Some(end)) => return end,
-                Ok(None) if !applied || item.kind == Kind::Service => {
+                Ok(None) => {
                     failures = 0;
-                    if applied { POLL } else { Duration::ZERO }
+                    if settling { POLL } else { Duration::ZERO }
                 }
-                Ok(None) => return (Verdict::Done, String::new()),
                 Err(trouble) if trouble.kind == TroubleKind::LookAgain => Duration::ZERO,
                 Err(trouble) if trouble.kind == TroubleKind::Transient => {
                     failures += 1;
@@ -218,9 +238,9 @@ impl<A: Adapter + Platform> Work<'_, A> {
         }
     }
 
-    /// Asks whether the item's service has come to rest; `Some` if that is decided.
+    /// Asks whether what the item is about has come to rest; `Some` if that is decided.
     async fn settle(&self, item: &PlanItem, document: &str) -> Result<Option<(Verdict, String)>, Trouble> {
-        if item.change == Change::Prune || item.kind != Kind::Service {
+        if item.change == Change::Prune {
             return Ok(Some((Verdict::Done, String::new())));
         }
         Ok(match self.adapter.settled(self.deployment, item).await? {
@@ -238,9 +258,8 @@ impl<A: Adapter + Platform> Work<'_, A> {
         })
     }
 
-    async fn rollouts(&self) -> Vec<ItemResult> {
-        let rollouts = self.deployment.rollouts();
-        let results = stream::iter(rollouts.iter())
+    async fn rollouts(&self, rollouts: Vec<&Rollout>) -> Vec<ItemResult> {
+        let results = stream::iter(rollouts)
             .map(|rollout| async move {
                 let ports = Ports { adapter: self.adapter, watcher: self.watcher };
                 let left = self.end.saturating_duration_since(Instant::now());
@@ -254,11 +273,8 @@ impl<A: Adapter + Platform> Work<'_, A> {
 }
 
 fn unpruned(items: &[&PlanItem], verdict: Verdict, why: &str) -> Vec<ItemResult> {
-    let result = |item: &&PlanItem| ItemResult {
-        document: format!("{}/{}", item.kind, item.name),
-        verdict,
-        message: why.to_owned(),
-    };
+    let result =
+        |item: &&PlanItem| ItemResult { document: item.document(), verdict, message: why.to_owned() };
     items.iter().map(result).collect()
 }
 

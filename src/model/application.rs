@@ -1,6 +1,6 @@
 //! The `Application`: which repository goes where, and how.
 
-use super::{Origin, Seconds, serde_duration};
+use super::{IgnoreDifferences, Origin, Seconds, serde_duration};
 use serde::{Deserialize, Serialize};
 
 /// What to sync from where to where (`cutover.dev/v1alpha1`, kind `Application`).
@@ -16,6 +16,9 @@ pub struct Application {
     pub destination: Destination,
     #[serde(default)]
     pub sync: Sync,
+    /// Fields of Kubernetes objects that are neither compared nor written.
+    #[serde(default)]
+    pub ignore_differences: Vec<IgnoreDifferences>,
     #[serde(default)]
     pub suspend: bool,
     #[serde(default)]
@@ -36,7 +39,7 @@ pub struct Source {
     pub path: String,
 }
 
-/// Where they go. One destination today.
+/// Where they go.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Destination {
@@ -44,6 +47,17 @@ pub enum Destination {
         #[serde(default)]
         region: Option<String>,
         cluster: String,
+    },
+    Kubernetes {
+        /// Where objects that name no namespace go.
+        #[serde(default = "default_namespace")]
+        namespace: String,
+        /// A context of the kubeconfig; without it the current one or, in a pod, the pod's own cluster.
+        #[serde(default)]
+        context: Option<String>,
+        /// The AWS region of the load balancers that BlueGreens name.
+        #[serde(default)]
+        region: Option<String>,
     },
 }
 
@@ -68,6 +82,8 @@ pub struct Sync {
     pub prune_limit: String,
     #[serde(with = "serde_duration")]
     pub timeout: Seconds,
+    /// Take fields from other managers of a Kubernetes object instead of stopping at them.
+    pub force_conflicts: bool,
 }
 
 impl Default for Sync {
@@ -78,12 +94,17 @@ impl Default for Sync {
             prune: false,
             prune_limit: "30%".into(),
             timeout: 30 * 60,
+            force_conflicts: false,
         }
     }
 }
 
 fn head() -> String {
     "HEAD".into()
+}
+
+fn default_namespace() -> String {
+    "default".into()
 }
 
 fn root() -> String {

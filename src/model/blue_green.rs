@@ -14,7 +14,12 @@ pub struct BlueGreen {
     pub origin: Origin,
     pub workload_ref: WorkloadRef,
     pub container: Container,
+    /// Left out where `traffic` says how requests are steered.
+    #[serde(default)]
     pub alb: Alb,
+    /// How requests are steered without an ELB (Kubernetes only).
+    #[serde(default)]
+    pub traffic: Option<ClusterTraffic>,
     /// Existing services to adopt as slots; without it they are `<service>-blue` and `<service>-green`.
     #[serde(default)]
     pub slots: SlotNames,
@@ -33,10 +38,11 @@ pub struct BlueGreen {
 }
 
 impl BlueGreen {
-    /// The name of the ECS service that is `slot`, for the service document whose `serviceName` is `service`.
-    pub fn slot_service(&self, slot: Slot, service: &str) -> String {
-        let named = self.slots.get(slot).as_ref().and_then(|s| s.service.clone());
-        named.unwrap_or_else(|| format!("{service}-{slot}"))
+    /// The name of the ECS service or Deployment that is `slot`, for the one that the documents name `workload`.
+    pub fn slot_workload(&self, slot: Slot, workload: &str) -> String {
+        let slot_name = self.slots.get(slot).as_ref();
+        let named = slot_name.and_then(|named| named.service.clone().or_else(|| named.deployment.clone()));
+        named.unwrap_or_else(|| format!("{workload}-{slot}"))
     }
 
     /// The target group (name or ARN) of `slot`.
@@ -49,7 +55,17 @@ impl BlueGreen {
     }
 }
 
-/// The workload that a BlueGreen steers. `kind` is `Service` (ECS).
+/// Requests steered by Kubernetes itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ClusterTraffic {
+    /// The name of a Service whose selector is switched to one slot's pods; knows no shares between 0 and 100.
+    Service(String),
+    /// The name of a Gateway API HTTPRoute whose backends' weights are moved.
+    HttpRoute(String),
+}
+
+/// The workload that a BlueGreen steers. `kind` is `Service` (ECS) or `Deployment` (Kubernetes).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkloadRef {
     pub kind: String,
@@ -114,7 +130,10 @@ pub type SlotNames = BySlot<Option<SlotName>>;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SlotName {
+    /// An ECS service.
     pub service: Option<String>,
+    /// A Kubernetes Deployment.
+    pub deployment: Option<String>,
     pub target_group: Option<String>,
 }
 

@@ -1,6 +1,6 @@
 //! Validated documents, where they came from, and what is wrong with those that are not valid.
 
-use super::{Application, BlueGreen};
+use super::{Application, BlueGreen, Object, ObjectKey, selects};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -22,14 +22,21 @@ pub enum Kind {
     Service,
 }
 
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Kind {
+    /// As documents write it.
+    pub fn name(self) -> &'static str {
+        match self {
             Kind::Application => "Application",
             Kind::BlueGreen => "BlueGreen",
             Kind::TaskDefinition => "TaskDefinition",
             Kind::Service => "Service",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -87,6 +94,16 @@ pub enum TaskDefinitionRef {
     External(String),
 }
 
+impl TaskDefinitionRef {
+    /// The name of the document, if it is one.
+    pub fn document(&self) -> Option<&str> {
+        match self {
+            TaskDefinitionRef::Document(name) => Some(name),
+            TaskDefinitionRef::External(_) => None,
+        }
+    }
+}
+
 /// A `CreateService` request as a document; `spec` holds AWS's own fields, validated, without `cluster`,
 /// `taskDefinition` and `clientToken` (which the program sets), `serviceName` always set (default: the document's name).
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -97,7 +114,19 @@ pub struct Service {
     pub task_definition: TaskDefinitionRef,
 }
 
+fn by_name<S: serde::Serializer>(
+    objects: &BTreeMap<ObjectKey, Object>,
+    output: S,
+) -> Result<S::Ok, S::Error> {
+    output.collect_map(objects.iter().map(|(key, object)| (key.to_string(), object)))
+}
+
 impl Service {
+    /// Its name in AWS.
+    pub fn live_name(&self) -> &str {
+        self.spec.get("serviceName").and_then(Value::as_str).unwrap_or(&self.name)
+    }
+
     /// The declared number of tasks; `None` means: leave it as it is.
     pub fn desired_count(&self) -> Option<u32> {
         self.spec.get("desiredCount").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok())
@@ -111,6 +140,9 @@ pub struct Manifests {
     pub task_definitions: BTreeMap<String, TaskDefinition>,
     pub services: BTreeMap<String, Service>,
     pub blue_greens: BTreeMap<String, BlueGreen>,
+    /// Kubernetes objects, as written: an object without a namespace has none here.
+    #[serde(serialize_with = "by_name")]
+    pub objects: BTreeMap<ObjectKey, Object>,
 }
 
 impl Manifests {
@@ -119,9 +151,58 @@ impl Manifests {
         self.blue_greens.values().find(|bg| bg.workload_ref.name == service)
     }
 
+    /// The Deployment that a BlueGreen steers.
+    pub fn steered_deployment(&self, blue_green: &BlueGreen) -> Option<&Object> {
+        let named = &blue_green.workload_ref;
+        self.objects.values().find(|object| {
+            named.kind == "Deployment" && object.key.is("apps", "Deployment") && object.key.name == named.name
+        })
+    }
+
+    /// The objects that BlueGreens make slots of, by key: Deployments and what belongs to their pods.
+    pub fn steered_objects(&self) -> BTreeMap<&ObjectKey, &BlueGreen> {
+        let mut steered = BTreeMap::new();
+        for blue_green in self.blue_greens.values() {
+            if let Some(deployment) = self.steered_deployment(blue_green) {
+                let parts = self.service_of(deployment).into_iter().chain(self.carried_with(deployment));
+                steered.extend(parts.chain([deployment]).map(|object| (&object.key, blue_green)));
+            }
+        }
+        steered
+    }
+
+    /// The Service whose selector takes the Deployment's pods: the first by name.
+    pub fn service_of(&self, deployment: &Object) -> Option<&Object> {
+        let labels = deployment.body.pointer("/spec/template/metadata/labels");
+        self.objects.values().find(|object| {
+            object.key.is("", "Service")
+                && object.key.namespace == deployment.key.namespace
+                && selects(object.body.pointer("/spec/selector"), labels)
+        })
+    }
+
+    /// HorizontalPodAutoscalers that scale the Deployment and PodDisruptionBudgets that select its pods.
+    pub fn carried_with<'a>(&'a self, deployment: &'a Object) -> impl Iterator<Item = &'a Object> {
+        let labels = deployment.body.pointer("/spec/template/metadata/labels");
+        self.objects.values().filter(move |object| {
+            let scales = || {
+                let target = |field| object.body.pointer("/spec/scaleTargetRef")?.get(field)?.as_str();
+                target("kind") == Some("Deployment") && target("name") == Some(&deployment.key.name)
+            };
+            let guards = || selects(object.body.pointer("/spec/selector/matchLabels"), labels);
+            object.key.namespace == deployment.key.namespace
+                && (object.key.is("autoscaling", "HorizontalPodAutoscaler") && scales()
+                    || object.key.is("policy", "PodDisruptionBudget") && guards())
+        })
+    }
+
     /// How many documents there are.
     pub fn len(&self) -> usize {
-        self.applications.len() + self.task_definitions.len() + self.services.len() + self.blue_greens.len()
+        self.applications.len()
+            + self.task_definitions.len()
+            + self.services.len()
+            + self.blue_greens.len()
+            + self.objects.len()
     }
 
     /// True if there is no document at all.

@@ -4,16 +4,22 @@ mod application;
 mod blue_green;
 mod clock;
 mod document;
+mod health;
 pub mod marks;
+mod object;
 mod slot;
+mod turn;
 
 pub use application::{Application, Destination, Source, Sync, SyncMode};
 pub use blue_green::{
-    Alb, BlueGreen, Container, Gates, HttpGate, Listeners, SlotName, SlotNames, Step, TargetGroups,
-    WorkloadRef,
+    Alb, BlueGreen, ClusterTraffic, Container, Gates, HttpGate, Listeners, SlotName, SlotNames, Step,
+    TargetGroups, WorkloadRef,
 };
 pub use clock::{Seconds, Timestamp, parse_duration, serde_duration};
 pub use document::{
     Kind, Manifests, Origin, Problem, Service, SourceFile, TaskDefinition, TaskDefinitionRef,
 };
+pub use health::{Health, HealthReport};
+pub use object::{FieldLines, IgnoreDifferences, Object, ObjectKey, selects};
 pub use slot::{BySlot, RevisionId, Slot, Weights};
+pub use turn::{HookPhase, Turn};

@@ -8,7 +8,7 @@ use super::{Change, Live, Plan, PlanItem};
 use crate::model::{
     Application, BlueGreen, Kind, Manifests, Service, Slot, SyncMode, TaskDefinitionRef, marks,
 };
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// The plan for bringing `live` to the documents of `commit`. The work grows with the number of documents, not with
 /// its square.
@@ -21,9 +21,12 @@ pub fn assemble(application: &Application, commit: &str, manifests: &Manifests, 
     };
     let revisions = Revisions::new(&live.revisions);
     let mut wanted_revisions: HashMap<&str, String> = HashMap::new();
+    // A service registers the revision it needs by itself.
+    let carried: HashSet<&str> =
+        manifests.services.values().filter_map(|service| service.task_definition.document()).collect();
     for (name, document) in &manifests.task_definitions {
         let (item, revision) = plan_task_definition(document, &revisions);
-        plan.items.push(item);
+        plan.items.push(PlanItem { carried: carried.contains(name.as_str()), ..item });
         wanted_revisions.insert(name, revision);
     }
     let steered: HashMap<&str, &BlueGreen> =
@@ -46,7 +49,7 @@ pub fn assemble(application: &Application, commit: &str, manifests: &Manifests, 
             }
             Some(blue_green) => {
                 let (items, traffic) = plan_blue_green(blue_green, service, live, task_definition);
-                plan.items.extend(items);
+                plan.items.extend(items.into_iter().map(|item| PlanItem { carried: true, ..item }));
                 plan.traffic.extend(traffic);
                 declared.extend(slot_names(blue_green, service));
             }
@@ -57,7 +60,7 @@ pub fn assemble(application: &Application, commit: &str, manifests: &Manifests, 
 }
 
 fn slot_names(blue_green: &BlueGreen, service: &Service) -> [String; 2] {
-    Slot::BOTH.map(|slot| blue_green.slot_service(slot, service_name(service)))
+    Slot::BOTH.map(|slot| blue_green.slot_workload(slot, service_name(service)))
 }
 
 fn prune(
@@ -73,16 +76,8 @@ fn prune(
     for orphan in found.prune {
         let (kind, name) =
             marks::parse_document(&orphan.document).unwrap_or((Kind::Service, &orphan.resource));
-        plan.items.push(PlanItem {
-            kind,
-            name: name.to_owned(),
-            resource: orphan.resource.clone(),
-            change: Change::Prune,
-            why: "is no longer in Git".to_owned(),
-            fields: vec![],
-            diff: None,
-            origin: None,
-        });
+        let why = "is no longer in Git";
+        plan.items.push(PlanItem::new(kind.name(), name, &orphan.resource, Change::Prune, why));
     }
     plan.notices.extend(found.notices);
 }

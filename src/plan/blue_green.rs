@@ -34,15 +34,10 @@ pub(super) fn plan_blue_green(
 }
 
 fn blocked(blue_green: &BlueGreen, why: String) -> PlanItem {
+    let workload = &blue_green.workload_ref.name;
     PlanItem {
-        kind: Kind::BlueGreen,
-        name: blue_green.name.clone(),
-        resource: blue_green.workload_ref.name.clone(),
-        change: Change::Blocked,
-        why,
-        fields: vec![],
-        diff: None,
         origin: Some(blue_green.origin.clone()),
+        ..PlanItem::new(Kind::BlueGreen.name(), &blue_green.name, workload, Change::Blocked, why)
     }
 }
 
@@ -82,7 +77,7 @@ impl Parts<'_> {
     /// The slot's item; `None` if there is no such service and none will be.
     fn item(&self, task_definition: &str) -> Option<PlanItem> {
         let seen = self.rollout.observation.slots.get(self.slot);
-        let name = self.blue_green.slot_service(self.slot, service_name(self.service));
+        let name = self.blue_green.slot_workload(self.slot, service_name(self.service));
         let fate = self.fate();
         let group = self.blue_green.target_group(self.slot);
         let mut declared = slot_spec(self.service, self.blue_green, self.slot, group, task_definition);

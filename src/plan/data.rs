@@ -2,7 +2,7 @@
 
 use super::Summary;
 use crate::diff::{FieldChange, UnifiedDiff};
-use crate::model::{Kind, Origin, Slot, Step, Weights};
+use crate::model::{Kind, Origin, Slot, Step, Turn, Weights};
 use serde::Serialize;
 use std::fmt;
 
@@ -38,10 +38,11 @@ impl Plan {
 #[serde(rename_all = "camelCase")]
 pub struct PlanItem {
     /// The kind of its document.
-    pub kind: Kind,
-    /// The name of its document.
+    pub kind: String,
+    /// The name of its document; `namespace/name` where the document says a namespace.
     pub name: String,
-    /// Its name in AWS: `web-green`, `web:43`; `web:new` is a revision that is yet to be registered.
+    /// Its name where it lives: `web-green`, `web:43`; `web:new` is a revision that is yet to be registered. On
+    /// Kubernetes [`crate::model::ObjectKey`]'s text, with the namespace: `Deployment.apps/shop/web`.
     pub resource: String,
     pub change: Change,
     /// A sentence without a full stop.
@@ -51,6 +52,40 @@ pub struct PlanItem {
     pub diff: Option<UnifiedDiff>,
     /// Where the document is; `None` for what is no longer in Git.
     pub origin: Option<Origin>,
+    /// When its turn comes in a sync.
+    #[serde(skip_serializing_if = "Turn::is_default")]
+    pub turn: Turn,
+    /// True for what another item or a rollout brings about: it is shown, and a sync does nothing for it by itself.
+    #[serde(skip)]
+    pub carried: bool,
+}
+
+impl PlanItem {
+    /// An item that says no more than this.
+    pub fn new(kind: &str, name: &str, resource: &str, change: Change, why: impl Into<String>) -> PlanItem {
+        PlanItem {
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            resource: resource.to_owned(),
+            change,
+            why: why.into(),
+            fields: vec![],
+            diff: None,
+            origin: None,
+            turn: Turn::default(),
+            carried: false,
+        }
+    }
+
+    /// True for a document of this kind.
+    pub fn is(&self, kind: Kind) -> bool {
+        self.kind == kind.name()
+    }
+
+    /// `Service/web`
+    pub fn document(&self) -> String {
+        format!("{}/{}", self.kind, self.name)
+    }
 }
 
 /// What happens to a resource.

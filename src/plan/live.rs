@@ -2,7 +2,7 @@
 //! read behind it succeeded; what could not be read of one blue/green workload is said in its place.
 
 use super::Owned;
-use crate::model::{Seconds, Timestamp};
+use crate::model::{HealthReport, ObjectKey, Seconds, Timestamp};
 use crate::rollout::{Desired, Observation};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +19,9 @@ pub struct Live {
     pub revisions: Vec<LiveRevision>,
     /// By BlueGreen name. The sentence says why a workload could not be read.
     pub rollouts: BTreeMap<String, Result<LiveRollout, String>>,
-    /// All services that bear the application's mark.
+    /// The Kubernetes objects that documents name, slots included, by the document's key.
+    pub objects: BTreeMap<ObjectKey, LiveObject>,
+    /// All services or objects that bear the application's mark.
     pub owned: Vec<Owned>,
     /// Set if `owned` may lack something: the sentence says why. Nothing is pruned then.
     pub incomplete: Option<String>,
@@ -34,6 +36,40 @@ pub struct LiveRevision {
     pub content: Option<String>,
     /// `DescribeTaskDefinition`'s `taskDefinition` with the answer's `tags` put into it, where it was read.
     pub described: Option<Value>,
+}
+
+/// A declared Kubernetes object as its cluster has it, and as it would be after an apply.
+#[derive(Clone, Debug)]
+pub struct LiveObject {
+    /// Its full key, with the namespace that it goes to where the kind has one.
+    pub key: ObjectKey,
+    /// As read, `metadata.managedFields` included; `None`: it is known to be absent.
+    pub live: Option<Value>,
+    pub would_be: WouldBe,
+    pub health: HealthReport,
+}
+
+/// What an apply would make of an object.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WouldBe {
+    /// The managed fields tell that an apply changes nothing.
+    Same,
+    /// The API server's own answer to a dry run.
+    Object(Value),
+    /// It could not be asked: the kind or the namespace comes with this very sync.
+    Unasked,
+    /// Other managers own fields that the document declares with other values.
+    Conflicts(Vec<FieldConflict>),
+    /// The API server refuses the object: its message and, where that names one, the field.
+    Refused { message: String, field: Option<String> },
+}
+
+/// One field that another manager owns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldConflict {
+    pub manager: String,
+    /// `.spec.replicas`
+    pub field: String,
 }
 
 /// One BlueGreen workload as the cutover machine sees it.

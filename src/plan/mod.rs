@@ -22,7 +22,7 @@ mod words;
 pub use assemble::assemble;
 pub use data::{Change, Plan, PlanItem, RuleKind, TrafficChange};
 pub use json::to_json;
-pub use live::{Live, LiveRevision, LiveRollout};
+pub use live::{FieldConflict, Live, LiveObject, LiveRevision, LiveRollout, WouldBe};
 pub use palette::Palette;
 pub use prune::{Owned, PruneDecision, prunable};
 pub use render::{render_diff, render_plan};

@@ -3,14 +3,14 @@
 use super::words::{count, several};
 use std::collections::BTreeSet;
 
-/// A live service that bears the application's mark.
+/// A live service or object that bears the application's mark.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owned {
     /// The document it was made from, as its mark says: `Service/web`.
     pub document: String,
-    /// Its name in AWS.
+    /// Its name where it lives, as [`super::PlanItem::resource`].
     pub resource: String,
-    /// ARNs of the target groups whose targets it makes.
+    /// ARNs of the target groups whose targets it makes; those of a Kubernetes object are known by its slot.
     pub target_groups: Vec<String>,
     /// Set if it must not be deleted now, with the reason: `its target group gets 100% of rule arn:…`.
     pub in_use: Option<String>,

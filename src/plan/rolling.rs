@@ -42,14 +42,8 @@ pub(super) fn service_name(document: &Service) -> &str {
 /// An item for `document` without a difference.
 pub(super) fn bare_item(document: &Service, resource: &str, change: Change, why: String) -> PlanItem {
     PlanItem {
-        kind: Kind::Service,
-        name: document.name.clone(),
-        resource: resource.to_owned(),
-        change,
-        why,
-        fields: vec![],
-        diff: None,
         origin: Some(document.origin.clone()),
+        ..PlanItem::new(Kind::Service.name(), &document.name, resource, change, why)
     }
 }
 

@@ -15,7 +15,7 @@ pub fn slot_spec(
 ) -> Value {
     let name = service.spec.get("serviceName").and_then(Value::as_str).unwrap_or(&service.name);
     let mut spec = Map::new();
-    spec.insert("serviceName".into(), blue_green.slot_service(slot, name).into());
+    spec.insert("serviceName".into(), blue_green.slot_workload(slot, name).into());
     spec.insert("taskDefinition".into(), task_definition.into());
     for (field, value) in service.spec.as_object().into_iter().flatten() {
         if field != "desiredCount" {

@@ -36,14 +36,8 @@ pub(super) fn plan_task_definition(document: &TaskDefinition, revisions: &Revisi
     let family = document.spec.get("family").and_then(Value::as_str).unwrap_or(&document.name);
     let known = revisions.of(family);
     let item = |resource: &str, change, why: String| PlanItem {
-        kind: Kind::TaskDefinition,
-        name: document.name.clone(),
-        resource: resource.to_owned(),
-        change,
-        why,
-        fields: vec![],
-        diff: None,
         origin: Some(document.origin.clone()),
+        ..PlanItem::new(Kind::TaskDefinition.name(), &document.name, resource, change, why)
     };
     let hash = content_hash(&document.spec);
     if let Some((_, same)) = known.iter().find(|(_, revision)| is_same(document, &hash, revision)) {

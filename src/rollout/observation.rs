@@ -4,6 +4,7 @@
 use super::record::{Record, Signals};
 use crate::model::{BySlot, Gates, RevisionId, Seconds, Slot, Step, Timestamp, Weights};
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// What one BlueGreen workload shall come to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -65,6 +66,10 @@ pub struct SlotObservation {
     pub targets: Targets,
     pub record: Option<Record>,
     pub signals: Signals,
+    /// Where the platform knows them: the addresses (`10.0.0.7:8080`) of the slot's own members that it holds for ready.
+    /// A healthy target that is none of them does not count. `None`: the load balancer's word is enough.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub addresses: Option<BTreeSet<String>>,
 }
 
 impl SlotObservation {
@@ -147,6 +152,17 @@ pub struct Targets {
     pub unused: u32,
     /// `unavailable`, or a reason such as `Elb.InternalError`: neither good nor bad.
     pub unknown: u32,
+}
+
+impl Targets {
+    /// These targets where only the `ready` ones of the `healthy` addresses count as healthy: what is left of an older
+    /// version, or registered by somebody else, says nothing about this one.
+    #[must_use]
+    pub fn of_these(&self, ready: &BTreeSet<String>, healthy: &BTreeSet<String>) -> Targets {
+        let counted =
+            u32::try_from(ready.intersection(healthy).count()).unwrap_or(u32::MAX).min(self.healthy);
+        Targets { healthy: counted, unknown: self.unknown + (self.healthy - counted), ..*self }
+    }
 }
 
 /// One production or test rule (or a listener's default action) as read.

@@ -13,8 +13,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("engine", &["model", "plan", "rollout"]),
     ("source", &["model"]),
     ("aws", &["model", "engine"]),
-    ("platform", &["model", "diff", "plan", "rollout", "engine", "aws"]),
-    ("traffic", &["model", "rollout", "engine", "aws"]),
+    ("platform", &["model", "diff", "plan", "rollout", "engine", "aws", "kubernetes"]),
+    ("traffic", &["model", "rollout", "engine", "aws", "kubernetes"]),
     ("gates", &["model", "rollout", "engine", "aws"]),
     ("simulator", &[]),
 ];

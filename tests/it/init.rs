@@ -119,7 +119,7 @@ fn an_adopted_service_differs_only_by_the_target_group_that_its_slot_brings() {
         second_target_group: Some("web-2".into()),
     };
     let manifests = written(&service, &live_task_definition("bridge"), Some(traffic));
-    assert_eq!(manifests.blue_greens["web"].slot_service(cutover::model::Slot::Blue, "web"), "web");
+    assert_eq!(manifests.blue_greens["web"].slot_workload(cutover::model::Slot::Blue, "web"), "web");
     assert!(manifests.services["web"].spec.get("loadBalancers").is_none());
     assert!(compare_service(&manifests.services["web"].spec, &service).is_unchanged());
 }

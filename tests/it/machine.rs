@@ -61,6 +61,7 @@ fn slot(content: Content, record: Option<Record>) -> SlotObservation {
         targets: Targets { healthy: 3, ..Targets::default() },
         record,
         signals: Signals::default(),
+        addresses: None,
     }
 }
 

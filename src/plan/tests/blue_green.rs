@@ -309,7 +309,7 @@ fn a_workload_that_could_not_be_read_is_never_taken_for_absent() {
         live.rollouts.clear();
         live.rollouts.extend(why.map(|why| ("web".to_owned(), Err(why.to_owned()))));
         let plan = plan(&manifests, &live);
-        let blocked: Vec<_> = plan.items.iter().filter(|item| item.kind != Kind::TaskDefinition).collect();
+        let blocked: Vec<_> = plan.items.iter().filter(|item| !item.is(Kind::TaskDefinition)).collect();
         assert_eq!(blocked.len(), 1);
         assert_eq!(blocked[0].change, Change::Blocked);
         assert!(blocked[0].why.contains(why.unwrap_or("was not read")));

@@ -23,7 +23,7 @@ fn plan(manifests: &Manifests, live: &Live) -> Plan {
 }
 
 fn only_service(plan: &Plan) -> &PlanItem {
-    let mut services = plan.items.iter().filter(|item| item.kind == Kind::Service);
+    let mut services = plan.items.iter().filter(|item| item.is(Kind::Service));
     let service = services.next().unwrap();
     assert!(services.next().is_none());
     service

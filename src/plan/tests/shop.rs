@@ -24,6 +24,7 @@ pub fn application() -> Application {
         sync: Sync { prune: true, ..Sync::default() },
         suspend: false,
         depends_on: vec![],
+        ignore_differences: vec![],
     }
 }
 
@@ -113,6 +114,7 @@ pub fn slot(content: Content, count: u32, label: &str, record: Option<Record>) -
         targets: Targets { healthy: count, ..Targets::default() },
         record,
         signals: Signals::default(),
+        addresses: None,
     }
 }
 
@@ -170,8 +172,6 @@ pub fn version_1_serves(manifests: &Manifests) -> Live {
         services: [("web-blue".to_owned(), running_slot(Slot::Blue, 1))].into(),
         revisions: vec![registered(&old, 1)],
         rollouts: [("web".to_owned(), Ok(rollout(manifests, slots, RuleSplit::Only(Slot::Blue))))].into(),
-        moving: [].into(),
-        owned: vec![],
-        incomplete: None,
+        ..Live::default()
     }
 }

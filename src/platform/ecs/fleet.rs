@@ -28,8 +28,7 @@ impl Platform for Ecs {
             revisions: self.known_revisions(deployment, &services).await?,
             owned: owned.iter().filter(|s| s.status == ServiceStatus::Active).map(owned_service).collect(),
             services: services.into_iter().map(|(name, service)| (name, service.json)).collect(),
-            rollouts: BTreeMap::new(),
-            incomplete: None,
+            ..Live::default()
         })
     }
 
@@ -40,7 +39,7 @@ impl Platform for Ecs {
         if item.change == Change::Prune {
             return self.apply_service_delete(&stamp.application, &item.resource).await;
         }
-        if item.kind == Kind::TaskDefinition {
+        if item.is(Kind::TaskDefinition) {
             let Some(document) = manifests.task_definitions.get(&item.name) else {
                 return Err(unknown(item));
             };
@@ -61,6 +60,9 @@ impl Platform for Ecs {
     }
 
     async fn settled(&self, deployment: &Deployment, item: &PlanItem) -> Result<Settled, Trouble> {
+        if !item.is(Kind::Service) {
+            return Ok(Settled::Steady);
+        }
         let service = deployment.manifests.services.get(&item.name).ok_or_else(|| unknown(item))?;
         let wanted = match (&service.task_definition, tasks_of(deployment, service)) {
             (TaskDefinitionRef::External(id), _) => Some(id.clone()),
@@ -175,7 +177,7 @@ fn owned_service(service: &LiveService) -> Owned {
 fn unknown(item: &PlanItem) -> Trouble {
     Trouble {
         kind: TroubleKind::Rejected,
-        doing: format!("{}/{}", item.kind, item.name),
+        doing: item.document(),
         message: "there is no such document".into(),
     }
 }

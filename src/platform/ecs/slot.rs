@@ -1,7 +1,7 @@
 //! From the documents to the request for one slot's service. Pure.
 
 use crate::diff::{content_hash, revision_id, same_reference};
-use crate::engine::{Rollout, Trouble, TroubleKind};
+use crate::engine::{EcsDocuments, Rollout, Trouble, TroubleKind, WorkloadDocuments};
 use crate::model::{BySlot, Kind, RevisionId, Slot, TaskDefinition, TaskDefinitionRef, marks};
 use crate::rollout::Record;
 use serde_json::{Value, json};
@@ -14,13 +14,29 @@ pub(super) enum Tasks<'a> {
     External(&'a str),
 }
 
+/// The documents of a workload on ECS.
+///
+/// # Errors
+/// If it is one of another platform, which a destination's documents exclude.
+pub(super) fn documents(rollout: &Rollout) -> Result<&EcsDocuments, Trouble> {
+    match &rollout.workload {
+        WorkloadDocuments::Ecs(documents) => Ok(documents),
+        WorkloadDocuments::Kubernetes(_) => Err(Trouble {
+            kind: TroubleKind::Rejected,
+            doing: format!("BlueGreen/{}", rollout.blue_green.name),
+            message: "its workload is none of ECS".into(),
+        }),
+    }
+}
+
 pub(super) fn tasks(rollout: &Rollout) -> Result<Tasks<'_>, Trouble> {
-    match (&rollout.service.task_definition, &rollout.task_definition) {
+    let EcsDocuments { service, task_definition } = documents(rollout)?;
+    match (&service.task_definition, task_definition) {
         (TaskDefinitionRef::External(id), _) => Ok(Tasks::External(id)),
         (TaskDefinitionRef::Document(_), Some(document)) => Ok(Tasks::Document(document)),
         (TaskDefinitionRef::Document(name), None) => Err(Trouble {
             kind: TroubleKind::Rejected,
-            doing: format!("Service/{}", rollout.service.name),
+            doing: format!("Service/{}", service.name),
             message: format!("its TaskDefinition/{name} is missing"),
         }),
     }
@@ -37,7 +53,7 @@ pub(super) fn desired_revision(rollout: &Rollout) -> Result<RevisionId, Trouble>
         Tasks::External(id) => id,
     };
     let nowhere = BySlot { blue: String::new(), green: String::new() };
-    let mut spec = slot_spec(rollout, Slot::Blue, &nowhere);
+    let mut spec = slot_spec(rollout, Slot::Blue, &nowhere)?;
     if let Some(entries) = spec["loadBalancers"].as_array_mut()
         && let Some(ours) = entries.last_mut().and_then(Value::as_object_mut)
     {
@@ -48,11 +64,10 @@ pub(super) fn desired_revision(rollout: &Rollout) -> Result<RevisionId, Trouble>
 
 /// The Service document's spec as a slot has it: its own name, and its own target group beside load balancers that
 /// the document declares otherwise. `groups` are ARNs.
-pub(super) fn slot_spec(rollout: &Rollout, slot: Slot, groups: &BySlot<String>) -> Value {
+pub(super) fn slot_spec(rollout: &Rollout, slot: Slot, groups: &BySlot<String>) -> Result<Value, Trouble> {
     let blue_green = &rollout.blue_green;
-    let service_name = rollout.service.spec.get("serviceName").and_then(Value::as_str);
-    let mut spec = rollout.service.spec.clone();
-    spec["serviceName"] = blue_green.slot_service(slot, service_name.unwrap_or(&rollout.service.name)).into();
+    let mut spec = documents(rollout)?.service.spec.clone();
+    spec["serviceName"] = rollout.slot_name(slot).into();
     let is_slots = |entry: &Value| {
         let arn = entry.get("targetGroupArn").and_then(Value::as_str).unwrap_or_default();
         Slot::BOTH.into_iter().any(|s| {
@@ -68,20 +83,14 @@ pub(super) fn slot_spec(rollout: &Rollout, slot: Slot, groups: &BySlot<String>) 
         "containerPort": blue_green.container.port,
     }));
     spec["loadBalancers"] = balancers.into();
-    spec
-}
-
-/// The name of a slot's service.
-pub(super) fn slot_name(rollout: &Rollout, slot: Slot) -> String {
-    let declared = rollout.service.spec.get("serviceName").and_then(Value::as_str);
-    rollout.blue_green.slot_service(slot, declared.unwrap_or(&rollout.service.name))
+    Ok(spec)
 }
 
 /// The marks that say whose a slot is.
 pub(super) fn ownership(rollout: &Rollout, slot: Slot) -> Vec<(&'static str, String)> {
     vec![
         (marks::APPLICATION, rollout.application.clone()),
-        (marks::DOCUMENT, marks::document(Kind::Service, &rollout.service.name)),
+        (marks::DOCUMENT, marks::document(Kind::Service, &rollout.blue_green.workload_ref.name)),
         (marks::SLOT, slot.name().to_owned()),
     ]
 }

@@ -2,7 +2,7 @@
 
 use super::live::short_revision;
 use super::read::Purpose;
-use super::slot::{Tasks, client_token, desired_revision, ownership, slot_name, slot_spec, tasks};
+use super::slot::{Tasks, client_token, desired_revision, ownership, slot_spec, tasks};
 use super::steady::stage;
 use super::write::{Stamp, foreign, with_tags};
 use super::{Ecs, LiveService, ServiceStatus};
@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 impl Ecs {
     pub(super) async fn read_slots(&self, rollout: &Rollout) -> Result<BySlot<SlotObservation>, Trouble> {
-        let names = Slot::BOTH.map(|slot| slot_name(rollout, slot));
+        let names = Slot::BOTH.map(|slot| rollout.slot_name(slot));
         let mut live = self.read_for(Purpose::Observation, names.clone()).await?;
         let groups = self.slot_groups(rollout).await?;
         let mut slots = BySlot::<SlotObservation>::default();
@@ -46,7 +46,7 @@ impl Ecs {
             Tasks::Document(document) => self.runs(service, document).await?,
             Tasks::External(id) => same_reference(id, service.task_definition()),
         };
-        let comparison = compare_service(&slot_spec(rollout, slot, groups), &service.json);
+        let comparison = compare_service(&slot_spec(rollout, slot, groups)?, &service.json);
         let same_service = comparison.changed_top_level_fields().into_iter().all(|field| field == "tags");
         let stage = stage(&service.json);
         let troubles = if stage == Stage::Steady { vec![] } else { self.troubles_of(service).await? };
@@ -100,11 +100,11 @@ impl Ecs {
         count: u32,
         record: &Record,
     ) -> Result<(), Trouble> {
-        let name = slot_name(rollout, slot);
+        let name = rollout.slot_name(slot);
         let groups = self.slot_groups(rollout).await?;
         let (task_definition, mut tags) = self.slot_revision(rollout, slot).await?;
         tags.push((marks::RECORD, record.to_tag()));
-        let mut body = with_tags(slot_spec(rollout, slot, &groups), &tags);
+        let mut body = with_tags(slot_spec(rollout, slot, &groups)?, &tags);
         body["taskDefinition"] = task_definition.into();
         body["desiredCount"] = count.into();
         body["clientToken"] = client_token(rollout, &name, record).into();
@@ -115,7 +115,7 @@ impl Ecs {
         let service = self.own_slot(rollout, slot).await?;
         let groups = self.slot_groups(rollout).await?;
         let (task_definition, tags) = self.slot_revision(rollout, slot).await?;
-        let mut spec = slot_spec(rollout, slot, &groups);
+        let mut spec = slot_spec(rollout, slot, &groups)?;
         spec["taskDefinition"] = task_definition.into();
         let comparison = compare_service(&spec, &service.json);
         if !comparison.replace_fields().is_empty() {
@@ -150,7 +150,7 @@ impl Ecs {
         let arn = match tasks(rollout)? {
             Tasks::External(id) => id.to_owned(),
             Tasks::Document(document) => {
-                let names = Slot::BOTH.map(|slot| slot_name(rollout, slot));
+                let names = Slot::BOTH.map(|slot| rollout.slot_name(slot));
                 let live = self.read_for(Purpose::Hint, names).await?;
                 let hints: Vec<&LiveService> = live.values().collect();
                 let stamp =
@@ -165,7 +165,7 @@ impl Ecs {
     }
 
     async fn present(&self, rollout: &Rollout, slot: Slot) -> Result<LiveService, Trouble> {
-        let name = slot_name(rollout, slot);
+        let name = rollout.slot_name(slot);
         let service = self.read_service(&name).await?.filter(|s| s.status == ServiceStatus::Active);
         let service = service.ok_or_else(|| Trouble {
             kind: TroubleKind::Transient,

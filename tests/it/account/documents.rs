@@ -137,6 +137,7 @@ pub fn application() -> Application {
         sync: Sync::default(),
         suspend: false,
         depends_on: vec![],
+        ignore_differences: vec![],
     }
 }
 

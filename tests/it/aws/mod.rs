@@ -10,10 +10,10 @@ mod sockets;
 mod traffic;
 
 use cutover::aws::{Aws, Connect};
-use cutover::engine::Rollout;
+use cutover::engine::{EcsDocuments, Rollout, WorkloadDocuments};
 use cutover::model::{
     Alb, BlueGreen, Container, Gates, Listeners, Origin, RevisionId, Seconds, Service, SlotNames, Step,
-    TargetGroups, TaskDefinition, TaskDefinitionRef, Timestamp, WorkloadRef,
+    TargetGroups, TaskDefinition, TaskDefinitionRef, Timestamp, Turn, WorkloadRef,
 };
 use cutover::platform::ecs::{Ecs, Stamp};
 use cutover::rollout::{Progress, Record};
@@ -136,9 +136,20 @@ impl Rig {
             application: "shop".into(),
             commit: "c0ffee".into(),
             blue_green: blue_green(vec![self.rule(10)], Some(self.listener(8443))),
-            service: service("web"),
-            task_definition: Some(task_definition("web", image)),
+            workload: WorkloadDocuments::Ecs(EcsDocuments {
+                service: service("web"),
+                task_definition: Some(task_definition("web", image)),
+            }),
+            turn: Turn::default(),
         }
+    }
+}
+
+/// The ECS documents of a rollout.
+pub fn documents(rollout: &mut Rollout) -> &mut EcsDocuments {
+    match &mut rollout.workload {
+        WorkloadDocuments::Ecs(documents) => documents,
+        WorkloadDocuments::Kubernetes(_) => panic!("a workload of ECS"),
     }
 }
 
@@ -167,6 +178,7 @@ pub fn blue_green(rules: Vec<String>, test_listener: Option<String>) -> BlueGree
         workload_ref: WorkloadRef { kind: "Service".into(), name: "web".into() },
         container: Container { name: "app".into(), port: 8080 },
         alb,
+        traffic: None,
         slots: SlotNames::default(),
         steps: vec![Step { weight: 100, hold: 0 }],
         gates: Gates::default(),

@@ -1,4 +1,4 @@
-use super::{Rig, record, seconds};
+use super::{Rig, documents, record, seconds};
 use cutover::engine::{Rollout, TroubleKind, Workloads};
 use cutover::model::{Slot, SlotName, TaskDefinitionRef};
 use cutover::platform::ecs::Ecs;
@@ -129,7 +129,7 @@ async fn a_field_that_only_a_new_service_can_have_makes_the_idle_slot_anew() {
     ecs.apply_workload(&rollout, &create(Slot::Green, 1, 1)).await.unwrap();
     steady(&ecs, &rollout, Slot::Green).await;
     let mut changed = rollout.clone();
-    changed.service.spec["launchType"] = "EC2".into();
+    documents(&mut changed).service.spec["launchType"] = "EC2".into();
     ecs.apply_workload(&changed, &Action::UpdateSlot { slot: Slot::Green, count: 1 }).await.unwrap();
     assert_eq!(observe(&ecs, &changed, Slot::Green).await.workload, Workload::Draining);
     for _ in 0..100 {
@@ -149,18 +149,18 @@ async fn an_existing_service_is_adopted_without_a_new_task() {
     let blue = rig.connector.world().target_group_arn("web-blue").unwrap();
     {
         let mut world = rig.connector.world();
-        let spec = &rollout.task_definition.as_ref().unwrap().spec;
+        let spec = &documents(&mut rollout).task_definition.as_ref().unwrap().spec;
         let mut spec = spec.clone();
         (spec["cpu"], spec["memory"]) = ("256".into(), "512".into());
         world.call("ecs", "RegisterTaskDefinition", &spec).unwrap();
         let balancer = json!({"targetGroupArn": blue, "containerName": "app", "containerPort": 8080});
-        let network = rollout.service.spec["networkConfiguration"].clone();
+        let network = documents(&mut rollout).service.spec["networkConfiguration"].clone();
         let body = json!({"cluster": "prod", "serviceName": "old-web", "taskDefinition": "web:1",
             "desiredCount": 1, "launchType": "FARGATE", "networkConfiguration": network,
             "loadBalancers": [balancer], "tags": [{"key": "team", "value": "shop"}]});
         world.call("ecs", "CreateService", &body).unwrap();
     }
-    rollout.blue_green.slots.blue = Some(SlotName { service: Some("old-web".into()), target_group: None });
+    rollout.blue_green.slots.blue = Some(SlotName { service: Some("old-web".into()), ..SlotName::default() });
     let seen = steady(&ecs, &rollout, Slot::Blue).await;
     let Workload::Present { content: Content::Desired, owned: false, .. } = seen.workload else {
         panic!("{seen:?}")
@@ -197,7 +197,7 @@ async fn an_image_that_cannot_be_pulled_trips_the_circuit_breaker_and_is_a_failu
     let rig = Rig::new().await;
     let ecs = rig.ecs();
     let mut rollout = rig.rollout("web:v3-missing");
-    rollout.service.spec["deploymentConfiguration"] =
+    documents(&mut rollout).service.spec["deploymentConfiguration"] =
         json!({"deploymentCircuitBreaker": {"enable": true, "rollback": false}});
     ecs.apply_workload(&rollout, &create(Slot::Green, 1, 1)).await.unwrap();
     for _ in 0..200 {
@@ -224,15 +224,15 @@ async fn a_named_revision_is_used_as_it_is() {
     let ecs = rig.ecs();
     let mut rollout = rig.rollout("web:v1");
     let spec = {
-        let mut spec = rollout.task_definition.take().unwrap().spec;
+        let mut spec = documents(&mut rollout).task_definition.take().unwrap().spec;
         (spec["cpu"], spec["memory"]) = ("256".into(), "512".into());
         spec
     };
     rig.connector.world().call("ecs", "RegisterTaskDefinition", &spec).unwrap();
-    rollout.service.task_definition = TaskDefinitionRef::External("web:1".into());
+    documents(&mut rollout).service.task_definition = TaskDefinitionRef::External("web:1".into());
     ecs.apply_workload(&rollout, &create(Slot::Blue, 1, 1)).await.unwrap();
     assert_eq!(content(&steady(&ecs, &rollout, Slot::Blue).await), Content::Desired);
-    rollout.service.task_definition = TaskDefinitionRef::External("web:2".into());
+    documents(&mut rollout).service.task_definition = TaskDefinitionRef::External("web:2".into());
     assert_eq!(content(&observe(&ecs, &rollout, Slot::Blue).await), Content::Other);
 }
 

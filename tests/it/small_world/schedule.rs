@@ -2,7 +2,7 @@
 
 use super::random::Random;
 use super::world::{Faults, Kind, START, World};
-use cutover::engine::{Ports, Rollout, Run, RunEnd, Silent, StopSignal};
+use cutover::engine::{EcsDocuments, Ports, Rollout, Run, RunEnd, Silent, StopSignal, WorkloadDocuments};
 use cutover::model::{
     Alb, BlueGreen, Container, Gates, Listeners, Service, Slot, Step, TargetGroups, TaskDefinitionRef,
     WorkloadRef,
@@ -41,6 +41,7 @@ pub fn rollout(count: Option<u32>, steps: Vec<Step>, gates: Gates, bake: u64, ke
                 target_groups: TargetGroups { blue: "blue".into(), green: "green".into() },
                 ..Alb::default()
             },
+            traffic: None,
             slots: Default::default(),
             steps,
             gates,
@@ -48,13 +49,16 @@ pub fn rollout(count: Option<u32>, steps: Vec<Step>, gates: Gates, bake: u64, ke
             keep_previous: keep,
             deadline: 200,
         },
-        service: Service {
-            name: "web".into(),
-            origin: Default::default(),
-            spec,
-            task_definition: TaskDefinitionRef::Document("web".into()),
-        },
-        task_definition: None,
+        workload: WorkloadDocuments::Ecs(EcsDocuments {
+            service: Service {
+                name: "web".into(),
+                origin: Default::default(),
+                spec,
+                task_definition: TaskDefinitionRef::Document("web".into()),
+            },
+            task_definition: None,
+        }),
+        turn: Default::default(),
     }
 }
 

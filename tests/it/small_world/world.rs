@@ -402,6 +402,7 @@ impl Workloads for World {
                 targets: Targets::default(),
                 record: service.record.clone(),
                 signals: service.signals,
+                addresses: None,
             }
         }))
     }

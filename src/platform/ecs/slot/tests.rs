@@ -1,6 +1,7 @@
 use super::*;
 use crate::model::{
-    Alb, BlueGreen, Container, Gates, Origin, Service, SlotNames, Step, TargetGroups, Timestamp, WorkloadRef,
+    Alb, BlueGreen, Container, Gates, Origin, Service, SlotNames, Step, TargetGroups, Timestamp, Turn,
+    WorkloadRef,
 };
 use crate::rollout::Progress;
 
@@ -12,6 +13,7 @@ pub fn rollout() -> Rollout {
         workload_ref: WorkloadRef { kind: "Service".into(), name: "web".into() },
         container: Container { name: "app".into(), port: 8080 },
         alb: Alb { target_groups, ..Alb::default() },
+        traffic: None,
         slots: SlotNames::default(),
         steps: vec![Step { weight: 100, hold: 0 }],
         gates: Gates::default(),
@@ -32,8 +34,15 @@ pub fn rollout() -> Rollout {
         application: "shop".into(),
         commit: "c0ffee".into(),
         blue_green,
-        service,
-        task_definition: Some(task_definition),
+        workload: WorkloadDocuments::Ecs(EcsDocuments { service, task_definition: Some(task_definition) }),
+        turn: Turn::default(),
+    }
+}
+
+fn ecs(rollout: &mut Rollout) -> &mut EcsDocuments {
+    match &mut rollout.workload {
+        WorkloadDocuments::Ecs(documents) => documents,
+        WorkloadDocuments::Kubernetes(_) => panic!("a workload of ECS"),
     }
 }
 
@@ -45,12 +54,12 @@ fn groups() -> BySlot<String> {
 #[test]
 fn a_slot_has_its_own_name_and_target_group_beside_other_declared_balancers() {
     let mut rollout = rollout();
-    rollout.service.spec["loadBalancers"] = json!([
+    ecs(&mut rollout).service.spec["loadBalancers"] = json!([
         {"targetGroupArn": groups().blue, "containerName": "app", "containerPort": 8080},
         {"targetGroupArn": "arn:aws:elasticloadbalancing:r:1:targetgroup/admin/1", "containerName": "app",
          "containerPort": 9090},
     ]);
-    let spec = slot_spec(&rollout, Slot::Green, &groups());
+    let spec = slot_spec(&rollout, Slot::Green, &groups()).unwrap();
     assert_eq!(spec["serviceName"], "shop-web-green");
     assert_eq!(
         spec["loadBalancers"],
@@ -66,12 +75,13 @@ fn a_slot_has_its_own_name_and_target_group_beside_other_declared_balancers() {
 fn the_revision_follows_tasks_service_and_port_but_not_the_count() {
     let base = desired_revision(&rollout()).unwrap();
     let mut count = rollout();
-    count.service.spec["desiredCount"] = 9.into();
+    ecs(&mut count).service.spec["desiredCount"] = 9.into();
     assert_eq!(desired_revision(&count).unwrap(), base);
     let mut image = rollout();
-    image.task_definition.as_mut().unwrap().spec["containerDefinitions"][0]["image"] = "web:2".into();
+    ecs(&mut image).task_definition.as_mut().unwrap().spec["containerDefinitions"][0]["image"] =
+        "web:2".into();
     let mut launch = rollout();
-    launch.service.spec["launchType"] = "EC2".into();
+    ecs(&mut launch).service.spec["launchType"] = "EC2".into();
     let mut port = rollout();
     port.blue_green.container.port = 9090;
     for changed in [image, launch, port] {
@@ -82,7 +92,7 @@ fn the_revision_follows_tasks_service_and_port_but_not_the_count() {
 #[test]
 fn a_dangling_task_definition_is_an_error_and_no_revision() {
     let mut rollout = rollout();
-    rollout.task_definition = None;
+    ecs(&mut rollout).task_definition = None;
     assert_eq!(desired_revision(&rollout).unwrap_err().kind, TroubleKind::Rejected);
 }
 
