@@ -1,6 +1,7 @@
 //! Plan, sync, status and the verbs that speak to a rollout, on a simulated AWS.
 
-use crate::cli_support::Desk;
+use crate::cli_support::{Desk, signal};
+use std::process::Stdio;
 
 const SHOP: [&str; 2] = ["-f", "examples/shop.yaml"];
 
@@ -121,7 +122,15 @@ fn an_aborted_rollout_gives_its_traffic_back() {
     let desk = Desk::with_aws();
     assert_eq!(desk.run_fast(&with(&["sync"])).code, Some(0));
     desk.change(&[("web:v1", "web:v2"), ("{weight: 50, hold: 4s}", "{weight: 50, hold: 1h}")], "Version 2");
-    let out = desk.run_fast(&with(&["sync", "--timeout", "14s"]));
+    let mut sync = desk.fast(&with(&["sync"]));
+    let child = sync.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program");
+    desk.wait_until("the note that green has 50%", |world| {
+        world.services().iter().any(|service| service.tags.values().any(|tag| tag.contains("shifting=50@")))
+    });
+    signal(&child, "INT");
+    let stopped = desk.end(child);
+    assert_eq!(stopped.code, Some(130), "{}", stopped.whole());
+    let out = desk.run_fast(&with(&["sync", "--timeout", "1s"]));
     assert_eq!(out.code, Some(4), "{}", out.whole());
     assert_eq!(desk.weights(), [("web-blue".to_owned(), 50), ("web-green".to_owned(), 50)]);
     insta::assert_snapshot!("abort", desk.run(&with(&["abort"])).whole());

@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 /// How many times faster than real time the simulated AWS runs.
 pub const TIME_SCALE: u32 = 20;
 /// A run of the binary that takes longer hangs.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 /// Commits get fixed names and dates, so that their ids are always the same.
 const WHO: [(&str, &str); 6] = [
     ("GIT_AUTHOR_NAME", "A Test"),

@@ -202,7 +202,7 @@ fn a_mirror_that_is_held_all_the_time_is_a_clear_error() {
     resolve(&server.url(), &options, "main").unwrap();
     let lock = std::fs::File::open(fixture.mirror().with_extension("lock")).unwrap();
     lock.lock().unwrap();
-    options.timeout = std::time::Duration::from_millis(300);
+    options.timeout = std::time::Duration::from_secs(3);
     let error = resolve(&server.url(), &options, "main").unwrap_err();
     assert_eq!(error.kind, ErrorKind::Busy);
     assert!(error.to_string().contains(".lock"), "{error}");

@@ -64,7 +64,7 @@ fn a_server_that_hangs_is_given_up_in_time() {
         let start = Instant::now();
         let error = resolve(&url, &options, "main").unwrap_err();
         assert_eq!(error.kind, ErrorKind::Timeout, "{url}: {error}");
-        assert!(start.elapsed() < Duration::from_secs(5), "{url}: {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(45), "{url}: {:?}", start.elapsed());
         assert!(error.to_string().contains(&url), "{error}");
     }
 }
@@ -86,7 +86,7 @@ fn a_server_that_drips_is_given_up_at_the_deadline() {
         let start = Instant::now();
         let error = resolve(&url, &options, "main").unwrap_err();
         assert_ne!(error.kind, ErrorKind::Corrupt, "{url}: {error}");
-        assert!(start.elapsed() < Duration::from_secs(5), "{url}: {:?} {error}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(45), "{url}: {:?} {error}", start.elapsed());
     }
 }
 

@@ -23,7 +23,7 @@ fn wait_for(port: u16, child: &mut Child, what: &str) {
     let start = Instant::now();
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(child.try_wait().unwrap().is_none(), "{what} ended at once");
-        assert!(start.elapsed() < Duration::from_secs(20), "{what} does not listen");
+        assert!(start.elapsed() < Duration::from_secs(60), "{what} does not listen");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -273,7 +273,7 @@ impl SshAgent {
         let start = Instant::now();
         while !socket.exists() {
             assert!(
-                child.try_wait().unwrap().is_none() && start.elapsed() < Duration::from_secs(20),
+                child.try_wait().unwrap().is_none() && start.elapsed() < Duration::from_secs(60),
                 "ssh-agent"
             );
             std::thread::sleep(Duration::from_millis(10));
