@@ -17,7 +17,7 @@ pub struct Application {
     #[serde(default)]
     pub sync: Sync,
     /// Fields of Kubernetes objects that are neither compared nor written.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignore_differences: Vec<IgnoreDifferences>,
     #[serde(default)]
     pub suspend: bool,
@@ -83,6 +83,7 @@ pub struct Sync {
     #[serde(with = "serde_duration")]
     pub timeout: Seconds,
     /// Take fields from other managers of a Kubernetes object instead of stopping at them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub force_conflicts: bool,
 }
 
