@@ -107,6 +107,8 @@ impl<'a> Todo<'a> {
     fn new(deployment: &Deployment, plan: &'a Plan, live: &Live) -> Todo<'a> {
         let has_work = |item: &&PlanItem| match item.change {
             Change::Prune => false,
+            // Nothing is planned for it: it has work only if something else fails.
+            _ if item.turn.phase == HookPhase::SyncFail => true,
             // What was changed by a run that was cut off is as declared, but may not have come to rest.
             Change::Unchanged => live.moving.contains(&item.resource),
             _ => true,
@@ -194,7 +196,7 @@ impl<A: Adapter + Platform> Work<'_, A> {
             return (Verdict::Error, item.why.clone());
         }
         let mut failures = 0;
-        let mut applied = item.change == Change::Unchanged;
+        let mut applied = item.change == Change::Unchanged && item.turn.phase != HookPhase::SyncFail;
         loop {
             if self.stop.is_set() {
                 return (Verdict::Stopped, "stopped before it had settled; the next sync goes on".into());
