@@ -1,7 +1,8 @@
 //! What the world tells those who give it sockets: what to listen on, what to run, what to probe, where to send.
 
-use super::{Behaviour, Millis};
+use super::{Behaviour, Millis, release};
 use std::fmt;
+use std::net::SocketAddr;
 
 /// Names a task for as long as the world lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,13 +41,42 @@ pub struct TaskEndpoint {
     pub ports: Vec<u16>,
 }
 
+/// What answers at an address that ECS did not give out, such as a pod's. Made of an image it behaves as a task of that
+/// image does (see [`Behaviour`]); made of a behaviour alone its release is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExternalTarget {
+    pub image: String,
+    /// The word it answers with.
+    pub release: String,
+    pub behaviour: Behaviour,
+    /// From when its age counts.
+    pub started_at: Millis,
+}
+
+impl From<&str> for ExternalTarget {
+    /// Reads an image, `shop/web:v2-slow10`.
+    fn from(image: &str) -> ExternalTarget {
+        let release = release(image);
+        let behaviour = Behaviour::parse(&release);
+        ExternalTarget { image: image.into(), release, behaviour, started_at: 0 }
+    }
+}
+
+impl From<Behaviour> for ExternalTarget {
+    fn from(behaviour: Behaviour) -> ExternalTarget {
+        ExternalTarget { behaviour, ..ExternalTarget::default() }
+    }
+}
+
 /// One health check to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
     pub id: u64,
-    /// `None` for a target that someone registered by hand; it can't be reached.
+    /// The task, or what is played at an external target's address.
     pub task: Option<TaskId>,
     pub port: u16,
+    /// An external target's loopback address, which is really asked. With neither, nobody answers.
+    pub address: Option<SocketAddr>,
     /// `None`: only a TCP connection is tried; any status then counts as passed.
     pub path: Option<String>,
     /// The accepted statuses as ELBv2 writes them: `200`, `200-299`, `200,301`.
@@ -68,7 +98,7 @@ pub struct RouteRequest {
 /// Where a request goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Routed {
-    /// To a task.
+    /// To a target.
     Target(TargetRoute),
     /// A fixed-response action.
     Fixed { status: u16, body: String, content_type: String },
@@ -78,17 +108,21 @@ pub enum Routed {
     Unavailable { status: u16, reason: &'static str },
 }
 
-/// The task that a request goes to.
+/// The target that a request goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetRoute {
-    pub task: TaskId,
+    /// The task, or what is played at an external target's address.
+    pub task: Option<TaskId>,
+    /// An external target's loopback address: the request really goes there.
+    pub address: Option<SocketAddr>,
     pub port: u16,
     /// The group's ARN.
     pub target_group: String,
     pub image: String,
+    /// What answers; the address of an external target that nothing was said about.
     pub release: String,
     pub behaviour: Behaviour,
-    /// What the task's behaviour answers now: 200, 500 or 503; 502 if it refuses the connection.
+    /// What the target's behaviour answers now: 200, 500 or 503; 502 if it refuses the connection.
     pub status: u16,
 }
 
@@ -103,7 +137,7 @@ impl Routed {
         }
     }
 
-    /// The release that answers, if a task does.
+    /// The release that answers, if a target does.
     pub fn release(&self) -> Option<&str> {
         match self {
             Routed::Target(target) => Some(&target.release),

@@ -1,7 +1,7 @@
 //! Looking into the world, and acting on it without the wire: for tests, the demo's summary and people who interfere.
 
 use super::ecs::TaskStatus;
-use super::elb::forward_weights;
+use super::elb::{Behind, behind, forward_weights};
 use super::state::State;
 use super::wire::{ApiError, Input};
 use super::{Millis, TaskId, World, cloudwatch, ecs, elb, sts};
@@ -48,7 +48,7 @@ pub struct TargetView {
     pub state: String,
     pub reason: Option<String>,
     pub task: Option<TaskId>,
-    /// The release of the target's task, if it is one that still runs.
+    /// The release of the target's task or of what was said to be at its address, if that still runs.
     pub release: Option<String>,
 }
 
@@ -140,14 +140,17 @@ impl World {
         targets
             .map(|(key, target)| {
                 let (state, reason, _) = target.describe();
-                let task = target.task.and_then(|id| self.state.tasks.get(&id)).filter(|task| !task.exited);
+                let release = match behind(&self.state, key, target) {
+                    Behind::Program { release, .. } => Some(release.to_string()),
+                    Behind::Unknown | Behind::Nobody => None,
+                };
                 TargetView {
                     ip: key.0.clone(),
                     port: key.1,
                     state: state.into(),
                     reason: reason.map(String::from),
                     task: target.task,
-                    release: task.map(|task| task.program.release.clone()),
+                    release,
                 }
             })
             .collect()
@@ -158,9 +161,10 @@ impl World {
         self.target_health(group).iter().filter(|target| target.state == "healthy").count()
     }
 
-    /// The ARN of the target group of this name.
+    /// The ARN of the target group of this name or ARN.
     pub fn target_group_arn(&self, name: &str) -> Option<String> {
-        self.state.target_groups.values().find(|group| group.name == name).map(|group| group.arn.clone())
+        let groups = &mut self.state.target_groups.values();
+        groups.find(|group| group.name == name || group.arn == name).map(|group| group.arn.clone())
     }
 
     /// How many tasks were ever started.

@@ -19,6 +19,7 @@ mod endpoints;
 mod faults;
 mod inject;
 mod inspect;
+pub mod load_balancer_controller;
 mod message;
 mod outside;
 mod queue;
@@ -37,7 +38,9 @@ mod tests;
 pub use behaviour::{Behaviour, release};
 pub use calls::{Call, CallLog};
 pub use connector::Connector;
-pub use endpoints::{ListenerEndpoint, Probe, RouteRequest, Routed, TargetRoute, TaskEndpoint, TaskId};
+pub use endpoints::{
+    ExternalTarget, ListenerEndpoint, Probe, RouteRequest, Routed, TargetRoute, TaskEndpoint, TaskId,
+};
 pub use faults::{Failure, Fault, HaltPoint, TargetFault};
 pub use inspect::{Refused, RuleView, ServiceView, TargetView};
 pub use message::{WireRequest, WireResponse};

@@ -1,7 +1,7 @@
 //! The world's sides that sockets are given to: listeners, tasks and health checks.
 
-use super::elb::record_outcome;
-use super::{ListenerEndpoint, Millis, Probe, TaskEndpoint, TaskId, World, ecs, elb};
+use super::elb::{loopback, record_outcome};
+use super::{ExternalTarget, ListenerEndpoint, Millis, Probe, TaskEndpoint, TaskId, World, ecs, elb};
 
 impl World {
     /// The listeners that must be reachable.
@@ -40,6 +40,44 @@ impl World {
             .collect()
     }
 
+    /// What must be played for external targets that can't be reached: all that were spoken of but for those at
+    /// loopback addresses. One for each address and port; `service` is where the target is registered.
+    pub fn external_tasks(&self) -> Vec<TaskEndpoint> {
+        let there = self.state.externals.iter().filter(|(key, known)| !known.gone && loopback(key).is_none());
+        let shown = there.map(|((ip, port), known)| TaskEndpoint {
+            id: known.id,
+            service: Some(format!("{ip}:{port}")),
+            container: String::new(),
+            image: known.target.image.clone(),
+            release: known.target.release.clone(),
+            behaviour: known.target.behaviour.clone(),
+            started_at: known.target.started_at,
+            ports: vec![*port],
+        });
+        shown.collect()
+    }
+
+    /// Says what answers at an address that ECS did not give out, an image or a behaviour. Its age counts from
+    /// `started_at`, or from now if that is 0. In a world of [`Probes::Model`](super::Probes::Model) an address that
+    /// nothing is said about is healthy and answers 200; on sockets it can be registered only if it is a loopback
+    /// address, and then it is the real server there that answers.
+    pub fn external_target(&mut self, ip: &str, port: u16, target: impl Into<ExternalTarget>) {
+        let mut target = target.into();
+        if target.started_at == 0 {
+            target.started_at = self.state.now;
+        }
+        if target.release.is_empty() {
+            target.release = format!("{ip}:{port}");
+        }
+        elb::declare(&mut self.state, (ip.to_string(), port), target);
+    }
+
+    /// What answers at this address, on any port, has ended: connections are refused from now on. Its targets stay
+    /// registered until someone deregisters them.
+    pub fn external_target_ended(&mut self, ip: &str) {
+        elb::end(&mut self.state, ip);
+    }
+
     /// The health checks due until `now`, each once ([`Probes::External`](super::Probes::External)).
     pub fn due_probes(&mut self, now: Millis) -> Vec<Probe> {
         self.advance(now);
@@ -56,10 +94,14 @@ impl World {
         record_outcome(&mut self.state, &group, &key, epoch, result);
     }
 
-    /// A task's process has ended by itself.
+    /// A task's process, or what is played for an external target, has ended by itself.
     pub fn task_exited(&mut self, now: Millis, task: TaskId, exit_code: i32) {
         self.advance(now);
-        ecs::exit(&mut self.state, task, exit_code);
+        let external = self.state.externals.iter().find(|(_, known)| known.id == task);
+        match external.map(|(key, _)| key.0.clone()) {
+            Some(ip) => elb::end(&mut self.state, &ip),
+            None => ecs::exit(&mut self.state, task, exit_code),
+        }
     }
 
     /// Gives a load balancer another DNS name.

@@ -1,8 +1,8 @@
 //! Everything that is in the account, and the steps that happen by themselves.
 
 use super::ecs::{self, Cluster, Family, Service, Task};
-use super::elb::{self, Listener, LoadBalancer, TargetGroup};
-use super::queue::{Event, Queue, ServiceId};
+use super::elb::{self, External, Listener, LoadBalancer, TargetGroup};
+use super::queue::{Event, Queue, ServiceId, TargetKey};
 use super::random::Random;
 use super::{Millis, Probe, Settings, TaskId};
 use crate::simulator::cloudwatch::Alarm;
@@ -34,6 +34,8 @@ pub(super) struct State {
     pub load_balancers: BTreeMap<String, LoadBalancer>,
     pub target_groups: BTreeMap<String, TargetGroup>,
     pub listeners: BTreeMap<String, Listener>,
+    /// What was said about addresses that ECS did not give out.
+    pub externals: BTreeMap<TargetKey, External>,
     pub alarms: BTreeMap<String, Alarm>,
     pub task_capacity: usize,
     /// Tasks that occupy room.
@@ -42,7 +44,7 @@ pub(super) struct State {
     /// Health checks that someone else must make.
     pub due_probes: Vec<Probe>,
     /// Health checks handed out and not answered: group, target and the target's epoch.
-    pub open_probes: BTreeMap<u64, (String, super::queue::TargetKey, u32)>,
+    pub open_probes: BTreeMap<u64, (String, TargetKey, u32)>,
 }
 
 impl State {
@@ -63,6 +65,7 @@ impl State {
             load_balancers: BTreeMap::new(),
             target_groups: BTreeMap::new(),
             listeners: BTreeMap::new(),
+            externals: BTreeMap::new(),
             alarms: BTreeMap::new(),
             task_capacity: settings.task_capacity,
             tasks_alive: 0,

@@ -6,8 +6,10 @@ faster than real time or more.
 
 import json
 import sys
+import threading
 import time
 import urllib.request
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import boto3
 from botocore.config import Config
@@ -344,11 +346,37 @@ def single_tasks(first):
 
 
 def targets_by_hand(group):
-    target = {"Id": "10.0.9.9", "Port": 8080}
+    """A server that is none of the simulator's own, on this machine: health checks really reach it."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            checkers.add(self.headers["User-Agent"])
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    checkers = set()
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    target = {"Id": "127.0.0.1", "Port": server.server_port}
+
+    def state():
+        answer = elb.describe_target_health(TargetGroupArn=group, Targets=[target])
+        return answer["TargetHealthDescriptions"][0]["TargetHealth"]["State"]
+
     elb.register_targets(TargetGroupArn=group, Targets=[target])
-    states = elb.describe_target_health(TargetGroupArn=group, Targets=[target])["TargetHealthDescriptions"]
-    check(states[0]["TargetHealth"]["State"] in ("initial", "unhealthy"), "a target nobody is behind")
+    eventually("a healthy target", lambda: state() == "healthy")
+    same(checkers, {"ELB-HealthChecker/2.0"}, "who asked the server")
     elb.deregister_targets(TargetGroupArn=group, Targets=[target])
+    same(state(), "draining", "a deregistered target")
+    server.shutdown()
+    absent = group[:-1] + "x"
+    fails("TargetGroupNotFound", elb.register_targets, TargetGroupArn=absent, Targets=[target])
+    fails("TargetGroupNotFound", elb.deregister_targets, TargetGroupArn=absent, Targets=[target])
+    fails("InvalidTarget", elb.register_targets, TargetGroupArn=group, Targets=[{"Id": "10.0.9.9", "Port": 8080}])
+    fails("ValidationError", elb.register_targets, TargetGroupArn=group, Targets=[{"Id": "drive", "Port": 8080}])
 
 
 def alarms():

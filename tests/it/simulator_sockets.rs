@@ -333,6 +333,94 @@ async fn a_network_load_balancer_forwards_connections() {
     assert_eq!(rig.ask(5).await, BTreeMap::from([("v1".to_owned(), 5)]));
 }
 
+/// An HTTP server that the simulator knows nothing about: it answers `{"release": name}`, and the health checks with
+/// `status`. Ends with the test's process.
+fn outside_server(name: &'static str, status: u16) -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            std::thread::spawn(move || answer_outside(stream.expect("a connection"), name, status));
+        }
+    });
+    address
+}
+
+/// Answers one request, after the whole of its head has come.
+fn answer_outside(mut stream: TcpStream, name: &str, status: u16) {
+    let mut head = vec![];
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        if stream.read(&mut byte).unwrap_or(0) == 0 {
+            return;
+        }
+        head.push(byte[0]);
+    }
+    let checked = String::from_utf8_lossy(&head).contains("ELB-HealthChecker/2.0");
+    let status = if checked { status } else { 200 };
+    let body = format!("{{\"release\": \"{name}\"}}");
+    let answer = format!(
+        "HTTP/1.1 {status} Whatever\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let _ = stream.write_all(answer.as_bytes());
+}
+
+fn target(address: SocketAddr) -> aws_sdk_elasticloadbalancingv2::types::TargetDescription {
+    let target = aws_sdk_elasticloadbalancingv2::types::TargetDescription::builder();
+    target.id(address.ip().to_string()).port(address.port().into()).build()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_that_are_registered_by_address_get_their_share_like_tasks() {
+    let rig = Rig::start(LoadBalancerTypeEnum::Application).await;
+    rig.deploy(0, "shop/web:v1", 1).await;
+    let (good, ill) = (outside_server("outside", 200), outside_server("ill", 404));
+    let register = rig.elb.register_targets().target_group_arn(&rig.groups[1]);
+    register.targets(target(good)).targets(target(ill)).send().await.expect("registered");
+    rig.until_targets(0, "healthy", 1).await;
+    rig.until_targets(1, "healthy", 1).await;
+    rig.until_targets(1, "unhealthy", 1).await;
+    rig.shift([50, 50]).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let both = rig.ask(200).await;
+    assert!(both.values().all(|count| (60..=140).contains(count)) && both.len() == 2, "{both:?}");
+    assert!(both.contains_key("outside") && both.contains_key("v1"), "{both:?}");
+    let gone = rig.elb.deregister_targets().target_group_arn(&rig.groups[1]).targets(target(good));
+    gone.send().await.expect("deregistered");
+    rig.until_targets(1, "draining", 1).await;
+    rig.shift([0, 100]).await;
+    rig.until_only("ill").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_outside_of_this_machine_is_never_connected_to() {
+    let rig = Rig::start(LoadBalancerTypeEnum::Application).await;
+    let far = target("192.0.2.1:80".parse().expect("an address"));
+    let refused = rig.elb.register_targets().target_group_arn(&rig.groups[0]).targets(far).send().await;
+    let refused = refused.expect_err("refused").into_service_error();
+    assert!(refused.is_invalid_target_exception(), "{refused:?}");
+    assert!(refused.to_string().contains("127.0.0.0/8") || format!("{refused:?}").contains("127.0.0.0/8"));
+    assert_eq!(rig.targets(0).await, BTreeMap::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_to_be_at_an_address_is_played_there() {
+    let rig = Rig::start(LoadBalancerTypeEnum::Application).await;
+    rig.simulator.with_world(|world| {
+        world.external_target("10.77.0.1", 8080, "shop/web:pod");
+        world.external_target("10.77.0.2", 8080, "shop/web:pod-unhealthy");
+    });
+    let register = rig.elb.register_targets().target_group_arn(&rig.groups[0]);
+    let targets = ["10.77.0.1:8080", "10.77.0.2:8080"].map(|at| target(at.parse().expect("an address")));
+    register.set_targets(Some(targets.to_vec())).send().await.expect("registered");
+    rig.until_targets(0, "healthy", 1).await;
+    rig.until_targets(0, "unhealthy", 1).await;
+    rig.until_only("pod").await;
+    rig.simulator.with_world(|world| world.external_target_ended("10.77.0.1"));
+    rig.until_targets(0, "unhealthy", 2).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_simulators_use_the_same_ports_side_by_side() {
     let (one, two) = (

@@ -1,5 +1,6 @@
 //! One health check: what is asked, what the answer means, and what the model says it would be.
 
+use super::external::{Behind, behind, loopback};
 use super::health::Target;
 use super::target_group::TargetGroup;
 use crate::simulator::queue::TargetKey;
@@ -18,6 +19,7 @@ pub(in crate::simulator) enum Failed {
 pub(in crate::simulator) fn outcome(
     state: &State,
     group: &TargetGroup,
+    key: &TargetKey,
     target: &Target,
 ) -> (Result<(), Failed>, Option<Millis>) {
     let now = state.now;
@@ -33,15 +35,13 @@ pub(in crate::simulator) fn outcome(
     if failing {
         return (Err(Failed::Status(503)), fault_change);
     }
-    let task = target.task.and_then(|id| state.tasks.get(&id));
-    let Some((task, started)) =
-        task.filter(|task| !task.exited).and_then(|task| Some((task, task.started_at?)))
-    else {
-        return (Err(Failed::Refused), fault_change);
+    let (behaviour, started_at) = match behind(state, key, target) {
+        Behind::Program { behaviour, started_at, .. } => (behaviour, started_at),
+        Behind::Unknown => return (Ok(()), fault_change),
+        Behind::Nobody => return (Err(Failed::Refused), fault_change),
     };
-    let age = now.saturating_sub(started);
-    let behaviour = &task.program.behaviour;
-    let change = behaviour.next_change(age).map(|age| started + age);
+    let age = now.saturating_sub(started_at);
+    let change = behaviour.next_change(age).map(|age| started_at + age);
     let result = match behaviour.answer(age, true) {
         None => Err(Failed::Refused),
         Some(_) if !group.health_check.protocol.starts_with("HTTP") => Ok(()),
@@ -72,12 +72,17 @@ fn accepts(matcher: &str, status: u16) -> bool {
     })
 }
 
-pub(super) fn ask(group: &TargetGroup, key: &TargetKey, target: &Target) -> Probe {
+/// The check to be made by someone else. What is played for an external target answers on one port only.
+pub(super) fn ask(state: &State, group: &TargetGroup, key: &TargetKey, target: &Target) -> Probe {
     let check = &group.health_check;
+    let port = check.port.parse().unwrap_or(key.1);
+    let address = loopback(&(key.0.clone(), port)).filter(|_| target.task.is_none());
+    let played = state.externals.get(key).filter(|external| !external.gone && target.task.is_none());
     Probe {
         id: 0,
-        task: target.task,
-        port: check.port.parse().unwrap_or(key.1),
+        task: target.task.or(played.map(|external| external.id)),
+        port: if played.is_some() { key.1 } else { port },
+        address,
         path: check.path.clone().filter(|_| check.protocol.starts_with("HTTP")),
         matcher: check.matcher.clone().unwrap_or_default(),
         timeout_ms: check.timeout_seconds * 1_000,

@@ -119,16 +119,21 @@ pub(super) fn wake_services(state: &mut State, group_arn: &str) {
 /// Checks all targets of a group anew, because how they are checked has changed.
 pub(in crate::simulator) fn recheck(state: &mut State, group_arn: &str) {
     for key in keys(state, group_arn) {
-        let Some(group) = state.target_groups.get_mut(group_arn) else { return };
-        let Some(target) = group.targets.get_mut(&key) else { continue };
-        if matches!(target.state, TargetState::Unused | TargetState::Draining) {
-            continue;
-        }
-        target.epoch += 1;
-        let epoch = target.epoch;
-        let delay = state.settings.first_probe_delay_ms;
-        state.later(delay, Event::Probe { group: group_arn.into(), target: key, epoch });
+        recheck_target(state, group_arn, &key);
     }
+}
+
+/// Checks one target anew, because what is behind it has changed.
+pub(super) fn recheck_target(state: &mut State, group_arn: &str, key: &TargetKey) {
+    let group = state.target_groups.get_mut(group_arn);
+    let Some(target) = group.and_then(|group| group.targets.get_mut(key)) else { return };
+    if matches!(target.state, TargetState::Unused | TargetState::Draining) {
+        return;
+    }
+    target.epoch += 1;
+    let epoch = target.epoch;
+    let delay = state.settings.first_probe_delay_ms;
+    state.later(delay, Event::Probe { group: group_arn.into(), target: key.clone(), epoch });
 }
 
 /// Makes a group's targets behave in another way than their tasks do.
@@ -167,7 +172,7 @@ pub(in crate::simulator) fn probe(state: &mut State, group_arn: &str, key: &Targ
     let next = Event::Probe { group: group_arn.into(), target: key.clone(), epoch };
     let broken_by_fault = group.fault != TargetFault::None && group.fault != TargetFault::Unavailable;
     if state.settings.probes == Probes::External && !broken_by_fault && !state.instant {
-        let asked = ask(group, key, target);
+        let asked = ask(state, group, key, target);
         let id = state.fresh();
         state.open_probes.retain(|_, (g, k, e)| (g.as_str(), &*k, *e) != (group_arn, key, epoch));
         state.open_probes.insert(id, (group_arn.into(), key.clone(), epoch));
@@ -175,7 +180,7 @@ pub(in crate::simulator) fn probe(state: &mut State, group_arn: &str, key: &Targ
         state.queue.push(state.now + interval, next);
         return;
     }
-    let (result, until) = outcome(state, group, target);
+    let (result, until) = outcome(state, group, key, target);
     record_outcome(state, group_arn, key, epoch, result);
     let target = state.target_groups.get(group_arn).and_then(|group| group.targets.get(key));
     let settled = target.is_some_and(|target| match target.state {

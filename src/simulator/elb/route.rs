@@ -2,11 +2,12 @@
 
 use super::action::forward_weights;
 use super::condition::all_match;
+use super::external::{Behind, behind, loopback};
 use super::health::TargetState;
 use super::listener::Listener;
 use crate::simulator::random::Random;
 use crate::simulator::state::State;
-use crate::simulator::{RouteRequest, Routed, TargetFault, TargetRoute};
+use crate::simulator::{Behaviour, Probes, RouteRequest, Routed, TargetFault, TargetRoute};
 use serde_json::Value;
 
 /// Chooses a rule by priority, a group by weight and a target at random. A chosen group without targets answers 503,
@@ -63,21 +64,33 @@ fn forward(state: &State, random: &mut Random, groups: &[(&str, u32)]) -> Routed
         return unavailable(503, "the chosen target group has no targets");
     }
     let (key, target) = targets[random.below(targets.len() as u64) as usize];
-    let task = target.task.and_then(|id| state.tasks.get(&id)).filter(|task| !task.exited);
-    let Some((task, started)) = task.and_then(|task| Some((task, task.started_at?))) else {
-        return unavailable(502, "the target does not answer");
-    };
-    let answered = task.program.behaviour.answer(state.now.saturating_sub(started), false).unwrap_or(502);
-    let ill = group.fault == TargetFault::Unhealthy;
-    Routed::Target(TargetRoute {
-        task: task.id,
+    let real = state.settings.probes == Probes::External && target.task.is_none();
+    let mut route = TargetRoute {
+        task: None,
+        address: loopback(key).filter(|_| real),
         port: key.1,
         target_group: group.arn.clone(),
-        image: task.program.image.clone(),
-        release: task.program.release.clone(),
-        behaviour: task.program.behaviour.clone(),
-        status: if ill { 503 } else { answered },
-    })
+        image: String::new(),
+        release: format!("{}:{}", key.0, key.1),
+        behaviour: Behaviour::default(),
+        status: 200,
+    };
+    match behind(state, key, target) {
+        Behind::Program { id, image, release, behaviour, started_at } => {
+            route.task = Some(id);
+            route.image = image.to_string();
+            route.release = release.to_string();
+            route.behaviour = behaviour.clone();
+            route.status = behaviour.answer(state.now.saturating_sub(started_at), false).unwrap_or(502);
+        }
+        Behind::Unknown => {}
+        Behind::Nobody if route.address.is_some() => {}
+        Behind::Nobody => return unavailable(502, "the target does not answer"),
+    }
+    if group.fault == TargetFault::Unhealthy {
+        route.status = 503;
+    }
+    Routed::Target(route)
 }
 
 fn fixed(config: &Value) -> Routed {

@@ -1,12 +1,17 @@
 //! Targets: coming, going, and being described.
 
+use super::external::loopback;
 use super::health::{Target, TargetState, start, wake_services};
 use super::target_group::{self, TargetGroup};
 use crate::simulator::queue::{Event, TargetKey};
 use crate::simulator::state::State;
 use crate::simulator::wire::{Answer, ApiError, Input};
-use crate::simulator::{TargetFault, TaskId};
+use crate::simulator::{Probes, TargetFault, TaskId};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// The most targets one target group may have; Elastic Load Balancing, "Quotas for your Application Load Balancers".
+const TARGETS_MAX: usize = 1_000;
 
 /// Adds a target to a group, or takes one back that is draining.
 pub(in crate::simulator) fn register(
@@ -61,7 +66,7 @@ fn read_targets(group: &TargetGroup, input: Input) -> Result<Vec<TargetKey>, Api
         };
         let id = target.must("Id")?;
         let fits = match group.target_type.as_str() {
-            "ip" => id.parse::<std::net::IpAddr>().is_ok(),
+            "ip" => id.parse::<std::net::Ipv4Addr>().is_ok(),
             _ => id.starts_with("i-"),
         };
         if !fits {
@@ -77,15 +82,58 @@ fn read_targets(group: &TargetGroup, input: Input) -> Result<Vec<TargetKey>, Api
 
 pub(super) fn register_call(state: &mut State, input: Input) -> Answer {
     let arn = input.must("TargetGroupArn")?.to_string();
-    let keys = read_targets(target_group::find(state, &arn)?, input)?;
+    let group = target_group::find(state, &arn)?;
+    let keys = read_targets(group, input)?;
     if keys.is_empty() {
         return Err(ApiError::validation("At least one target must be specified"));
     }
-    for key in keys {
-        let task = state.tasks.values().find(|task| task.ip == key.0 && !task.exited).map(|task| task.id);
+    let there: BTreeSet<&TargetKey> = group.targets.keys().chain(&keys).collect();
+    if there.len() > TARGETS_MAX {
+        return Err(ApiError::new(
+            "TooManyTargets",
+            format!("The target group '{}' can't have more than {TARGETS_MAX} targets", group.name),
+        ));
+    }
+    let tasks: Vec<Option<TaskId>> = keys.iter().map(|key| task_at(state, key)).collect();
+    for (key, task) in keys.iter().zip(&tasks) {
+        check_reachable(state, key, *task)?;
+    }
+    for (key, task) in keys.into_iter().zip(tasks) {
         register(state, &arn, key, task);
     }
     Ok(json!({}))
+}
+
+/// The task that has a target's address, unless something else was said about the address.
+fn task_at(state: &State, key: &TargetKey) -> Option<TaskId> {
+    if state.externals.contains_key(key) {
+        return None;
+    }
+    state.tasks.values().find(|task| task.ip == key.0 && !task.exited).map(|task| task.id)
+}
+
+/// On real sockets a target must be something this machine has: nothing outside it is ever connected to.
+fn check_reachable(state: &State, key: &TargetKey, task: Option<TaskId>) -> Result<(), ApiError> {
+    let itself = state.listeners.values().any(|listener| {
+        let balancer = state.load_balancers.get(&listener.load_balancer);
+        listener.port == key.1 && balancer.is_some_and(|balancer| balancer.dns_name == key.0)
+    });
+    if itself {
+        let why = format!("The target '{}:{}' is a load balancer's own listener", key.0, key.1);
+        return Err(ApiError::new("InvalidTarget", why));
+    }
+    let played = task.is_some() || state.externals.contains_key(key);
+    if state.settings.probes == Probes::Model || played || loopback(key).is_some() {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        "InvalidTarget",
+        format!(
+            "The target '{}' is neither a task nor a pod that the simulator knows, and of other addresses it reaches \
+             only loopback ones; register one of 127.0.0.0/8",
+            key.0
+        ),
+    ))
 }
 
 pub(super) fn deregister_call(state: &mut State, input: Input) -> Answer {

@@ -104,7 +104,7 @@ async fn to_target(
             "a fault makes the targets of this group unhealthy",
         );
     }
-    let Some(address) = shared.site().task_address(target.task, target.port) else {
+    let Some(address) = address_of(shared, target) else {
         return own_page(StatusCode::BAD_GATEWAY, "the target refuses connections");
     };
     let Some(request) = passed_on(request, address, listener, peer) else {
@@ -118,6 +118,11 @@ async fn to_target(
             response.map(|body| body.map_err(BoxError::from).boxed())
         }
     }
+}
+
+/// Where a target answers; `None` if it refuses connections.
+fn address_of(shared: &Shared, target: &TargetRoute) -> Option<SocketAddr> {
+    target.address.or_else(|| shared.site().task_address(target.task?, target.port))
 }
 
 /// The request as the target gets it: same method, path, Host and body, `X-Forwarded-*` added.
@@ -184,7 +189,7 @@ pub(super) async fn join(
     let route = RouteRequest { source_ip: Some(peer.ip().to_string()), ..RouteRequest::default() };
     let routed = shared.world().route_request(shared.clock.now(), &listener.arn, &route);
     let Routed::Target(target) = routed else { return };
-    let Some(address) = shared.site().task_address(target.task, target.port) else { return };
+    let Some(address) = address_of(&shared, &target) else { return };
     let connected = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
     let Ok(Ok(mut upstream)) = connected else { return };
     let _ = upstream.set_nodelay(true);

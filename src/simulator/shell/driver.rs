@@ -42,7 +42,9 @@ fn step(shared: &Arc<Shared>) -> (Vec<Probe>, Option<Millis>) {
     let mut world = shared.world();
     world.advance(now);
     site.reconcile_listeners(shared, world.listeners());
-    let (crashed, look_again) = site.reconcile_tasks(shared, now, &world.tasks());
+    let mut wanted = world.tasks();
+    wanted.extend(world.external_tasks());
+    let (crashed, look_again) = site.reconcile_tasks(shared, now, &wanted);
     for task in crashed {
         shared.events.send(Event::TaskCrashed { task });
         world.task_exited(now, task, 1);
@@ -54,7 +56,8 @@ fn step(shared: &Arc<Shared>) -> (Vec<Probe>, Option<Millis>) {
 
 async fn check(shared: Arc<Shared>, slots: Arc<Semaphore>, due: Probe) {
     let Ok(_slot) = slots.acquire().await else { return };
-    let address = due.task.and_then(|task| shared.site().task_address(task, due.port));
+    let played = || due.task.and_then(|task| shared.site().task_address(task, due.port));
+    let address = due.address.or_else(played);
     let limit = shared.clock.real(due.timeout_ms).max(PROBE_LIMIT_MIN);
     let status = match address {
         Some(address) => probe(address, due.path.as_deref(), limit).await,

@@ -1,7 +1,9 @@
 //! Tests of the world: by its wire protocols, by its own interface, and with the real SDK clients.
 
 mod chaos;
+mod controller;
 mod deployments;
+mod external;
 mod faults;
 mod routing;
 mod sdk;

@@ -1,7 +1,7 @@
 //! Target health and where requests go.
 
 use super::{LISTENER, RULE, START, deploy, settle, shop};
-use crate::simulator::{Fault, RouteRequest, Routed, Settings, TargetFault, World};
+use crate::simulator::{Behaviour, Fault, RouteRequest, Routed, Settings, TargetFault, World};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -84,6 +84,7 @@ fn targets_are_unused_until_a_listener_names_their_group() {
     let made = world.call("elbv2", "CreateRule", &rule).unwrap();
     assert_eq!(world.target_health("idle")[0].state, "initial");
     // Nobody answers at that address.
+    world.external_target("10.0.0.9", 8080, Behaviour::parse("crash0"));
     world.run_until(180_000, |world| world.target_health("idle")[0].state == "unhealthy").unwrap();
     world.call("elbv2", "DeleteRule", &json!({"RuleArn": made["Rules"][0]["RuleArn"]})).unwrap();
     assert_eq!(world.target_health("idle")[0].state, "unused");
