@@ -1,6 +1,8 @@
 //! `cutover simulate`: a simulated AWS to try things on.
 
-use crate::simulator::shell::{Event, Simulator, StartOptions};
+use crate::model::{Seconds, parse_duration};
+use crate::simulator::load_balancer_controller::ControllerSettings;
+use crate::simulator::shell::{Event, Simulator, StartOptions, client_of};
 use crate::simulator::{Buckets, Call, Fault, Millis, Settings};
 use clap::Args;
 use serde_json::{Value, json};
@@ -16,6 +18,7 @@ Examples:
   cutover simulate
   cutover simulate --seed-file examples/world.yaml --time-scale 10
   cutover simulate --fault ModifyRule:lost --fault '*read:error=ThrottlingException:times=5'
+  cutover simulate --seed-file world.yaml --kubeconfig ~/.kube/config --context kind-test
 
 Then, in another terminal:
   export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_DEFAULT_REGION=eu-central-1
@@ -58,6 +61,18 @@ pub struct SimulateArgs {
     /// Throttle calls as AWS does
     #[arg(long)]
     pub throttle: bool,
+    /// Follow a Kubernetes cluster as aws-load-balancer-controller does: the ready pods behind its
+    /// TargetGroupBindings become targets. Pods are played by their images' tags, as tasks are; the
+    /// real ones are never connected to. A user who logs in by a program is refused
+    #[arg(long, value_name = "FILE", help_heading = "Kubernetes")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig, instead of its current one
+    #[arg(long, value_name = "NAME", requires = "kubeconfig", help_heading = "Kubernetes")]
+    pub context: Option<String>,
+    /// How long after a pod is ready or gone its target is registered or deregistered, in simulated time
+    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = parse_duration, requires = "kubeconfig",
+        help_heading = "Kubernetes")]
+    pub controller_delay: Seconds,
 }
 
 /// Serves until Ctrl-C and prints what happens: every call that changes something, every load balancer port, tasks
@@ -67,6 +82,10 @@ pub struct SimulateArgs {
 /// A sentence, if it can't start.
 pub async fn run(args: &SimulateArgs, json: bool) -> Result<(), String> {
     let buckets = if args.throttle { Buckets::Real } else { Buckets::Off };
+    let client = match &args.kubeconfig {
+        Some(file) => Some(client_of(file, args.context.as_deref()).await?),
+        None => None,
+    };
     let simulator = Simulator::start(StartOptions {
         listen: args.listen,
         settings: Settings { buckets, ..Settings::default() },
@@ -79,6 +98,10 @@ pub async fn run(args: &SimulateArgs, json: bool) -> Result<(), String> {
         None => error.to_string(),
     })?;
     let mut events = simulator.watch();
+    let delay_ms = args.controller_delay * 1_000;
+    let _following = client.map(|client| {
+        simulator.follow_cluster(client, ControllerSettings { delay_ms, ..ControllerSettings::default() })
+    });
     let print = |line: String| writeln!(io::stdout().lock(), "{line}");
     let (account, region) = simulator.with_world(|world| {
         let settings = world.settings();
@@ -146,6 +169,7 @@ fn text_event(event: &Event, now: Millis) -> Option<String> {
         }
         Event::TaskStopped { task } => format!("{task} stopped"),
         Event::TaskCrashed { task } => format!("{task} crashed"),
+        Event::Controller(sentence) => format!("controller: {sentence}"),
         Event::Trouble(sentence) => sentence.clone(),
     };
     Some(format!("{}  {text}", clock_time(now)))
@@ -177,6 +201,7 @@ fn json_event(event: &Event) -> Option<String> {
         }),
         Event::TaskStopped { task } => json!({"event": "taskStopped", "task": task.to_string()}),
         Event::TaskCrashed { task } => json!({"event": "taskCrashed", "task": task.to_string()}),
+        Event::Controller(sentence) => json!({"event": "controller", "message": sentence}),
         Event::Trouble(sentence) => json!({"event": "trouble", "message": sentence}),
     };
     Some(value.to_string())

@@ -1,7 +1,8 @@
 //! An embedded ECS, ELBv2, CloudWatch and STS.
 //!
 //! [`World`] is the state machine: virtual time, no sockets, deterministic. It reads and writes the real wire
-//! protocols. [`Connector`] lets an AWS SDK client talk to it inside the process.
+//! protocols. [`Connector`] lets an AWS SDK client talk to it inside the process. [`load_balancer_controller`] makes
+//! targets of the pods of a Kubernetes cluster.
 //!
 //! Left out: container health checks, auto scaling, container instances (placement is a number, `task_capacity`),
 //! Service Connect and lifecycle hooks (kept, without effect), stickiness cookies (kept in rules, ignored when

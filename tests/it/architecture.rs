@@ -71,6 +71,17 @@ fn the_pure_core_has_no_client_no_file_and_no_clock() {
 }
 
 #[test]
+fn the_simulated_world_itself_has_no_client_of_kubernetes() {
+    let shell = Path::new("simulator").join("shell");
+    for (file, text) in files_of("simulator") {
+        let names_one = text.contains("kube::") || text.contains("k8s_openapi");
+        let in_shell =
+            file.components().collect::<PathBuf>().to_string_lossy().contains(&*shell.to_string_lossy());
+        assert!(!names_one || in_shell, "{}: only simulator/shell talks to an API server", file.display());
+    }
+}
+
+#[test]
 fn every_room_of_the_library_is_held_to_a_direction() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let rooms: BTreeSet<String> = std::fs::read_dir(src)

@@ -116,7 +116,7 @@ impl LoadBalancerController {
     pub fn reconcile(&mut self, world: &mut World, observed: &Observed) -> Reconciled {
         let mut result = Reconciled::default();
         let mut problems = BTreeSet::new();
-        self.pods.observe(world, observed.pods);
+        self.pods.observe(world, &observed.pods);
         let mut groups = BTreeSet::new();
         let mut seen = BTreeSet::new();
         for object in observed.bindings.iter().filter(|object| !is_going(object)) {
@@ -160,7 +160,7 @@ impl LoadBalancerController {
         self.plan(&binding.key, Some(group), wanted, world.now());
         for (key, pod) in &endpoints {
             if let Some(pod) = pod {
-                self.pods.play(world, key, pod, observed.pods);
+                self.pods.play(world, key, pod, &observed.pods);
             }
         }
         self.carry_out(world, &binding.key, result)

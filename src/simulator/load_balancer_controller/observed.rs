@@ -6,15 +6,15 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The objects a controller sees, of any number of namespaces, each as the API server's JSON.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Observed<'a> {
     /// `elbv2.k8s.aws/v1beta1` TargetGroupBindings.
-    pub bindings: &'a [Value],
-    pub services: &'a [Value],
+    pub bindings: Vec<&'a Value>,
+    pub services: Vec<&'a Value>,
     /// `discovery.k8s.io/v1` EndpointSlices.
-    pub slices: &'a [Value],
+    pub slices: Vec<&'a Value>,
     /// Only for their images: they say what answers at a pod's address. May be left out.
-    pub pods: &'a [Value],
+    pub pods: Vec<&'a Value>,
 }
 
 /// Namespace and name.
@@ -69,7 +69,7 @@ impl<'a> Binding<'a> {
     /// service means no addresses: what was registered has to go.
     pub fn endpoints(&self, observed: &Observed) -> Result<BTreeMap<TargetKey, Option<ObjectKey>>, String> {
         let (namespace, mut found) = (&self.key.0, BTreeMap::new());
-        let is_mine = |service: &&Value| {
+        let is_mine = |service: &&&Value| {
             text(service, "/metadata/namespace") == Some(namespace)
                 && text(service, "/metadata/name") == Some(self.service)
         };

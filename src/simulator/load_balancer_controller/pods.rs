@@ -22,7 +22,7 @@ struct Known {
 
 impl Pods {
     /// Notes new pods with an address and ends what answered for those that are gone.
-    pub fn observe(&mut self, world: &mut World, pods: &[Value]) {
+    pub fn observe(&mut self, world: &mut World, pods: &[&Value]) {
         let now = world.now();
         let alive = pods.iter().filter(|pod| !has_ended(pod));
         let alive: BTreeMap<&str, &str> = alive
@@ -42,7 +42,7 @@ impl Pods {
     }
 
     /// Lets the pod's image answer at this address, if the address is the pod's.
-    pub fn play(&mut self, world: &mut World, key: &TargetKey, pod: &ObjectKey, pods: &[Value]) {
+    pub fn play(&mut self, world: &mut World, key: &TargetKey, pod: &ObjectKey, pods: &[&Value]) {
         let Some(pod) = pods.iter().find(|object| key_of(object) == *pod) else { return };
         let known = text(pod, "/metadata/uid").and_then(|uid| self.known.get_mut(uid));
         let Some(known) = known.filter(|known| known.ip == key.0) else { return };

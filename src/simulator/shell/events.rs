@@ -26,6 +26,8 @@ pub enum Event {
     TaskCrashed {
         task: TaskId,
     },
+    /// What the load balancer controller that follows a cluster did, as a sentence.
+    Controller(String),
     /// A sentence on something that could not be done.
     Trouble(String),
 }

@@ -14,6 +14,9 @@ mod chart;
 mod clock;
 mod driver;
 mod events;
+mod handle;
+mod kubeconfig;
+mod kubernetes;
 mod probe;
 mod report;
 mod server;
@@ -23,9 +26,13 @@ mod traffic;
 
 pub use chart::render_chart;
 pub use events::Event;
+pub use handle::WorldHandle;
+pub use kubeconfig::client_of;
+pub use kubernetes::{ClusterFollower, follow_cluster};
 pub use report::{Bucket, TrafficReport};
 pub use traffic::{Traffic, TrafficGenerator};
 
+use super::load_balancer_controller::ControllerSettings;
 use super::{Fault, Millis, Probes, Settings, World};
 use addresses::Addresses;
 use clock::ScaledClock;
@@ -106,6 +113,18 @@ impl Shared {
         self.site.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Reads or changes the world, brought to now.
+    fn with_world<T>(self: &Arc<Self>, act: impl FnOnce(&mut World) -> T) -> T {
+        let result = {
+            let mut world = self.world();
+            world.advance(self.clock.now());
+            act(&mut world)
+        };
+        self.reconcile_listeners();
+        self.wake.notify_one();
+        result
+    }
+
     fn reconcile_listeners(self: &Arc<Self>) {
         let mut site = self.site();
         let wanted = self.world().listeners();
@@ -166,14 +185,12 @@ impl Simulator {
 
     /// Reads or changes the world, brought to now. No API call can happen meanwhile, so be short.
     pub fn with_world<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
-        let result = {
-            let mut world = self.shared.world();
-            world.advance(self.shared.clock.now());
-            act(&mut world)
-        };
-        self.shared.reconcile_listeners();
-        self.shared.wake.notify_one();
-        result
+        self.shared.with_world(act)
+    }
+
+    /// Lets a load balancer controller of the simulator's own follow a Kubernetes cluster; see [`follow_cluster`].
+    pub fn follow_cluster(&self, client: kube::Client, settings: ControllerSettings) -> ClusterFollower {
+        follow_cluster(client, WorldHandle::of_simulator(&self.shared), settings)
     }
 
     /// Where a listener really listens: `DNSName` and its declared port, unless that port could not be bound.

@@ -49,10 +49,10 @@ impl Cluster {
 
     fn reconcile(&mut self) -> Reconciled {
         let observed = Observed {
-            bindings: &self.bindings,
-            services: &self.services,
-            slices: &self.slices,
-            pods: &self.pods,
+            bindings: self.bindings.iter().collect(),
+            services: self.services.iter().collect(),
+            slices: self.slices.iter().collect(),
+            pods: self.pods.iter().collect(),
         };
         let result = self.controller.reconcile(&mut self.world, &observed);
         for status in &result.statuses {
