@@ -1,25 +1,34 @@
 //! Task definitions: each revision is read once a run, and a new one is registered only where none has the content.
+//!
+//! AWS lists revisions by name alone and describes one a call, so to find a content is to read the family from its
+//! newest revision back: 20 a second, stopping at the first that fits. A revert finds its revision within the first
+//! few; only a content that is truly new costs the whole family, once. Nothing that AWS lists could tell it sooner: the
+//! names are people's, and an index kept in tags would be one more state to repair.
 
-use super::live::{items, short_revision};
+use super::live::{items, short_revision, text};
 use super::write::{Stamp, with_tags};
 use super::{Ecs, LiveService, LiveTaskDefinition};
 use crate::aws::{Conduct, EcsOperation};
 use crate::diff::content_hash;
 use crate::engine::{Trouble, TroubleKind};
 use crate::model::{Kind, TaskDefinition, marks};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How far back through a family's revisions to look for the content. Reading these takes less time than the second
-/// that AWS wants between registrations, so looking is never what a mass change waits for.
-const LOOK_BACK: usize = 10;
+/// Revisions read at the same time while looking for a content; so many are read in vain at the most when it is found.
+const READ_AT_ONCE: usize = 8;
+/// AWS keeps at most a million revisions a family and lists a hundred at a time.
+const PAGE_LIMIT: usize = 10_000;
 
-/// Registrations under way, by family, and the ARN of every content found or registered in this run.
+/// Registrations under way, by family, the ARN of every content found or registered in this run, and the content of
+/// the revisions that were looked through (`None`: gone, or not ACTIVE).
 #[derive(Default)]
 pub(super) struct Registering {
     turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     found: Mutex<HashMap<String, String>>,
+    contents: Mutex<HashMap<String, Option<String>>>,
 }
 
 impl Ecs {
@@ -66,8 +75,8 @@ impl Ecs {
         }
     }
 
-    /// The ARN of an ACTIVE revision with the document's content: one that `hints` run, or one of the family's newest,
-    /// or a newly registered one.
+    /// The ARN of an ACTIVE revision with the document's content: one that `hints` run, or the family's newest with
+    /// it, or a newly registered one.
     ///
     /// # Errors
     /// Those of the calls. After a registration whose answer was lost, the next call finds the revision.
@@ -105,8 +114,8 @@ impl Ecs {
         found.get(&content_key(document)).cloned()
     }
 
-    /// The ARN of an ACTIVE revision with the document's content, if there is one among those that `hints` run and the
-    /// family's newest.
+    /// The ARN of an ACTIVE revision with the document's content, if there is one: of several one that `hints` run, or
+    /// the newest.
     pub(super) async fn find_content(
         &self,
         document: &TaskDefinition,
@@ -139,17 +148,54 @@ impl Ecs {
         if fits(&newest) {
             return Ok(Some(newest.arn.clone()));
         }
-        for arn in self.list_revisions(family).await? {
-            let live = match self.read_task_definition(&arn).await {
-                Ok(live) => live,
-                Err(trouble) if trouble.kind == TroubleKind::Missing => continue,
-                Err(trouble) => return Err(trouble),
-            };
-            if fits(&live) {
-                return Ok(Some(arn));
+        self.look_through(family, wanted).await
+    }
+
+    /// The newest ACTIVE revision of the family that has the content.
+    async fn look_through(&self, family: &str, wanted: &str) -> Result<Option<String>, Trouble> {
+        let mut token = None;
+        for _ in 0..PAGE_LIMIT {
+            let (arns, next) = self.list_revisions(family, token).await?;
+            let mut contents = stream::iter(arns)
+                .map(|arn| async move { self.content_at(&arn).await.map(|content| (arn, content)) })
+                .buffered(READ_AT_ONCE);
+            while let Some((arn, content)) = contents.try_next().await? {
+                if content.as_deref() == Some(wanted) {
+                    return Ok(Some(arn));
+                }
+            }
+            token = next;
+            if token.is_none() {
+                return Ok(None);
             }
         }
-        Ok(None)
+        Err(self.unreadable("ListTaskDefinitions", "the list does not end"))
+    }
+
+    /// The content hash of a revision; `None` if it is gone or not ACTIVE. Only the hash is kept: families are long.
+    async fn content_at(&self, arn: &str) -> Result<Option<String>, Trouble> {
+        let key = short_revision(arn);
+        let known =
+            self.registering.contents.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
+        if let Some(content) = known {
+            return Ok(content);
+        }
+        let read = {
+            let revisions = self.revisions.lock().unwrap_or_else(PoisonError::into_inner);
+            revisions.get(key).and_then(|cell| cell.get().cloned())
+        };
+        let live = match read {
+            Some(live) => Ok(live),
+            None => self.describe_revision(arn).await,
+        };
+        let content = match live {
+            Ok(live) => live.active.then(|| content_hash(&live.json)),
+            Err(trouble) if trouble.kind == TroubleKind::Missing => None,
+            Err(trouble) => return Err(trouble),
+        };
+        let mut contents = self.registering.contents.lock().unwrap_or_else(PoisonError::into_inner);
+        contents.insert(key.to_owned(), content.clone());
+        Ok(content)
     }
 
     async fn register_new(
@@ -198,17 +244,27 @@ impl Ecs {
         }
     }
 
-    /// The ARNs of a family's newest ACTIVE revisions, newest first.
-    async fn list_revisions(&self, family: &str) -> Result<Vec<String>, Trouble> {
-        let body =
-            json!({"familyPrefix": family, "status": "ACTIVE", "sort": "DESC", "maxResults": LOOK_BACK});
+    /// A page of the ARNs of a family's ACTIVE revisions, newest first, and the token of the next page.
+    async fn list_revisions(
+        &self,
+        family: &str,
+        token: Option<String>,
+    ) -> Result<(Vec<String>, Option<String>), Trouble> {
+        let mut body = json!({"familyPrefix": family, "status": "ACTIVE", "sort": "DESC", "maxResults": 100});
+        if let Some(token) = token {
+            body["nextToken"] = token.into();
+        }
         let operation = EcsOperation::ListTaskDefinitions;
         let answer = self.aws.ecs(operation, Conduct::Read, family, &body).await?;
+        if !answer.get("taskDefinitionArns").is_some_and(Value::is_array) {
+            return Err(self.unreadable(operation.name(), "the answer has no taskDefinitionArns"));
+        }
         let arns = items(&answer, "taskDefinitionArns").filter_map(Value::as_str);
         // `familyPrefix` is a full family name by AWS's documentation; this does not rely on it.
         let same_family =
             |arn: &&str| short_revision(arn).rsplit_once(':').is_some_and(|(name, _)| name == family);
-        Ok(arns.filter(same_family).take(LOOK_BACK).map(ToOwned::to_owned).collect())
+        let next = text(&answer, "nextToken").filter(|token| !token.is_empty()).map(ToOwned::to_owned);
+        Ok((arns.filter(same_family).map(ToOwned::to_owned).collect(), next))
     }
 
     async fn describe_revision(&self, id: &str) -> Result<Arc<LiveTaskDefinition>, Trouble> {

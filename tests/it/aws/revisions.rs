@@ -1,6 +1,6 @@
 use super::{Rig, seconds, stamp, tag, task_definition};
 use cutover::engine::TroubleKind;
-use cutover::simulator::{Failure, Settings};
+use cutover::simulator::{Buckets, Failure, Settings};
 use serde_json::json;
 
 #[tokio::test(start_paused = true)]
@@ -25,6 +25,34 @@ async fn a_revision_is_registered_once_for_its_content() {
     let answer = rig.connector.world().call("ecs", "DescribeTaskDefinition", &input).unwrap();
     assert_eq!(tag(&answer["tags"], "cutover.dev/application"), Some("shop"));
     assert_eq!(tag(&answer["tags"], "cutover.dev/content").map(str::len), Some(64));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_way_back_to_any_earlier_content_registers_nothing() {
+    let rig = Rig::with(Settings { buckets: Buckets::Real, ..Settings::default() }, super::SEED).await;
+    let document = |i: usize| task_definition("web", &format!("web:v{i}"));
+    for i in 1..=130 {
+        rig.connector.world().call("ecs", "RegisterTaskDefinition", &document(i).spec).unwrap();
+        seconds(1).await;
+    }
+    for (i, reads) in [(130, 1), (128, 15), (100, 45), (1, 131)] {
+        rig.clear_log();
+        let arn = rig.another().await.ecs().register(&stamp(), &document(i), &[]).await.unwrap();
+        assert!(arn.ends_with(&format!("/web:{i}")), "{arn}");
+        let read = rig.count("DescribeTaskDefinition");
+        assert!(read <= reads, "{read} revisions were read to find the one of v{i}");
+    }
+    rig.clear_log();
+    let ecs = rig.ecs();
+    let new = ecs.register(&stamp(), &document(131), &[]).await.unwrap();
+    assert!(new.ends_with("/web:131"), "{new}");
+    assert_eq!(rig.count("DescribeTaskDefinition"), 130, "the newest is not read twice");
+    // What was read once is not read again for another new content, save the newest one.
+    ecs.register(&stamp(), &document(132), &[]).await.unwrap();
+    assert_eq!(rig.count("DescribeTaskDefinition"), 131);
+    assert_eq!(rig.connector.world().revisions_registered("web"), 132);
+    let throttled = rig.connector.world().calls().throttled();
+    assert!(throttled <= 3, "{throttled} calls were throttled");
 }
 
 #[tokio::test(start_paused = true)]
