@@ -1,17 +1,24 @@
-//! Drives runs over a small world second by second, with commits, people, crashes and faults in between.
+//! Drives runs over a small world, with commits, people, crashes and faults in between. There is no runtime: a run is
+//! polled, and the world's clock goes straight to the next moment at which anything happens.
 
 use super::random::Random;
 use super::world::{Faults, Kind, START, World};
-use cutover::engine::{EcsDocuments, Ports, Rollout, Run, RunEnd, Silent, StopSignal, WorkloadDocuments};
+use cutover::engine::{
+    EcsDocuments, Ports, Rollout, Run, RunEnd, Silent, StopSignal, TimeSource, WorkloadDocuments,
+};
 use cutover::model::{
     Alb, BlueGreen, Container, Gates, Listeners, Service, Slot, Step, TargetGroups, TaskDefinitionRef,
     WorkloadRef,
 };
 use cutover::rollout::{Outcome, RuleSplit};
 use std::cell::RefCell;
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Waker};
 use std::time::Duration;
+
+/// A run is asked to stop after so long, and another one begins.
+const RUN_MS: u64 = 900_000;
 
 /// What happens to the world at a second of the schedule.
 #[derive(Clone, Debug)]
@@ -64,40 +71,32 @@ pub fn rollout(count: Option<u32>, steps: Vec<Step>, gates: Gates, bake: u64, ke
 
 /// Runs over and over, as a controller or a CI job would, for `seconds`; `happenings` are (second, what), in order.
 /// Returns how each run ended.
-pub async fn drive(
-    world: &World,
-    rollout: &Rollout,
-    seconds: u64,
-    happenings: &[(u64, Happening)],
-) -> Vec<RunEnd> {
+pub fn drive(world: &World, rollout: &Rollout, seconds: u64, happenings: &[(u64, Happening)]) -> Vec<RunEnd> {
     let ends = RefCell::new(vec![]);
     let mut controller = controller(world, rollout, &ends);
     let mut coming = happenings.iter().peekable();
     let mut put_back: Option<RuleSplit> = None;
-    for second in 1..=seconds {
-        let tick = tokio::time::sleep(Duration::from_secs(1));
-        tokio::pin!(tick);
-        tokio::select! {
-            () = &mut controller => unreachable!("the controller never ends"),
-            () = &mut tick => {}
-        }
-        while let Some((_, what)) = coming.next_if(|(at, _)| *at <= second) {
-            if matches!(what, Happening::Crash) {
-                world.crashed.set(true);
-            }
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        while let Some((_, what)) = coming.next_if(|(at, _)| at * 1_000 <= world.clock_ms()) {
+            world.remember();
             happen(world, what, &mut put_back);
+            if matches!(what, Happening::Crash) {
+                controller = self::controller(world, rollout, &ends);
+            }
             ends.borrow_mut().clear();
+            world.check_traffic();
         }
-        if world.crashed.get() {
-            world.note("the process is killed and started again".into());
-            controller = self::controller(world, rollout, &ends);
-            world.crashed.set(false);
-            world.crash.set(None);
-        }
+        assert!(controller.as_mut().poll(&mut context).is_pending(), "the controller never ends");
         world.check_traffic();
         if coming.peek().is_none() && settled(&ends.borrow()) {
             break;
         }
+        let next = coming.peek().map_or(u64::MAX, |(at, _)| at * 1_000).min(world.wake_ms());
+        if next > seconds * 1_000 {
+            break;
+        }
+        world.go_to_ms(next);
     }
     drop(controller);
     ends.into_inner()
@@ -117,12 +116,21 @@ fn controller<'a>(
         loop {
             let stop = StopSignal::default();
             let ports = Ports { adapter: world, watcher: &Silent };
-            let end = Run::new(ports, rollout).to_the_end(Duration::from_secs(900), &stop).await;
+            let mut run = Run::new(ports, rollout);
+            let begun = world.clock_ms();
+            let mut going = pin!(run.to_the_end(Duration::from_secs(1_000_000), &stop));
+            let end = poll_fn(|context| {
+                if world.clock_ms() - begun >= RUN_MS {
+                    stop.set();
+                }
+                going.as_mut().poll(context)
+            })
+            .await;
             if ends.borrow().last() != Some(&end) {
                 world.note(format!("run ended: {end:?}"));
             }
             ends.borrow_mut().push(end);
-            tokio::time::sleep(Duration::from_secs(5)).await;
+            world.pause(Duration::from_secs(5)).await;
         }
     })
 }
@@ -171,7 +179,7 @@ fn happen(world: &World, what: &Happening, put_back: &mut Option<RuleSplit>) {
 }
 
 /// One random schedule, made from its seed alone. Returns the world as it ended, and how the last run ended.
-pub async fn random_schedule(seed: u64) -> (World, Option<RunEnd>) {
+pub fn random_schedule(seed: u64) -> (World, Option<RunEnd>) {
     let mut random = Random(seed);
     let others = [Kind::Good, Kind::Good, Kind::NeverHealthy, Kind::CrashLoop, Kind::RingsAlarm];
     let kinds: Vec<Kind> =
@@ -236,7 +244,7 @@ pub async fn random_schedule(seed: u64) -> (World, Option<RunEnd>) {
     if approval {
         happenings.extend((1..30).map(|n| (at + n * 50, Happening::Promote)));
     }
-    let mut ends = drive(&world, &rollout, at + 2_500, &happenings).await;
+    let mut ends = drive(&world, &rollout, at + 2_500, &happenings);
     (world, ends.pop())
 }
 

@@ -12,9 +12,13 @@ use cutover::rollout::{
 };
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
+use std::task::Poll;
+use std::time::Duration;
 
 pub const START: u64 = 1_800_000_000;
 pub const SETTLE: Seconds = 10;
+/// How old an answer may be.
+const STALE_FOR: Seconds = 5;
 
 /// How a version behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,12 +88,12 @@ pub struct World {
     pub human: RefCell<BTreeSet<usize>>,
     /// Versions that failed and may not get weight again, until somebody retries.
     pub failed: RefCell<BTreeSet<usize>>,
-    /// Stop the run right at this write: before it, or after it with the answer lost.
-    pub crash: Cell<Option<(u64, bool)>>,
-    pub crashed: Cell<bool>,
     /// False as long as production is down for a reason that is not ours (first deploy, foreign edits).
     pub must_serve: Cell<bool>,
-    begin: tokio::time::Instant,
+    /// Milliseconds since [`START`].
+    clock: Cell<u64>,
+    /// When the run that waits looks again, in milliseconds since [`START`].
+    wake: Cell<u64>,
 }
 
 impl World {
@@ -110,15 +114,28 @@ impl World {
             weight_writes: Cell::new(0),
             human: RefCell::default(),
             failed: RefCell::default(),
-            crash: Cell::new(None),
-            crashed: Cell::new(false),
             must_serve: Cell::new(false),
-            begin: tokio::time::Instant::now(),
+            clock: Cell::new(0),
+            wake: Cell::new(0),
         }
     }
 
     pub fn time(&self) -> u64 {
-        START + self.begin.elapsed().as_secs()
+        START + self.clock.get() / 1_000
+    }
+
+    pub fn clock_ms(&self) -> u64 {
+        self.clock.get()
+    }
+
+    pub fn wake_ms(&self) -> u64 {
+        self.wake.get()
+    }
+
+    /// Lets time pass. Nothing happens in between: tasks only come up, and that is computed when somebody looks.
+    pub fn go_to_ms(&self, clock: u64) {
+        assert!(clock >= self.clock.get(), "time runs backwards");
+        self.clock.set(clock);
     }
 
     /// A service that has been running `version` for long, in `slot`.
@@ -141,7 +158,8 @@ impl World {
         healthy(&self.state.borrow(), slot, self.time(), &self.kinds).0
     }
 
-    /// Called each second: no request may fail, none may reach a version that never passed a gate.
+    /// No request may fail, none may reach a version that never passed a gate. Called after whatever changes the world;
+    /// until the next change tasks only come up, so what holds then holds in each second up to it.
     pub fn check_traffic(&self) {
         let (now, state) = (self.time(), self.state.borrow());
         for rule in &state.rules {
@@ -158,17 +176,16 @@ impl World {
                 }
             }
         }
-        drop(state);
-        self.remember();
     }
 
-    fn remember(&self) {
+    /// Keeps the state that is about to change, for reads that answer what was true a few seconds ago.
+    pub fn remember(&self) {
         if self.faults.get().stale == 0 {
             return;
         }
         let mut history = self.history.borrow_mut();
         history.push_back((self.time(), self.state.borrow().clone()));
-        while history.len() > 8 {
+        while history.front().is_some_and(|(at, _)| self.time() - at > STALE_FOR) {
             history.pop_front();
         }
     }
@@ -187,7 +204,7 @@ impl World {
         }
         if self.chance(self.faults.get().stale) {
             let history = self.history.borrow();
-            let recent: Vec<_> = history.iter().filter(|(at, _)| self.time() - at <= 5).collect();
+            let recent: Vec<_> = history.iter().filter(|(at, _)| self.time() - at <= STALE_FOR).collect();
             if !recent.is_empty() {
                 let pick = self.random.borrow_mut().below(recent.len() as u64);
                 return Ok(recent[usize::try_from(pick).unwrap_or(0)].1.clone());
@@ -213,25 +230,14 @@ impl World {
 
     /// Runs one write with its faults: it may fail before its effect, or its answer may be lost after it.
     fn write<T>(&self, doing: &str, effect: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
-        if self.crashed.get() {
-            return Err(transient("the process is dead"));
-        }
         self.remember();
         let number = self.writes.get() + 1;
         self.writes.set(number);
-        if self.crash.get() == Some((number, false)) {
-            self.crashed.set(true);
-            return Err(transient("killed before the write"));
-        }
         if self.chance(self.faults.get().write_fails) {
             return Err(transient(doing));
         }
         self.note(format!("write {number}: {doing}"));
         let done = effect()?;
-        if self.crash.get() == Some((number, true)) {
-            self.crashed.set(true);
-            return Err(transient("killed after the write"));
-        }
         if self.chance(self.faults.get().answer_lost) {
             return Err(transient(doing));
         }
@@ -505,6 +511,16 @@ impl Guard for World {
 impl TimeSource for World {
     fn now(&self) -> Timestamp {
         Timestamp(self.time())
+    }
+
+    async fn pause(&self, duration: Duration) {
+        let pause = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1);
+        let until = self.clock.get().saturating_add(pause);
+        std::future::poll_fn(|_| {
+            self.wake.set(until);
+            if self.clock.get() >= until { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 }
 
