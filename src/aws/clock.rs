@@ -26,12 +26,15 @@ impl Clock {
         Clock { anchor: Mutex::default(), scale }
     }
 
+    /// How many times as fast as real time AWS's time passes: 1, but for a simulator.
+    pub fn scale(&self) -> u32 {
+        self.scale.max(1)
+    }
+
     /// The time now. Before AWS's first answer this is the system's time.
     pub fn now(&self) -> Timestamp {
         match *self.anchor.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some((at, since)) => {
-                Timestamp(at.0.saturating_add((since.elapsed() * self.scale.max(1)).as_secs()))
-            }
+            Some((at, since)) => Timestamp(at.0.saturating_add((since.elapsed() * self.scale()).as_secs())),
             None => Clock::system(),
         }
     }

@@ -60,6 +60,7 @@ fn a_wrong_command_line_ends_with_64() {
         vec!["sync", "--timeout", "soon"],
         vec!["plan"],
         vec!["sync", "-f", "examples/shop.yaml", "--region", "eu-central-1", "--time-scale", "10"],
+        vec!["sync", "-f", "examples/shop.yaml", "--time-scale", "10", "--endpoint-url", "https://192.0.2.1"],
         vec!["plan", "-f", "examples/shop.yaml", "--name", "Not A Name"],
     ] {
         let ran = desk.run(&arguments);

@@ -3,15 +3,16 @@
 //!
 //! Tags know no compare-and-set, so the lock is Fischer's: write your name only after you have seen the tag free, wait
 //! longer than anybody's write may take, and read: whose name is there now holds the lock. It is safe as long as
-//! [`SETTLE`] is longer than [`WRITE_BOUND`] plus how old an answer of DescribeClusters may be (3 seconds are left for
-//! that). A write that took longer than the bound counts as not done, and what it may have left behind is treated as a
+//! [`Waits::settle`] is longer than [`Waits::write_bound`] plus how old an answer of DescribeClusters may be (3 seconds
+//! are left for that). A write that took longer than the bound counts as not done, and what it may have left behind is treated as a
 //! stranger's.
 //!
-//! The holder raises the counter every [`RENEW_AFTER`]. A tag that stays the same for [`TTL`], watched on our own
+//! The holder raises the counter every [`Waits::renew_after`]. A tag that stays the same for [`Waits::ttl`], watched on our own
 //! monotonic clock, belongs to nobody alive and is taken over; one that changes while watched belongs to somebody.
 
 mod cluster_tag;
 mod owner;
+mod waits;
 mod writer;
 
 #[cfg(test)]
@@ -19,6 +20,8 @@ mod schedules;
 
 pub use owner::Owner;
 pub use writer::{Lease, LockError, Writer};
+
+use waits::Waits;
 
 use crate::aws::Clock;
 use crate::engine::{Trouble, TroubleKind};
@@ -28,20 +31,6 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// From the read that found the lock free to the answer of the write that takes it.
-const WRITE_BOUND: Duration = Duration::from_secs(2);
-/// From that answer to the read that decides.
-const SETTLE: Duration = Duration::from_secs(5);
-/// A tag unchanged for so long is a dead run's.
-const TTL: Duration = Duration::from_secs(60);
-/// A lease older than this is renewed before a write.
-const RENEW_AFTER: Duration = Duration::from_secs(20);
-/// Up to this age a failed renewal does not end the lease: nobody can have taken it over.
-const SURE_UNTIL: Duration = Duration::from_secs(30);
-/// Up to this age a renewal is a single write; later on it has to win the lock anew.
-const PLAIN_RENEWAL_UNTIL: Duration = Duration::from_secs(40);
-/// How often a foreign tag is looked at.
-const WATCH_EVERY: Duration = Duration::from_secs(5);
 /// Attempts to take a lock that is free.
 const ATTEMPTS: u32 = 4;
 
@@ -73,6 +62,7 @@ impl From<Trouble> for Refused {
 pub(super) struct Held<R> {
     register: R,
     owner: Owner,
+    waits: Waits,
     state: Mutex<State>,
 }
 
@@ -95,8 +85,9 @@ impl State {
 }
 
 impl<R: Register> Held<R> {
-    /// Takes the lock, or says who has it. Takes [`SETTLE`] when it is free, up to [`TTL`] more when a dead run left it.
-    pub(super) async fn acquire(register: R, owner: Owner) -> Result<Held<R>, Refused> {
+    /// Takes the lock, or says who has it. Takes [`Waits::settle`] when it is free, up to [`Waits::ttl`] more when a
+    /// dead run left it. Every run of one lock must wait alike.
+    async fn acquire(register: R, owner: Owner, waits: Waits) -> Result<Held<R>, Refused> {
         let mut counter = 0;
         let mut attempts = 0;
         let mut watched: Option<(String, Instant)> = None;
@@ -105,9 +96,9 @@ impl<R: Register> Held<R> {
             if let Some(value) = register.read().await? {
                 match &watched {
                     Some((last, since)) if *last == value => {
-                        let left = TTL.saturating_sub(since.elapsed());
+                        let left = waits.ttl.saturating_sub(since.elapsed());
                         if !left.is_zero() {
-                            tokio::time::sleep(left.min(WATCH_EVERY)).await;
+                            tokio::time::sleep(left.min(waits.watch_every)).await;
                             continue;
                         }
                     }
@@ -115,7 +106,7 @@ impl<R: Register> Held<R> {
                     Some(_) if !owner.wrote(&value) => return Err(Refused::Held(value)),
                     _ => {
                         watched = Some((value, Instant::now()));
-                        tokio::time::sleep(WATCH_EVERY).await;
+                        tokio::time::sleep(waits.watch_every).await;
                         continue;
                     }
                 }
@@ -123,17 +114,17 @@ impl<R: Register> Held<R> {
             attempts += 1;
             counter += 1;
             let value = owner.value(counter);
-            match take(&register, &value, begun).await {
+            match take(&register, waits, &value, begun).await {
                 Ok(Taken::Ours(confirmed)) => {
                     let state = State { counter, confirmed, confirmed_wall: Clock::system(), lost: None };
-                    return Ok(Held { register, owner, state: Mutex::new(state) });
+                    return Ok(Held { register, owner, waits, state: Mutex::new(state) });
                 }
                 Ok(Taken::Others(value)) => return Err(Refused::Held(value)),
                 Ok(Taken::Gone) if attempts < ATTEMPTS => {}
                 Err(trouble) if trouble.kind == TroubleKind::Transient && attempts < ATTEMPTS => {
                     // Our write may still arrive. What it leaves is watched like a stranger's.
                     watched = None;
-                    tokio::time::sleep(SETTLE).await;
+                    tokio::time::sleep(waits.settle).await;
                 }
                 Ok(Taken::Gone) => return Err(unsettled(&register).into()),
                 Err(trouble) => return Err(trouble.into()),
@@ -149,11 +140,13 @@ impl<R: Register> Held<R> {
             return Err(self.lost(why));
         }
         let age = state.age();
-        if age < RENEW_AFTER {
+        if age < self.waits.renew_after {
             return Ok(());
         }
         match self.renew(&mut state, age).await {
-            Err(trouble) if trouble.kind == TroubleKind::Transient && state.age() < SURE_UNTIL => Ok(()),
+            Err(trouble) if trouble.kind == TroubleKind::Transient && state.age() < self.waits.sure_until => {
+                Ok(())
+            }
             other => other,
         }
     }
@@ -168,12 +161,12 @@ impl<R: Register> Held<R> {
         state.counter += 1;
         let value = self.owner.value(state.counter);
         let wall = Clock::system();
-        if age < PLAIN_RENEWAL_UNTIL {
-            bounded(&self.register, self.register.write(&value), begun).await?;
+        if age < self.waits.plain_renewal_until {
+            bounded(&self.register, self.waits, self.register.write(&value), begun).await?;
             state.confirmed = begun;
         } else {
             // Somebody may be taking it over right now.
-            match take(&self.register, &value, begun).await? {
+            match take(&self.register, self.waits, &value, begun).await? {
                 Taken::Ours(confirmed) => state.confirmed = confirmed,
                 Taken::Others(value) => {
                     return Err(self.lose(state, format!("{} took it over", Owner::describe(&value))));
@@ -195,8 +188,8 @@ impl<R: Register> Held<R> {
         state.lost = Some("it was released".into());
         let begun = Instant::now();
         let ours = self.register.read().await?.is_some_and(|value| self.owner.wrote(&value));
-        if ours && state.age() < PLAIN_RENEWAL_UNTIL {
-            bounded(&self.register, self.register.clear(), begun).await?;
+        if ours && state.age() < self.waits.plain_renewal_until {
+            bounded(&self.register, self.waits, self.register.clear(), begun).await?;
         }
         Ok(())
     }
@@ -224,9 +217,14 @@ enum Taken {
 }
 
 /// Writes our name, waits, and reads whose name is there.
-async fn take<R: Register>(register: &R, value: &str, begun: Instant) -> Result<Taken, Trouble> {
-    bounded(register, register.write(value), begun).await?;
-    tokio::time::sleep(SETTLE).await;
+async fn take<R: Register>(
+    register: &R,
+    waits: Waits,
+    value: &str,
+    begun: Instant,
+) -> Result<Taken, Trouble> {
+    bounded(register, waits, register.write(value), begun).await?;
+    tokio::time::sleep(waits.settle).await;
     Ok(match register.read().await? {
         Some(now) if now == value => Taken::Ours(begun),
         Some(now) => Taken::Others(now),
@@ -234,18 +232,19 @@ async fn take<R: Register>(register: &R, value: &str, begun: Instant) -> Result<
     })
 }
 
-/// Writes within [`WRITE_BOUND`] of `begun`, when the read that allowed it was begun.
+/// Writes within [`Waits::write_bound`] of `begun`, when the read that allowed it was begun.
 async fn bounded<R: Register>(
     register: &R,
+    waits: Waits,
     write: impl Future<Output = Result<(), Trouble>>,
     begun: Instant,
 ) -> Result<(), Trouble> {
     let late = || Trouble {
         kind: TroubleKind::Transient,
         doing: format!("writing the lock {}", register.place()),
-        message: format!("it took longer than {} seconds", WRITE_BOUND.as_secs()),
+        message: format!("it took longer than {} seconds", waits.write_bound.as_secs_f32()),
     };
-    let left = WRITE_BOUND.checked_sub(begun.elapsed()).ok_or_else(late)?;
+    let left = waits.write_bound.checked_sub(begun.elapsed()).ok_or_else(late)?;
     tokio::time::timeout(left, write).await.unwrap_or_else(|_| Err(late()))
 }
 

@@ -84,7 +84,7 @@ fn play(first: Option<&str>, plans: &[Plan]) -> Played {
             async move {
                 tokio::time::sleep(plan.start).await;
                 let owner = Owner::with_number("host", 1, number as u64);
-                let Ok(held) = Held::acquire(register, owner).await else { return false };
+                let Ok(held) = Held::acquire(register, owner, Waits::REAL).await else { return false };
                 for write in 0..plan.writes {
                     if held.check().await.is_err() {
                         return true;
@@ -151,7 +151,7 @@ fn two_runs_never_write_by_turns_whatever_their_reads_and_writes_take() {
                     "{one:?} and {other:?} from {start} ms on: {:?}",
                     played.writers
                 );
-                let in_time = |delays: &[Duration]| delays[0] + delays[1] < WRITE_BOUND;
+                let in_time = |delays: &[Duration]| delays[0] + delays[1] < Waits::REAL.write_bound;
                 if in_time(&one) && in_time(&other) {
                     assert!(played.got.contains(&true), "nobody got a free lock: {one:?} {other:?} {start}");
                 }

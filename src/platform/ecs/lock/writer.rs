@@ -1,6 +1,7 @@
 //! The lease as the engine sees it.
 
 use super::cluster_tag::ClusterTag;
+use super::waits::Waits;
 use super::{Held, Owner, Refused};
 use crate::aws::{Aws, WriteGuard};
 use crate::engine::{Guard, Trouble, TroubleKind};
@@ -106,7 +107,7 @@ impl Ecs {
 
 async fn acquire(aws: &Aws, cluster: &str, application: &str, owner: Owner) -> Result<Lease, LockError> {
     let tag = ClusterTag::new(aws, cluster, application);
-    match Held::acquire(tag, owner).await {
+    match Held::acquire(tag, owner, Waits::for_scale(aws.clock().scale())).await {
         Ok(held) => Ok(Lease(Arc::new(held))),
         Err(Refused::Held(value)) => {
             Err(LockError::Held { application: application.to_owned(), by: Owner::describe(&value) })
