@@ -10,6 +10,7 @@ pub mod config;
 pub mod diff;
 pub mod engine;
 pub mod gates;
+pub mod kubernetes;
 pub mod model;
 pub mod plan;
 pub mod platform;

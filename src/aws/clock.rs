@@ -1,62 +1,12 @@
-//! AWS's time, taken from the `Date` header of its answers.
+//! Shows the `Date` of AWS's answers to the clock.
 
-use crate::model::Timestamp;
+use crate::engine::Clock;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
-use aws_smithy_types::date_time::{DateTime, Format};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
-use tokio::time::Instant;
-
-/// AWS's time for decisions: the first answer's `Date` plus the time that has passed since on the monotonic clock. It
-/// never goes back and never jumps, whatever happens to this machine's wall clock or to a later header.
-#[derive(Debug, Default)]
-pub struct Clock {
-    anchor: Mutex<Option<(Timestamp, Instant)>>,
-    /// How many times faster than here time passes there; 0 counts as 1.
-    scale: u32,
-}
-
-impl Clock {
-    /// A clock for a simulated AWS whose time runs `scale` times as fast as real time.
-    pub fn scaled(scale: u32) -> Clock {
-        Clock { anchor: Mutex::default(), scale }
-    }
-
-    /// How many times as fast as real time AWS's time passes: 1, but for a simulator.
-    pub fn scale(&self) -> u32 {
-        self.scale.max(1)
-    }
-
-    /// The time now. Before AWS's first answer this is the system's time.
-    pub fn now(&self) -> Timestamp {
-        match *self.anchor.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some((at, since)) => Timestamp(at.0.saturating_add((since.elapsed() * self.scale()).as_secs())),
-            None => Clock::system(),
-        }
-    }
-
-    /// This machine's wall clock; for measuring what the monotonic clock does not see (a suspended laptop), and
-    /// before AWS has answered.
-    #[allow(clippy::disallowed_methods)]
-    pub fn system() -> Timestamp {
-        Timestamp(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()))
-    }
-
-    /// Takes the first `Date` as the anchor; later ones only differ by the network's delay.
-    fn note(&self, date: &str) {
-        let Some(seconds) =
-            DateTime::from_str(date, Format::HttpDate).ok().and_then(|d| u64::try_from(d.secs()).ok())
-        else {
-            return;
-        };
-        let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
-        anchor.get_or_insert((Timestamp(seconds), Instant::now()));
-    }
-}
+use std::sync::Arc;
 
 /// Shows each answer's `Date` to the clock.
 #[derive(Debug)]
@@ -77,25 +27,5 @@ impl Intercept for DateReader {
             self.0.note(date);
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    #[tokio::test(start_paused = true)]
-    async fn time_follows_the_first_answer_and_the_monotonic_clock_only() {
-        let clock = Clock::default();
-        assert!(clock.now().0 > 1_700_000_000, "system time before the first answer");
-        clock.note("no date");
-        clock.note("Tue, 14 Nov 2023 22:13:20 GMT");
-        assert_eq!(clock.now(), Timestamp(1_700_000_000));
-        tokio::time::advance(Duration::from_secs(90)).await;
-        assert_eq!(clock.now(), Timestamp(1_700_000_090));
-        clock.note("Fri, 14 Nov 2053 22:13:20 GMT");
-        clock.note("Tue, 14 Nov 2000 22:13:20 GMT");
-        assert_eq!(clock.now(), Timestamp(1_700_000_090), "a later header moved the clock");
     }
 }

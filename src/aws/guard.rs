@@ -1,15 +1,8 @@
 //! The check made right before each write: are we still the only writer?
 
-use super::Aws;
+use super::{Aws, WriteGuard};
 use crate::engine::Trouble;
-use futures_util::future::BoxFuture;
 use std::sync::{Arc, PoisonError};
-
-/// Says whether a write may be sent now. The lease of the application's lock is one.
-pub trait WriteGuard: Send + Sync {
-    /// Passes, or says why no write may be sent any more.
-    fn check(&self) -> BoxFuture<'_, Result<(), Trouble>>;
-}
 
 impl Aws {
     /// From now on every write of this handle and its clones is preceded by `guard`'s check; `None` ends that.

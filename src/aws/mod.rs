@@ -15,14 +15,14 @@ mod target_groups;
 mod wire;
 
 pub use calls::{CallCounts, CallTally};
-pub use clock::Clock;
 pub use connect::Connect;
 pub use ecs::EcsOperation;
 pub use elb::{ListenerFacts, LoadBalancerKind, listener_of_rule};
 pub use error::Failure;
-pub use guard::WriteGuard;
 pub use query::Node;
 pub use send::{Call, Conduct, ServiceName};
+
+pub use crate::engine::{Clock, WriteGuard};
 
 use calls::Calls;
 use pace::Pace;

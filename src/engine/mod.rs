@@ -1,5 +1,6 @@
 //! Joins the pure core and the adapters for one application: observe, decide, act, observe again.
 
+mod clock;
 mod deployment;
 mod events;
 mod follow;
@@ -9,7 +10,9 @@ mod ports;
 mod run;
 mod status;
 mod sync;
+mod write_guard;
 
+pub use clock::Clock;
 pub use deployment::Deployment;
 pub use events::{Event, Silent, Watcher};
 pub use follow::follow;
@@ -21,3 +24,4 @@ pub use ports::{
 pub use run::{Adapter, Ports, Run, RunEnd, StopSignal};
 pub use status::{ServiceStatus, SlotStatus, Status, WorkloadStatus, status};
 pub use sync::{ItemResult, SyncReport, Verdict, sync};
+pub use write_guard::WriteGuard;

@@ -13,6 +13,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("engine", &["model", "plan", "rollout"]),
     ("source", &["model"]),
     ("aws", &["model", "engine"]),
+    ("kubernetes", &["model", "engine", "plan"]),
     ("platform", &["model", "diff", "plan", "rollout", "engine", "aws", "kubernetes"]),
     ("traffic", &["model", "rollout", "engine", "aws", "kubernetes"]),
     ("gates", &["model", "rollout", "engine", "aws"]),
