@@ -100,7 +100,11 @@ pub async fn run(args: &SimulateArgs, json: bool) -> Result<(), String> {
     let mut events = simulator.watch();
     let delay_ms = args.controller_delay * 1_000;
     let _following = client.map(|client| {
-        simulator.follow_cluster(client, ControllerSettings { delay_ms, ..ControllerSettings::default() })
+        simulator.follow_cluster(
+            client,
+            None,
+            ControllerSettings { delay_ms, ..ControllerSettings::default() },
+        )
     });
     let print = |line: String| writeln!(io::stdout().lock(), "{line}");
     let (account, region) = simulator.with_world(|world| {

@@ -2,7 +2,7 @@
 
 use super::{Behaviour, Millis, release};
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 /// Names a task for as long as the world lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,6 +51,9 @@ pub struct ExternalTarget {
     pub behaviour: Behaviour,
     /// From when its age counts.
     pub started_at: Millis,
+    /// On sockets: the loopback address where a server really answers for it, on the target's port. Without one, and
+    /// if its own address is none, what the image or the behaviour says is played.
+    pub reached_at: Option<Ipv4Addr>,
 }
 
 impl From<&str> for ExternalTarget {
@@ -58,7 +61,7 @@ impl From<&str> for ExternalTarget {
     fn from(image: &str) -> ExternalTarget {
         let release = release(image);
         let behaviour = Behaviour::parse(&release);
-        ExternalTarget { image: image.into(), release, behaviour, started_at: 0 }
+        ExternalTarget { image: image.into(), release, behaviour, ..ExternalTarget::default() }
     }
 }
 

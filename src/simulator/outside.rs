@@ -1,6 +1,6 @@
 //! The world's sides that sockets are given to: listeners, tasks and health checks.
 
-use super::elb::{loopback, record_outcome};
+use super::elb::{reach, record_outcome};
 use super::{ExternalTarget, ListenerEndpoint, Millis, Probe, TaskEndpoint, TaskId, World, ecs, elb};
 
 impl World {
@@ -40,10 +40,11 @@ impl World {
             .collect()
     }
 
-    /// What must be played for external targets that can't be reached: all that were spoken of but for those at
-    /// loopback addresses. One for each address and port; `service` is where the target is registered.
+    /// What must be played for external targets that can't be reached: all that were spoken of but for those that
+    /// are at loopback addresses. One for each address and port; `service` is where the target is registered.
     pub fn external_tasks(&self) -> Vec<TaskEndpoint> {
-        let there = self.state.externals.iter().filter(|(key, known)| !known.gone && loopback(key).is_none());
+        let played = |key, known: &elb::External| !known.gone && reach(&self.state, key).is_none();
+        let there = self.state.externals.iter().filter(|(key, known)| played(key, known));
         let shown = there.map(|((ip, port), known)| TaskEndpoint {
             id: known.id,
             service: Some(format!("{ip}:{port}")),

@@ -1,11 +1,12 @@
 //! One health check: what is asked, what the answer means, and what the model says it would be.
 
-use super::external::{Behind, behind, loopback};
+use super::external::{Behind, behind, reach};
 use super::health::Target;
 use super::target_group::TargetGroup;
 use crate::simulator::queue::TargetKey;
 use crate::simulator::state::State;
 use crate::simulator::{Millis, Probe, TargetFault};
+use std::net::SocketAddr;
 
 /// Why a check failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +77,8 @@ fn accepts(matcher: &str, status: u16) -> bool {
 pub(super) fn ask(state: &State, group: &TargetGroup, key: &TargetKey, target: &Target) -> Probe {
     let check = &group.health_check;
     let port = check.port.parse().unwrap_or(key.1);
-    let address = loopback(&(key.0.clone(), port)).filter(|_| target.task.is_none());
+    let address = reach(state, key).filter(|_| target.task.is_none());
+    let address = address.map(|address| SocketAddr::new(address.ip(), port));
     let played = state.externals.get(key).filter(|external| !external.gone && target.task.is_none());
     Probe {
         id: 0,

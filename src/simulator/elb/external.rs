@@ -4,7 +4,7 @@ use super::health::{Target, TargetState, recheck_target};
 use crate::simulator::queue::TargetKey;
 use crate::simulator::state::State;
 use crate::simulator::{Behaviour, ExternalTarget, Millis, TaskId};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 
 /// What answers at an address.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,20 +54,18 @@ pub(in crate::simulator) fn behind<'a>(state: &'a State, key: &TargetKey, target
     }
 }
 
-/// Where an external target is really reached: only loopback addresses are.
-pub(in crate::simulator) fn loopback(key: &TargetKey) -> Option<SocketAddr> {
-    let ip: IpAddr = key.0.parse().ok()?;
-    (ip.is_ipv4() && ip.is_loopback()).then(|| SocketAddr::new(ip, key.1))
+/// Where an external target is really reached, at its own address or where it was said to be: loopback ones only.
+pub(in crate::simulator) fn reach(state: &State, key: &TargetKey) -> Option<SocketAddr> {
+    let told = state.externals.get(key).and_then(|external| external.target.reached_at);
+    let ip: Ipv4Addr = told.or_else(|| key.0.parse().ok())?;
+    ip.is_loopback().then(|| SocketAddr::from((ip, key.1)))
 }
 
 /// Says what answers at an address from now on. Saying the same again changes nothing.
 pub(in crate::simulator) fn declare(state: &mut State, key: TargetKey, target: ExternalTarget) {
     let known = state.externals.get(&key).filter(|known| !known.gone);
-    let same = |known: &ExternalTarget| {
-        (&known.image, &known.release, &known.behaviour)
-            == (&target.image, &target.release, &target.behaviour)
-    };
-    if known.is_some_and(|known| same(&known.target)) {
+    let again = |known: &External| ExternalTarget { started_at: known.target.started_at, ..target.clone() };
+    if known.is_some_and(|known| known.target == again(known)) {
         return;
     }
     let id = TaskId(state.fresh());

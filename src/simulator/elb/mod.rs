@@ -18,7 +18,7 @@ mod usage;
 
 pub(super) use action::{forward_weights, set_weights};
 pub(super) use check::judge;
-pub(super) use external::{Behind, External, behind, declare, end, loopback};
+pub(super) use external::{Behind, External, behind, declare, end, reach};
 pub(super) use health::{TargetState, apply_fault, drained, probe, record_outcome};
 pub(super) use listener::Listener;
 pub(super) use load_balancer::LoadBalancer;

@@ -2,7 +2,7 @@
 
 use super::action::forward_weights;
 use super::condition::all_match;
-use super::external::{Behind, behind, loopback};
+use super::external::{Behind, behind, reach};
 use super::health::TargetState;
 use super::listener::Listener;
 use crate::simulator::random::Random;
@@ -67,7 +67,7 @@ fn forward(state: &State, random: &mut Random, groups: &[(&str, u32)]) -> Routed
     let real = state.settings.probes == Probes::External && target.task.is_none();
     let mut route = TargetRoute {
         task: None,
-        address: loopback(key).filter(|_| real),
+        address: reach(state, key).filter(|_| real),
         port: key.1,
         target_group: group.arn.clone(),
         image: String::new(),

@@ -1,6 +1,6 @@
 //! Targets: coming, going, and being described.
 
-use super::external::loopback;
+use super::external::reach;
 use super::health::{Target, TargetState, start, wake_services};
 use super::target_group::{self, TargetGroup};
 use crate::simulator::queue::{Event, TargetKey};
@@ -123,7 +123,7 @@ fn check_reachable(state: &State, key: &TargetKey, task: Option<TaskId>) -> Resu
         return Err(ApiError::new("InvalidTarget", why));
     }
     let played = task.is_some() || state.externals.contains_key(key);
-    if state.settings.probes == Probes::Model || played || loopback(key).is_some() {
+    if state.settings.probes == Probes::Model || played || reach(state, key).is_some() {
         return Ok(());
     }
     Err(ApiError::new(

@@ -36,11 +36,23 @@ pub struct ControllerSettings {
     /// Each change waits longer by a random part of this.
     pub jitter_percent: u64,
     pub seed: u64,
+    pub pods: PodServers,
+}
+
+/// What answers for pods on real sockets, where only loopback addresses are ever connected to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PodServers {
+    /// Servers of the simulator's own that do what the pods' images say.
+    #[default]
+    Played,
+    /// Servers that someone else runs: for the pod 10.b.c.d those at 127.b.c.d. An API server takes no loopback
+    /// address for a pod, so a test that runs its pods' servers says it so.
+    AtLoopback,
 }
 
 impl Default for ControllerSettings {
     fn default() -> Self {
-        ControllerSettings { delay_ms: 3_000, jitter_percent: 20, seed: 1 }
+        ControllerSettings { delay_ms: 3_000, jitter_percent: 20, seed: 1, pods: PodServers::Played }
     }
 }
 
@@ -101,7 +113,7 @@ impl LoadBalancerController {
             random: Random::new(settings.seed, 3),
             faults: Faults::default(),
             followed: BTreeMap::new(),
-            pods: Pods::default(),
+            pods: Pods::new(settings.pods),
             problems: BTreeSet::new(),
         }
     }

@@ -128,7 +128,7 @@ pub(super) fn program_of(pod: &Value, port: u16) -> ExternalTarget {
         environment.filter(|variable| variable["name"] == "SIM_BEHAVIOUR").find_map(|v| v["value"].as_str());
     let release = release(image);
     let behaviour = Behaviour::parse(told.unwrap_or(&release));
-    ExternalTarget { image: image.into(), release, behaviour, started_at: 0 }
+    ExternalTarget { image: image.into(), release, behaviour, ..ExternalTarget::default() }
 }
 
 /// True for a pod whose containers run no more and will not again.

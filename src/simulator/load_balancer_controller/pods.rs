@@ -1,14 +1,17 @@
 //! Pods as the world knows them: what answers at their addresses, as long as they are there.
 
+use super::PodServers;
 use super::observed::{ObjectKey, has_ended, key_of, program_of, text};
 use crate::simulator::queue::TargetKey;
 use crate::simulator::{Millis, World};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 /// The pods seen so far that are still there.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Pods {
+    servers: PodServers,
     /// By the pods' uid.
     known: BTreeMap<String, Known>,
 }
@@ -21,6 +24,10 @@ struct Known {
 }
 
 impl Pods {
+    pub fn new(servers: PodServers) -> Pods {
+        Pods { servers, known: BTreeMap::new() }
+    }
+
     /// Notes new pods with an address and ends what answered for those that are gone.
     pub fn observe(&mut self, world: &mut World, pods: &[&Value]) {
         let now = world.now();
@@ -49,6 +56,18 @@ impl Pods {
         known.played = true;
         let mut program = program_of(pod, key.1);
         program.started_at = known.seen_at;
+        program.reached_at = match self.servers {
+            PodServers::Played => None,
+            PodServers::AtLoopback => known.ip.parse().ok().and_then(beside),
+        };
         world.external_target(&key.0, key.1, program);
+    }
+}
+
+/// The loopback address that stands for a pod's.
+fn beside(pod: Ipv4Addr) -> Option<Ipv4Addr> {
+    match pod.octets() {
+        [10, b, c, d] => Some(Ipv4Addr::new(127, b, c, d)),
+        _ => None,
     }
 }

@@ -41,6 +41,7 @@ pub struct ClusterFollower {
 
 struct Following {
     client: Client,
+    namespace: Option<String>,
     world: WorldHandle,
     controller: Mutex<LoadBalancerController>,
     seen: Mutex<[Seen; KINDS.len()]>,
@@ -56,18 +57,21 @@ struct Seen {
     complete: bool,
 }
 
-/// Starts to follow all namespaces of a cluster: what is registered in the world's target groups from now on is what
+/// Starts to follow a namespace of a cluster, or all of them: what is registered in the world's target groups from now on is what
 /// the cluster's TargetGroupBindings, Services and EndpointSlices say, as late as `settings` say in simulated time.
-/// Pods are played by their images ([`Behaviour`](crate::simulator::Behaviour)) from when they become targets until
-/// they are deleted; the real ones are never connected to. Until all four kinds have been listed nothing is done. Must
+/// Pods are played by their images ([`Behaviour`](crate::simulator::Behaviour)) until they are deleted, unless
+/// [`PodServers`](crate::simulator::load_balancer_controller::PodServers) says otherwise; nothing but loopback
+/// addresses is ever connected to. Until all four kinds have been listed nothing is done. Must
 /// be called in a tokio runtime.
 pub fn follow_cluster(
     client: Client,
     world: impl Into<WorldHandle>,
+    namespace: Option<&str>,
     settings: ControllerSettings,
 ) -> ClusterFollower {
     let shared = Arc::new(Following {
         client,
+        namespace: namespace.map(String::from),
         world: world.into(),
         controller: Mutex::new(LoadBalancerController::new(settings)),
         seen: Mutex::default(),
@@ -149,7 +153,11 @@ fn look(shared: &Following) -> Reconciled {
 
 /// Keeps the objects of a kind, over all failures of its watch.
 async fn watch(shared: Arc<Following>, kind: usize) {
-    let api: Api<DynamicObject> = Api::all_with(shared.client.clone(), &resource(kind));
+    let (client, resource) = (shared.client.clone(), resource(kind));
+    let api: Api<DynamicObject> = match &shared.namespace {
+        Some(namespace) => Api::namespaced_with(client, namespace, &resource),
+        None => Api::all_with(client, &resource),
+    };
     let mut events = pin!(watcher(api, watcher::Config::default()));
     let mut failed = false;
     while let Some(event) = events.next().await {

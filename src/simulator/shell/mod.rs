@@ -188,9 +188,15 @@ impl Simulator {
         self.shared.with_world(act)
     }
 
-    /// Lets a load balancer controller of the simulator's own follow a Kubernetes cluster; see [`follow_cluster`].
-    pub fn follow_cluster(&self, client: kube::Client, settings: ControllerSettings) -> ClusterFollower {
-        follow_cluster(client, WorldHandle::of_simulator(&self.shared), settings)
+    /// Lets a load balancer controller of the simulator's own follow a namespace of a Kubernetes cluster, or all of
+    /// them; see [`follow_cluster`].
+    pub fn follow_cluster(
+        &self,
+        client: kube::Client,
+        namespace: Option<&str>,
+        settings: ControllerSettings,
+    ) -> ClusterFollower {
+        follow_cluster(client, WorldHandle::of_simulator(&self.shared), namespace, settings)
     }
 
     /// Where a listener really listens: `DNSName` and its declared port, unless that port could not be bound.

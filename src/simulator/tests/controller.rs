@@ -24,7 +24,8 @@ impl Cluster {
     /// A Service and a TargetGroupBinding `web-blue`, and no pod yet.
     fn new() -> Cluster {
         let world = shop(Settings::default());
-        let settings = ControllerSettings { delay_ms: DELAY, jitter_percent: 0, seed: 1 };
+        let settings =
+            ControllerSettings { delay_ms: DELAY, jitter_percent: 0, ..ControllerSettings::default() };
         Cluster {
             bindings: vec![binding(
                 "web-blue",

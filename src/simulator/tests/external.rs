@@ -2,7 +2,7 @@
 
 use super::wire::elb;
 use super::{LISTENER, START, shop};
-use crate::simulator::{Behaviour, Buckets, Probes, Settings, WireResponse, World};
+use crate::simulator::{Behaviour, Buckets, ExternalTarget, Probes, Settings, WireResponse, World};
 use serde_json::{Value, json};
 
 fn targets(world: &World, group: &str, ips: &[&str]) -> Value {
@@ -134,6 +134,26 @@ fn what_is_said_about_an_address_is_played_on_sockets_until_it_ends() {
     assert_eq!((probes[0].task, probes[0].address), (Some(played[0].id), None));
     world.task_exited(START + 3_000, played[0].id, 1);
     assert_eq!(world.external_tasks(), []);
+}
+
+#[test]
+fn a_server_beside_a_pods_address_is_asked_in_its_place() {
+    let mut world = shop(Settings { probes: Probes::External, ..Settings::default() });
+    for (ip, at, asked) in [
+        ("10.9.0.1", "127.9.0.1", Some("127.9.0.1:8080")),
+        // Never anything but loopback, whatever was said.
+        ("10.9.0.2", "192.0.2.9", None),
+    ] {
+        let target = ExternalTarget { reached_at: at.parse().ok(), ..ExternalTarget::from("web:v1") };
+        world.external_target(ip, 8080, target);
+        register(&mut world, "web-blue", &[ip]);
+        world.advance(world.now() + 2_000);
+        let probes = world.due_probes(world.now());
+        let address = probes.last().and_then(|probe| probe.address).map(|address| address.to_string());
+        assert_eq!(address.as_deref(), asked);
+    }
+    let played: Vec<String> = world.external_tasks().into_iter().filter_map(|task| task.service).collect();
+    assert_eq!(played, ["10.9.0.2:8080"]);
 }
 
 #[test]

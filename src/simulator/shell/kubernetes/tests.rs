@@ -90,7 +90,7 @@ fn follow_api(objects: BTreeMap<&'static str, Vec<Value>>) -> Rig {
     let server = server.expect("a server");
     let url = format!("http://{}", server.address()).parse().expect("a URL");
     let client = Client::try_from(kube::Config::new(url)).expect("a client");
-    let follower = simulator.follow_cluster(client, ControllerSettings::default());
+    let follower = simulator.follow_cluster(client, None, ControllerSettings::default());
     Rig { simulator, api, _server: server, _follower: follower }
 }
 
