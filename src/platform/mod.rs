@@ -1,2 +1,3 @@
 //! The platforms workloads run on.
 pub mod ecs;
+pub mod kubernetes;

@@ -1,0 +1,3 @@
+//! Kubernetes objects, applied, pruned and waited for.
+
+pub mod health;
