@@ -7,7 +7,8 @@ use super::output::{Output, clean};
 use super::plan::read_deployment;
 use super::source_flags::SourceFlags;
 use super::standing::{Standing, Subject, WorkloadArg, the_one};
-use crate::model::{Slot, marks};
+use crate::engine::{Signal, Signalling};
+use crate::model::Slot;
 use crate::rollout::{Progress, Record};
 use clap::Args;
 use serde_json::json;
@@ -54,8 +55,7 @@ pub async fn run(args: &AbortArgs, output: Output) -> Result<Exit, CliError> {
             record.progress
         ))?;
     }
-    let service = standing.read_service(&target, slot).await?;
-    target.ecs.tag_service(&service, &[(marks::ABORT, record.sequence.to_string())]).await?;
+    target.apply_signal(&standing.rollout, slot, Signal::Abort(record.sequence)).await?;
     if output.is_json() {
         output.json(&json!({"aborted": subject}))?;
     } else {

@@ -1,19 +1,18 @@
 //! The adapters of one run as the one thing the engine works with.
 
-use super::error::CliError;
 use crate::aws::Aws;
 use crate::engine::{
-    Deployment, Gating, Guard, Platform, Rollout, Settled, TimeSource, Traffic, TrafficReading, Trouble,
-    TroubleKind, Workloads,
+    Deployment, Gating, Guard, Platform, Rollout, Settled, Signal, Signalling, TimeSource, Traffic,
+    TrafficReading, Trouble, TroubleKind, Workloads,
 };
 use crate::gates::Gates;
 use crate::model::{Application, BySlot, Destination, RevisionId, Slot, Timestamp};
 use crate::plan::{Live, PlanItem};
-use crate::platform::ecs::{Ecs, Lease, Owner, Writer};
+use crate::platform::ecs::{Ecs, Owner, Writer};
 use crate::rollout::{Action, Alarm, HttpAnswer, RuleObservation, SlotObservation};
 use crate::traffic::alb::Alb;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// One application's cluster, load balancers, gates and lock.
@@ -23,7 +22,6 @@ pub struct Target {
     pub alb: Alb,
     gates: Gates,
     writer: Writer,
-    application: String,
     time_scale: u32,
     /// The BlueGreens whose last observation was begun while this run had the lock.
     observed_locked: Mutex<BTreeSet<String>>,
@@ -45,7 +43,6 @@ impl Target {
             alb: Alb::new(aws.clone()),
             gates: Gates::new(aws.clone()),
             aws,
-            application: application.name.clone(),
             time_scale: time_scale.max(1),
             observed_locked: Mutex::default(),
             reasons: Mutex::default(),
@@ -80,15 +77,18 @@ impl Target {
         self.writer.release().await
     }
 
-    /// Takes the application's lock for a verb that writes outside of a sync. Every write from now on is checked
-    /// against it.
+    /// Takes the application's lock for a verb that writes outside of a sync; [`Target::release`] frees it. What was
+    /// observed before is old by then.
     ///
     /// # Errors
     /// If another run has it.
-    pub async fn lock(&self) -> Result<Lease, CliError> {
-        let lease = self.ecs.acquire_lock(&self.application, owner()).await.map_err(Trouble::from)?;
-        self.aws.set_guard(Some(Arc::new(lease.clone())));
-        Ok(lease)
+    pub async fn lock(&self) -> Result<(), Trouble> {
+        loop {
+            match self.check_lease().await {
+                Err(trouble) if trouble.kind == TroubleKind::LookAgain => {}
+                other => return other,
+            }
+        }
     }
 }
 
@@ -123,6 +123,12 @@ impl Workloads for Target {
     async fn apply_workload(&self, rollout: &Rollout, action: &Action) -> Result<(), Trouble> {
         self.check_observation(rollout)?;
         self.ecs.apply_workload(rollout, action).await
+    }
+}
+
+impl Signalling for Target {
+    async fn apply_signal(&self, rollout: &Rollout, slot: Slot, signal: Signal) -> Result<(), Trouble> {
+        self.ecs.apply_signal(rollout, slot, signal).await
     }
 }
 

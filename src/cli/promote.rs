@@ -7,7 +7,8 @@ use super::output::{Output, clean};
 use super::plan::read_deployment;
 use super::source_flags::SourceFlags;
 use super::standing::{Standing, Subject, WorkloadArg, the_one};
-use crate::model::{Slot, marks};
+use crate::engine::{Signal, Signalling};
+use crate::model::Slot;
 use crate::rollout::{Progress, Record};
 use clap::Args;
 use serde_json::json;
@@ -52,8 +53,7 @@ pub async fn run(args: &PromoteArgs, output: Output) -> Result<Exit, CliError> {
             clean(&subject.service)
         ))?;
     }
-    let service = standing.read_service(&target, slot).await?;
-    target.ecs.tag_service(&service, &[(marks::PROMOTE, record.sequence.to_string())]).await?;
+    target.apply_signal(&standing.rollout, slot, Signal::Promote(record.sequence)).await?;
     if output.is_json() {
         output.json(&json!({"promoted": subject}))?;
     } else {

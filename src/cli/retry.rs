@@ -7,7 +7,8 @@ use super::output::{Output, clean};
 use super::plan::read_deployment;
 use super::source_flags::SourceFlags;
 use super::standing::{Standing, WorkloadArg, the_one};
-use crate::model::{Slot, marks};
+use crate::engine::{Signal, Signalling};
+use crate::model::Slot;
 use crate::rollout::{Phase, Progress, decide};
 use clap::Args;
 use serde_json::json;
@@ -43,10 +44,9 @@ pub async fn run(args: &RetryArgs, output: Output) -> Result<Exit, CliError> {
     let name = args.workload.workload.as_deref();
     // Refuses before the lock is taken, which takes some seconds.
     the_one(&Standing::read(&target, &deployment, name).await?, "retry", slots_to_forget)?;
-    let lease = target.lock().await?;
+    target.lock().await?;
     let result = forget(&target, &deployment, name, output).await;
-    target.aws.set_guard(None);
-    if let Err(trouble) = lease.release().await {
+    if let Err(trouble) = target.release().await {
         output
             .note(&format!("the application's lock could not be freed; others wait for a minute: {trouble}"));
     }
@@ -67,9 +67,8 @@ async fn forget(
     }
     let mut services = vec![];
     for slot in slots {
-        let service = standing.read_service(target, slot).await?;
-        target.ecs.untag_service(&service, &[marks::RECORD, marks::PROMOTE, marks::ABORT]).await?;
-        services.push(service.name);
+        target.apply_signal(&standing.rollout, slot, Signal::Forget).await?;
+        services.push(standing.service(slot));
     }
     if output.is_json() {
         return output.json(&json!({"retried": {"document": document, "was": state, "services": services}}));

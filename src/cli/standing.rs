@@ -2,10 +2,9 @@
 
 use super::adapter::Target;
 use super::error::CliError;
-use crate::engine::{self, Deployment, Rollout, Trouble, TroubleKind};
+use crate::engine::{self, Deployment, Rollout};
 use crate::model::Slot;
 use crate::plan::LiveRollout;
-use crate::platform::ecs::LiveService;
 use crate::rollout::{Decision, Record, decide};
 use clap::Args;
 use serde::Serialize;
@@ -73,20 +72,6 @@ impl Standing {
             Some(on) => format!("{}, waiting for {on}", self.decision.phase),
             None => self.decision.phase.to_string(),
         }
-    }
-
-    /// The live service of a slot, to be tagged.
-    ///
-    /// # Errors
-    /// If it is gone, or can't be read.
-    pub async fn read_service(&self, target: &Target, slot: Slot) -> Result<LiveService, CliError> {
-        let name = self.service(slot);
-        let found = target.ecs.read_service(&name).await?;
-        Ok(found.ok_or_else(|| Trouble {
-            kind: TroubleKind::Missing,
-            doing: format!("DescribeServices {name}"),
-            message: "the service is gone".into(),
-        })?)
     }
 }
 

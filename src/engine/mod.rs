@@ -18,8 +18,8 @@ pub use events::{Event, Silent, Watcher};
 pub use follow::follow;
 pub use plan::{declared_services, observe, plan, read_live};
 pub use ports::{
-    EcsDocuments, Gating, Guard, KubernetesDocuments, Platform, Rollout, Settled, TimeSource, Traffic,
-    TrafficReading, Trouble, TroubleKind, WorkloadDocuments, Workloads,
+    EcsDocuments, Gating, Guard, KubernetesDocuments, Platform, Rollout, Settled, Signal, Signalling,
+    TimeSource, Traffic, TrafficReading, Trouble, TroubleKind, WorkloadDocuments, Workloads,
 };
 pub use run::{Adapter, Ports, Run, RunEnd, StopSignal};
 pub use status::{ServiceStatus, SlotStatus, Status, WorkloadStatus, status};

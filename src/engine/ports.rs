@@ -104,6 +104,24 @@ pub trait Workloads {
     async fn apply_workload(&self, rollout: &Rollout, action: &Action) -> Result<(), Trouble>;
 }
 
+/// What people tell the cutover machine; kept beside the workload until its next look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// The rollout of this number may get traffic.
+    Promote(u64),
+    /// The rollout of this number shall give its traffic back.
+    Abort(u64),
+    /// Whatever is noted on the slot counts no more.
+    Forget,
+}
+
+/// Where signals are left.
+#[allow(async_fn_in_trait)]
+pub trait Signalling {
+    /// Leaves `signal` with the slot's workload. May be repeated.
+    async fn apply_signal(&self, rollout: &Rollout, slot: Slot, signal: Signal) -> Result<(), Trouble>;
+}
+
 /// The rules and target groups of a workload.
 #[allow(async_fn_in_trait)]
 pub trait Traffic {

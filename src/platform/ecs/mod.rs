@@ -18,8 +18,8 @@ pub use lock::{Lease, LockError, Owner, Writer};
 pub use write::Stamp;
 
 use crate::aws::Aws;
-use crate::engine::{Rollout, Trouble, Workloads};
-use crate::model::{BySlot, RevisionId};
+use crate::engine::{Rollout, Signal, Signalling, Trouble, Workloads};
+use crate::model::{BySlot, RevisionId, Slot};
 use crate::rollout::{Action, SlotObservation};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -68,5 +68,11 @@ impl Workloads for Ecs {
 
     async fn apply_workload(&self, rollout: &Rollout, action: &Action) -> Result<(), Trouble> {
         self.apply_slot(rollout, action).await
+    }
+}
+
+impl Signalling for Ecs {
+    async fn apply_signal(&self, rollout: &Rollout, slot: Slot, signal: Signal) -> Result<(), Trouble> {
+        self.signal_slot(rollout, slot, signal).await
     }
 }

@@ -7,7 +7,7 @@ use super::steady::stage;
 use super::write::{Stamp, foreign, with_tags};
 use super::{Ecs, LiveService, ServiceStatus};
 use crate::diff::{compare_service, content_hash, same_reference};
-use crate::engine::{Rollout, Trouble, TroubleKind};
+use crate::engine::{Rollout, Signal, Trouble, TroubleKind};
 use crate::model::{BySlot, Slot, marks};
 use crate::rollout::{Action, Content, Record, Signals, SlotObservation, Stage, Workload};
 use serde_json::{Map, Value};
@@ -89,6 +89,24 @@ impl Ecs {
                     doing: action.to_string(),
                     message: "this is no change of a service".into(),
                 })
+            }
+        }
+    }
+
+    pub(super) async fn signal_slot(
+        &self,
+        rollout: &Rollout,
+        slot: Slot,
+        signal: Signal,
+    ) -> Result<(), Trouble> {
+        let service = self.own_slot(rollout, slot).await?;
+        match signal {
+            Signal::Promote(number) => {
+                self.tag_service(&service, &[(marks::PROMOTE, number.to_string())]).await
+            }
+            Signal::Abort(number) => self.tag_service(&service, &[(marks::ABORT, number.to_string())]).await,
+            Signal::Forget => {
+                self.untag_service(&service, &[marks::RECORD, marks::PROMOTE, marks::ABORT]).await
             }
         }
     }
