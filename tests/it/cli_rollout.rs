@@ -71,7 +71,8 @@ fn a_first_version_a_second_one_and_the_way_back() {
 fn a_version_that_fails_its_gate_is_told_with_its_reason_and_can_be_retried() {
     let desk = Desk::with_aws();
     assert_eq!(desk.run_fast(&with(&["sync"])).code, Some(0));
-    desk.change(&[("web:v1", "web:v2-errors")], "Version 2, broken");
+    let broken = [("web:v1", "web:v2-errors"), ("deadline: 30m", "deadline: 3m")];
+    desk.change(&broken, "Version 2, broken");
     let failed = desk.run_fast(&with(&["sync"]));
     insta::assert_snapshot!("failed_sync", failed.whole());
     assert_eq!(desk.weights(), [("web-blue".to_owned(), 100), ("web-green".to_owned(), 0)]);

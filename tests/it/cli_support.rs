@@ -88,6 +88,8 @@ impl Desk {
         let options = StartOptions { time_scale: TIME_SCALE, seed, ..StartOptions::default() };
         let simulator = runtime.block_on(async { Simulator::start(options) }).expect("a simulator");
         desk.aws = Some((simulator, runtime));
+        // The example's deadline is two seconds at this pace, which a busy machine may need.
+        desk.change(&[("deadline: 45s", "deadline: 30m")], "More time");
         desk
     }
 
