@@ -33,7 +33,7 @@ fn a_first_version_a_second_one_and_the_way_back() {
     assert_eq!(plan.code, Some(2), "{}", plan.whole());
     insta::assert_snapshot!("first_plan", plan.whole());
     let sync = desk.run_fast(&with(&["sync"]));
-    insta::assert_snapshot!("first_sync", sync.whole());
+    insta::assert_snapshot!("first_sync", sync.whole_but_waits());
 
     let mut idle = None;
     let writes = desk.writes_during(|| idle = Some(desk.run_fast(&with(&["sync"]))));
@@ -74,7 +74,8 @@ fn a_version_that_fails_its_gate_is_told_with_its_reason_and_can_be_retried() {
     let broken = [("web:v1", "web:v2-errors"), ("deadline: 30m", "deadline: 3m")];
     desk.change(&broken, "Version 2, broken");
     let failed = desk.run_fast(&with(&["sync"]));
-    insta::assert_snapshot!("failed_sync", failed.whole());
+    insta::assert_snapshot!("failed_sync", failed.whole_but_waits());
+    assert!(failed.stdout.contains("web: waiting for the HTTP gate"), "{}", failed.whole());
     assert_eq!(desk.weights(), [("web-blue".to_owned(), 100), ("web-green".to_owned(), 0)]);
 
     let again = desk.run_fast(&with(&["sync"]));

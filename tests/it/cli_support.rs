@@ -43,6 +43,14 @@ impl Ran {
         format!("exit {code}\n{}{}", part("stdout", &self.stdout), part("stderr", &self.stderr))
     }
 
+    /// As [`Ran::whole`], without the lines that tell what is waited for just now: which of these moments a run sees
+    /// depends on how busy the machine is.
+    pub fn whole_but_waits(&self) -> String {
+        let passes =
+            |line: &&str| line.split_once(": ").is_none_or(|(_, told)| !told.starts_with("waiting for "));
+        self.whole().split_inclusive('\n').filter(passes).collect()
+    }
+
     /// stdout as JSON lines.
     pub fn json_lines(&self) -> Vec<serde_json::Value> {
         let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
