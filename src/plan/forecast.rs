@@ -4,8 +4,8 @@
 use super::LiveRollout;
 use crate::model::{Slot, Timestamp};
 use crate::rollout::{
-    Action, AlarmState, Content, Decision, Desired, HttpAnswer, Observation, RuleSplit, Stage, Targets,
-    WaitingOn, Workload, decide,
+    Action, Alarm, AlarmState, Content, Decision, Desired, HttpAnswer, Observation, RuleSplit, Stage,
+    Targets, WaitingOn, Workload, decide,
 };
 
 /// Decisions that are asked for at most; a rollout takes about twenty.
@@ -135,9 +135,9 @@ fn all_goes_well(want: &Desired, seen: &mut Observation) {
             }
         }
     }
-    for alarm in &mut seen.alarms {
-        alarm.state = AlarmState::Ok;
-    }
+    // Those of the gates, not those that were read: without a candidate none was.
+    let quiet = |name: &String| Alarm { name: name.clone(), state: AlarmState::Ok };
+    seen.alarms = want.gates.alarms.iter().map(quiet).collect();
     let passed = |path: &String| HttpAnswer { path: path.clone(), passed: true, detail: String::new() };
     seen.http = want.gates.http.iter().map(|gate| passed(&gate.path)).collect();
     seen.gate_held_since = Some(Timestamp(0));

@@ -72,10 +72,10 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Action::CreateSlot { slot, count, .. } => {
-                write!(f, "create the {slot} service with {count} tasks")
+                write!(f, "create the {slot} service with {}", tasks(*count))
             }
-            Action::UpdateSlot { slot, count } => write!(f, "update the {slot} service, {count} tasks"),
-            Action::ScaleSlot { slot, count } => write!(f, "scale the {slot} service to {count} tasks"),
+            Action::UpdateSlot { slot, count } => write!(f, "update the {slot} service, {}", tasks(*count)),
+            Action::ScaleSlot { slot, count } => write!(f, "scale the {slot} service to {}", tasks(*count)),
             Action::AdoptSlot { slot } => write!(f, "adopt the existing {slot} service"),
             Action::WriteRecord { slot, record } => {
                 write!(f, "note on the {slot} service: {}", record.progress)
@@ -87,6 +87,10 @@ impl fmt::Display for Action {
             Action::SetWeights { rule, weights } => write!(f, "set rule {} to {weights}", rule + 1),
         }
     }
+}
+
+fn tasks(count: u32) -> String {
+    format!("{count} task{}", if count == 1 { "" } else { "s" })
 }
 
 impl fmt::Display for Phase {

@@ -150,7 +150,7 @@ pub fn rollout(manifests: &Manifests, slots: BySlot<SlotObservation>, split: Rul
             slots,
             rules: vec![rule(RULE, split)],
             test_rule: Some(rule(TEST_RULE, RuleSplit::Only(Slot::Blue))),
-            alarms: vec![Alarm { name: "web-5xx".into(), state: AlarmState::Ok }],
+            alarms: vec![],
             http: vec![],
             gate_held_since: None,
             weights_since: None,
