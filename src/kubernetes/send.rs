@@ -14,9 +14,8 @@ use serde_json::Value;
 use std::error::Error;
 use std::time::Duration;
 
-/// The API server itself ends most requests after a minute.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
-const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// A little more than what writes ask of the server itself.
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// Attempts of a read at most, the first one included.
 const ATTEMPTS: u32 = 5;
 /// A server that wants more patience than that gets an error in place of it.
@@ -116,10 +115,9 @@ impl Cluster {
             .header(CONTENT_TYPE, ask.content_type)
             .body(Body::from(ask.body.clone()))
             .map_err(|error| no_answer(TroubleKind::Rejected, error.to_string()))?;
-        let limit = if call.verb.is_write() { WRITE_TIMEOUT } else { READ_TIMEOUT };
         let _permit = self.shared.permits.acquire().await;
         self.shared.calls.note(call.verb, &call.resource);
-        let answer = tokio::time::timeout(limit, async {
+        let answer = tokio::time::timeout(TIMEOUT, async {
             let response =
                 self.shared.client.send(request).await.map_err(|error| self.unanswered(call, &error))?;
             let (head, body) = response.into_parts();
@@ -129,7 +127,7 @@ impl Cluster {
             Ok((head, body.to_bytes()))
         });
         let (head, body) = answer.await.unwrap_or_else(|_| {
-            Err(no_answer(TroubleKind::Transient, format!("no answer within {} seconds", limit.as_secs())))
+            Err(no_answer(TroubleKind::Transient, format!("no answer within {} seconds", TIMEOUT.as_secs())))
         })?;
         self.shared.calls.note_bytes(body.len());
         let header = |name| head.headers.get(name).and_then(|value| value.to_str().ok());

@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 /// The name under which our fields are kept in `metadata.managedFields`.
 pub const FIELD_MANAGER: &str = "cutover";
 
+/// The server gives a write up after that time, so that one sent under a lease can't happen after the lease's end.
+const LIMIT: &str = "timeout=25s";
+
 /// How an object is applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Apply {
@@ -81,7 +84,7 @@ impl Cluster {
         let call = Call::one(verb, resource, namespace, name);
         let path = path(&call, resource, namespace, Some(name)).map_err(Refusal::Trouble)?;
         let mut query =
-            format!("{path}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict&force={}", how.force);
+            format!("{path}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict&force={}&{LIMIT}", how.force);
         if how.dry_run {
             query.push_str("&dryRun=All");
         }
@@ -102,7 +105,7 @@ impl Cluster {
     ) -> Result<Value, Trouble> {
         let call = Call::one(Verb::Patch, resource, namespace, name);
         let path = path(&call, resource, namespace, Some(name))?;
-        let query = format!("{path}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict");
+        let query = format!("{path}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict&{LIMIT}");
         let ask = Ask::with_body(Method::PATCH, query, "application/merge-patch+json", patch);
         self.send(&call, &ask).await.map_err(|failure| failure.into_trouble(&call))
     }
@@ -120,7 +123,7 @@ impl Cluster {
         let name = body.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
         let call = Call::one(Verb::Create, resource, namespace, name);
         let path = path(&call, resource, namespace, None)?;
-        let query = format!("{path}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict");
+        let query = format!("{path}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict&{LIMIT}");
         let ask = Ask::with_body(Method::POST, query, JSON, body);
         self.send(&call, &ask).await.map_err(|failure| failure.into_trouble(&call))
     }
@@ -139,7 +142,7 @@ impl Cluster {
         let name = body.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
         let call = Call::one(Verb::Replace, resource, namespace, name);
         let path = path(&call, resource, namespace, Some(name))?;
-        let query = format!("{path}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict");
+        let query = format!("{path}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict&{LIMIT}");
         let ask = Ask::with_body(Method::PUT, query, JSON, body);
         self.send(&call, &ask).await.map_err(|failure| failure.into_trouble(&call))
     }
@@ -169,7 +172,7 @@ impl Cluster {
         }
         let body = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation.name(),
             "preconditions": conditions});
-        let ask = Ask::with_body(Method::DELETE, path, JSON, &body);
+        let ask = Ask::with_body(Method::DELETE, format!("{path}?{LIMIT}"), JSON, &body);
         match self.send(&call, &ask).await {
             Ok(_) => Ok(()),
             Err(Failure::Status(status)) if status.is_absence_of(name) => Ok(()),

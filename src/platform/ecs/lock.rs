@@ -11,14 +11,12 @@
 //! monotonic clock, belongs to nobody alive and is taken over; one that changes while watched belongs to somebody.
 
 mod cluster_tag;
-mod owner;
 mod waits;
 mod writer;
 
 #[cfg(test)]
 mod schedules;
 
-pub use owner::Owner;
 pub use writer::{Lease, LockError, Writer};
 
 use waits::Waits;
@@ -26,6 +24,7 @@ use waits::Waits;
 use crate::aws::Clock;
 use crate::engine::{Trouble, TroubleKind};
 use crate::model::Timestamp;
+use crate::platform::Owner;
 use std::future::Future;
 use std::time::Duration;
 use tokio::sync::Mutex;

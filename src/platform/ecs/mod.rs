@@ -13,8 +13,9 @@ mod steady;
 mod troubles;
 mod write;
 
+pub use crate::platform::Owner;
 pub use live::{LiveService, LiveTaskDefinition, ServiceStatus};
-pub use lock::{Lease, LockError, Owner, Writer};
+pub use lock::{Lease, LockError, Writer};
 pub use write::Stamp;
 
 use crate::aws::Aws;

@@ -2,9 +2,10 @@
 
 use super::cluster_tag::ClusterTag;
 use super::waits::Waits;
-use super::{Held, Owner, Refused};
+use super::{Held, Refused};
 use crate::aws::{Aws, WriteGuard};
 use crate::engine::{Guard, Trouble, TroubleKind};
+use crate::platform::Owner;
 use crate::platform::ecs::Ecs;
 use crate::platform::ecs::read::SeenServices;
 use futures_util::future::BoxFuture;

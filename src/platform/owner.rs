@@ -25,7 +25,12 @@ impl Owner {
         Owner(format!("{host}/{pid}/{number:016x}"))
     }
 
-    /// The tag's value.
+    /// What names this run, `HOST/PID/NUMBER`: the holder of a Lease.
+    pub(super) fn identity(&self) -> &str {
+        &self.0
+    }
+
+    /// A tag's value.
     pub(super) fn value(&self, counter: u64) -> String {
         format!("{} {counter}", self.0)
     }
@@ -35,7 +40,7 @@ impl Owner {
         value.rsplit_once(' ').is_some_and(|(owner, _)| owner == self.0)
     }
 
-    /// `another run on HOST (process PID)` of a tag's value.
+    /// `another run on HOST (process PID)` of a tag's value or an identity.
     pub(super) fn describe(value: &str) -> String {
         let mut parts = value.split(['/', ' ']);
         match (parts.next(), parts.next()) {

@@ -1,0 +1,150 @@
+//! One item of a plan, carried out.
+
+use super::Kubernetes;
+use super::desired::{Resolved, Wanted, resolve};
+use super::left_alone::{leave, pointers};
+use super::live::{Autoscalers, belongs_to, is_replaced, refused};
+use crate::engine::{Deployment, Trouble, TroubleKind};
+use crate::kubernetes::{Apply, Refusal};
+use crate::model::{HookPhase, Object};
+use crate::plan::{Change, PlanItem, WouldBe};
+use serde_json::Value;
+
+impl Kubernetes {
+    pub(super) async fn carry_out(&self, deployment: &Deployment, item: &PlanItem) -> Result<(), Trouble> {
+        match item.change {
+            Change::Prune => self.prune(item).await,
+            Change::Blocked => Ok(()),
+            Change::Unchanged if item.turn.phase == HookPhase::Sync => Ok(()),
+            Change::Create | Change::Update | Change::Adopt | Change::Replace | Change::Unchanged => {
+                let wanted = self.find(deployment, item).await?;
+                if wanted.object.turn.phase != HookPhase::Sync {
+                    return self.apply_hook(&deployment.manifests, &wanted).await;
+                }
+                self.apply_object(deployment, &wanted, item.change).await
+            }
+        }
+    }
+
+    /// The document that an item is about.
+    pub(super) async fn find<'a>(
+        &self,
+        deployment: &'a Deployment,
+        item: &PlanItem,
+    ) -> Result<Wanted<'a>, Trouble> {
+        let manifests = &deployment.manifests;
+        let mut kinds = self.cluster.kinds().await?;
+        let named = |object: &&Object| {
+            item.resource.starts_with(&object.key.kind) && item.resource.ends_with(&object.key.name)
+        };
+        // The CustomResourceDefinition of a kind may have come in an earlier turn.
+        for is_fresh in [false, true] {
+            if is_fresh {
+                kinds = self.cluster.refresh_kinds().await?;
+            }
+            for object in manifests.objects.values().filter(named) {
+                if let Resolved::Known(wanted) = resolve(object, manifests, &kinds, &self.identity)
+                    && wanted.key.to_string() == item.resource
+                {
+                    return Ok(wanted);
+                }
+            }
+        }
+        let coming = manifests.objects.values().filter(named).any(|object| {
+            matches!(resolve(object, manifests, &kinds, &self.identity), Resolved::Coming(key) if key.to_string() == item.resource)
+        });
+        let (kind, message) = match coming {
+            true => (TroubleKind::Transient, "the cluster does not serve its kind yet"),
+            false => (TroubleKind::Rejected, "there is no such document, or the cluster has no such kind"),
+        };
+        Err(Trouble { kind, doing: item.resource.clone(), message: message.into() })
+    }
+
+    async fn apply_object(
+        &self,
+        deployment: &Deployment,
+        wanted: &Wanted<'_>,
+        change: Change,
+    ) -> Result<(), Trouble> {
+        let doing = || format!("apply {}", wanted.key);
+        let mut body = wanted.body(&self.identity);
+        // What was absent when it was planned is not asked for once more.
+        let live = match change {
+            Change::Create => None,
+            _ => self.cluster.get(&wanted.resource, wanted.namespace(), &wanted.key.name).await?,
+        };
+        if let Some(live) = &live {
+            if let Some(owner) = self.identity.other_owner(live) {
+                return Err(Trouble {
+                    kind: TroubleKind::Rejected,
+                    doing: doing(),
+                    message: belongs_to(&owner),
+                });
+            }
+            if self.leave_alone(deployment, wanted, &mut body, live).await? {
+                body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
+            }
+            if change == Change::Replace && wanted.key.is("batch", "Job") {
+                return self.make_room(wanted, live).await;
+            }
+        }
+        self.inventory.widen(&self.cluster, &self.identity, &wanted.key).await?;
+        let how = Apply { force: self.forces(deployment), dry_run: false };
+        match self.cluster.apply(&wanted.resource, wanted.namespace(), &body, how).await {
+            Ok(_) => Ok(()),
+            Err(Refusal::Invalid { fields, .. }) if is_replaced(wanted, &fields) => {
+                let live = self.cluster.get(&wanted.resource, wanted.namespace(), &wanted.key.name).await?;
+                match live {
+                    Some(live) => self.make_room(wanted, &live).await,
+                    None => {
+                        let message = "it went while it was applied".into();
+                        Err(Trouble { kind: TroubleKind::LookAgain, doing: doing(), message })
+                    }
+                }
+            }
+            Err(Refusal::Invalid { message, fields }) => {
+                let message = match refused(wanted.object, &message, &fields) {
+                    WouldBe::Refused { message, .. } => message,
+                    _ => message,
+                };
+                Err(Trouble { kind: TroubleKind::Rejected, doing: doing(), message })
+            }
+            Err(refusal) => Err(refusal.into_trouble(&doing())),
+        }
+    }
+
+    /// Leaves ignored fields and replicas under an autoscaler as they are; true if one of them is sent.
+    async fn leave_alone(
+        &self,
+        deployment: &Deployment,
+        wanted: &Wanted<'_>,
+        body: &mut Value,
+        live: &Value,
+    ) -> Result<bool, Trouble> {
+        let is_autoscaled =
+            body.pointer("/spec/replicas").is_some() && self.is_autoscaled(deployment, wanted).await?;
+        let rules = &deployment.application.ignore_differences;
+        Ok(leave(body, live, &pointers(rules, &wanted.key, is_autoscaled)))
+    }
+
+    async fn is_autoscaled(&self, deployment: &Deployment, wanted: &Wanted<'_>) -> Result<bool, Trouble> {
+        let manifests = &deployment.manifests;
+        let kinds = self.cluster.kinds().await?;
+        let documents = manifests.objects.values().filter_map(|object| {
+            match resolve(object, manifests, &kinds, &self.identity) {
+                Resolved::Known(wanted) => Some((wanted.key, &object.body)),
+                _ => None,
+            }
+        });
+        if Autoscalers::of(documents.filter(|(key, _)| key.kind == "HorizontalPodAutoscaler"))
+            .scale(&wanted.key)
+        {
+            return Ok(true);
+        }
+        let Some(resource) = kinds.preferred("autoscaling", "HorizontalPodAutoscaler") else {
+            return Ok(false);
+        };
+        let found = self.cluster.list(resource, wanted.namespace(), "").await?;
+        Ok(Autoscalers::of(found.iter().map(|live| (resource.key_of(live), live))).scale(&wanted.key))
+    }
+}

@@ -1,0 +1,219 @@
+//! The live state of an application: one list for each kind and namespace, what is not in it asked for one by one, and
+//! a dry run only where the managed fields do not tell what an apply would make of an object.
+
+mod autoscalers;
+mod lists;
+mod would_be;
+
+pub(super) use autoscalers::Autoscalers;
+pub(super) use would_be::{belongs_to, is_replaced, refused};
+
+use super::Kubernetes;
+use super::applyset::{Parent, group_kind, parse_group_kind};
+use super::desired::{Resolved, Wanted, resolve};
+use super::health::assess;
+use super::hooks::{self, Hooks};
+use crate::engine::{Deployment, Trouble, TroubleKind};
+use crate::kubernetes::{Kinds, Resource};
+use crate::model::{Health, HealthReport, HookPhase, Object, ObjectKey};
+use crate::plan::{Live, LiveObject, Owned, WouldBe};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use lists::{Lists, Place};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// How many objects are looked at side by side; the bound on requests is the client room's.
+const CONCURRENCY: usize = 64;
+/// Says that an object stays when it is no longer in Git; our own and Argo CD's way.
+const PRUNE: &str = "cutover.dev/prune";
+const ARGO_OPTIONS: &str = "argocd.argoproj.io/sync-options";
+
+/// What all documents of a reading are looked at with.
+pub(super) struct Context<'a> {
+    pub deployment: &'a Deployment,
+    pub autoscalers: &'a Autoscalers,
+    pub hooks: &'a Hooks,
+    pub force: bool,
+}
+
+impl Kubernetes {
+    pub(super) async fn read(&self, deployment: &Deployment) -> Result<Live, Trouble> {
+        let (kinds, parent) =
+            tokio::try_join!(self.cluster.kinds(), self.inventory.read(&self.cluster, &self.identity))?;
+        let (kinds, resolved) = self.resolve(deployment, kinds).await?;
+        let wanted: Vec<&Wanted<'_>> = resolved
+            .iter()
+            .filter_map(|resolved| match resolved {
+                (_, Resolved::Known(wanted)) => Some(wanted),
+                _ => None,
+            })
+            .collect();
+        let lists = self.lists(&kinds, &parent, &wanted).await?;
+        let autoscalers = Autoscalers::find(&wanted, &lists);
+        let hooks = Hooks::new(&deployment.manifests, &parent);
+        let context =
+            Context { deployment, autoscalers: &autoscalers, hooks: &hooks, force: self.forces(deployment) };
+        let objects: Vec<(ObjectKey, LiveObject)> = stream::iter(&resolved)
+            .map(|(object, resolved)| self.look_at(&context, object, resolved, &lists))
+            .buffered(CONCURRENCY)
+            .try_collect()
+            .await?;
+        let mut live = Live { incomplete: lists.incomplete(), ..Live::default() };
+        for (key, object) in objects {
+            let is_running = hooks.is_unfinished(&object);
+            if object.health.health == Health::Progressing && object.live.is_some() || is_running {
+                live.moving.insert(object.key.to_string());
+            }
+            live.objects.insert(key, object);
+        }
+        live.owned = lists.members(&self.identity).map(|(key, object)| owned(key, object)).collect();
+        self.note(&wanted, &resolved, &lists);
+        Ok(live)
+    }
+
+    /// Documents by what discovery says of them, asked anew if a kind is not known. Those that BlueGreens make slots of
+    /// are not among them.
+    async fn resolve<'a>(
+        &self,
+        deployment: &'a Deployment,
+        kinds: Arc<Kinds>,
+    ) -> Result<(Arc<Kinds>, Vec<(&'a Object, Resolved<'a>)>), Trouble> {
+        let manifests = &deployment.manifests;
+        let steered = manifests.steered_objects();
+        let look = |kinds: &Kinds| -> Vec<(&'a Object, Resolved<'a>)> {
+            let objects = manifests.objects.values().filter(|object| !steered.contains_key(&object.key));
+            objects.map(|object| (object, resolve(object, manifests, kinds, &self.identity))).collect()
+        };
+        let mut kinds = kinds;
+        let mut resolved = look(&kinds);
+        if resolved.iter().any(|(_, resolved)| !matches!(resolved, Resolved::Known(_))) {
+            kinds = self.cluster.refresh_kinds().await?;
+            resolved = look(&kinds);
+        }
+        let unclear = resolved.iter().find_map(|(_, resolved)| match resolved {
+            Resolved::Unclear(why) => Some(why.clone()),
+            _ => None,
+        });
+        match unclear {
+            Some(message) => {
+                let doing = "looking up the kinds of documents".to_owned();
+                Err(Trouble { kind: TroubleKind::Transient, doing, message })
+            }
+            None => Ok((kinds, resolved)),
+        }
+    }
+
+    async fn lists(&self, kinds: &Kinds, parent: &Parent, wanted: &[&Wanted<'_>]) -> Result<Lists, Trouble> {
+        let mut lists = Lists::default();
+        let mut resources: BTreeSet<Resource> = wanted.iter().map(|wanted| wanted.resource.clone()).collect();
+        let declared: BTreeSet<String> = wanted.iter().map(|wanted| group_kind(&wanted.key)).collect();
+        for kind in parent.group_kinds.iter().filter(|kind| !declared.contains(*kind)) {
+            let (group, name) = parse_group_kind(kind);
+            match kinds.preferred(group, name) {
+                Some(resource) => drop(resources.insert(resource.clone())),
+                // Without the kind there is no object of it, unless its own API server is only down.
+                None => kinds.uncertainty(group).into_iter().for_each(|why| lists.miss(&why)),
+            }
+        }
+        let mut namespaces: BTreeSet<&str> = parent.namespaces.iter().map(String::as_str).collect();
+        namespaces.insert(self.identity.namespace());
+        namespaces.extend(wanted.iter().filter_map(|wanted| wanted.namespace()));
+        let mut places: BTreeSet<Place> = BTreeSet::new();
+        for resource in resources {
+            match resource.namespaced {
+                true => places.extend(namespaces.iter().map(|n| Place::members(&resource, Some(n)))),
+                false => drop(places.insert(Place::members(&resource, None))),
+            }
+        }
+        Autoscalers::places(&mut places, wanted, kinds);
+        let declared =
+            wanted.iter().map(|wanted| Place::members(&wanted.resource, wanted.namespace())).collect();
+        self.list_all(lists, places, &declared).await
+    }
+
+    async fn look_at(
+        &self,
+        context: &Context<'_>,
+        object: &Object,
+        resolved: &Resolved<'_>,
+        lists: &Lists,
+    ) -> Result<(ObjectKey, LiveObject), Trouble> {
+        let absent = |key: &ObjectKey, would_be: WouldBe| LiveObject {
+            key: key.clone(),
+            live: None,
+            would_be,
+            health: HealthReport { health: Health::Missing, ..HealthReport::default() },
+        };
+        let found = match resolved {
+            Resolved::Known(wanted) => self.look_at_known(context, wanted, lists).await?,
+            Resolved::Coming(key) => absent(key, WouldBe::Unasked),
+            Resolved::Unknown(key, message) => {
+                absent(key, WouldBe::Refused { message: message.clone(), field: Some("kind".into()) })
+            }
+            Resolved::Unclear(why) => {
+                absent(&object.key, WouldBe::Refused { message: why.clone(), field: None })
+            }
+        };
+        Ok((object.key.clone(), found))
+    }
+
+    async fn look_at_known(
+        &self,
+        context: &Context<'_>,
+        wanted: &Wanted<'_>,
+        lists: &Lists,
+    ) -> Result<LiveObject, Trouble> {
+        let live = match lists.get(&wanted.key) {
+            Some(live) => Some(live.clone()),
+            // It may be there without our label: to be adopted, or somebody else's.
+            None => self.cluster.get(&wanted.resource, wanted.namespace(), &wanted.key.name).await?,
+        };
+        let would_be = match &live {
+            _ if wanted.object.turn.phase != HookPhase::Sync => {
+                context.hooks.would_be(wanted.object, live.as_ref())
+            }
+            _ => self.would_be(context, wanted, live.as_ref()).await?,
+        };
+        let health =
+            live.as_ref().map_or(HealthReport { health: Health::Missing, ..HealthReport::default() }, assess);
+        Ok(LiveObject { key: wanted.key.clone(), live, would_be, health })
+    }
+
+    fn note(&self, wanted: &[&Wanted<'_>], resolved: &[(&Object, Resolved<'_>)], lists: &Lists) {
+        let own = wanted
+            .iter()
+            .find(|wanted| wanted.key.is("", "Namespace") && wanted.key.name == self.identity.namespace());
+        let own = own.map(|wanted| (wanted.resource.clone(), wanted.body(&self.identity)));
+        let declared = resolved.iter().filter_map(|(_, resolved)| match resolved {
+            Resolved::Known(wanted) => Some(wanted.key.clone()),
+            Resolved::Coming(key) => Some(key.clone()),
+            Resolved::Unknown(..) | Resolved::Unclear(_) => None,
+        });
+        let members = lists.members(&self.identity).map(|(key, _)| key.clone()).collect();
+        self.inventory.note(members, declared.collect(), own);
+    }
+}
+
+fn owned(key: &ObjectKey, live: &Value) -> Owned {
+    Owned { document: key.label(), resource: key.to_string(), target_groups: vec![], in_use: kept(live) }
+}
+
+/// Why an object stays although it is no longer in Git, if its annotations say so.
+fn kept(live: &Value) -> Option<String> {
+    let annotation = |key: &str| live["metadata"]["annotations"].get(key).and_then(Value::as_str);
+    let argo = annotation(ARGO_OPTIONS).unwrap_or_default();
+    if annotation(PRUNE).is_some_and(|value| value == "false" || value == "disabled") {
+        return Some(format!("its annotation {PRUNE} says that it stays"));
+    }
+    argo.split(',')
+        .any(|option| option.trim() == "Prune=false")
+        .then(|| format!("its annotation {ARGO_OPTIONS} says that it stays"))
+}
+
+impl Hooks {
+    /// True for a hook whose run has not come to its end, or whose end is not written down yet.
+    fn is_unfinished(&self, object: &LiveObject) -> bool {
+        object.live.as_ref().is_some_and(|live| hooks::is_of_hook(live) && self.awaits(live))
+    }
+}

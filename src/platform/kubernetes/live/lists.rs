@@ -1,0 +1,99 @@
+//! Lists of members, each read to its end or not at all.
+
+use crate::engine::{Trouble, TroubleKind};
+use crate::kubernetes::Resource;
+use crate::model::ObjectKey;
+use crate::platform::kubernetes::{Identity, Kubernetes};
+use futures_util::{StreamExt, stream};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Lists asked for at the same time; the bound on requests is the client room's.
+const CONCURRENCY: usize = 32;
+
+/// One list.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub resource: Resource,
+    pub namespace: Option<String>,
+    /// Everything, not only members.
+    pub all: bool,
+}
+
+impl Place {
+    pub(super) fn members(resource: &Resource, namespace: Option<&str>) -> Place {
+        Place { resource: resource.clone(), namespace: namespace.map(ToOwned::to_owned), all: false }
+    }
+}
+
+/// What the lists found, members or not, by key.
+#[derive(Default)]
+pub(super) struct Lists {
+    found: BTreeMap<ObjectKey, Value>,
+    missed: Vec<String>,
+}
+
+impl Lists {
+    /// Notes that something of the inventory could not be looked for.
+    pub(super) fn miss(&mut self, why: &str) {
+        self.missed.push(why.to_owned());
+    }
+
+    pub(super) fn get(&self, key: &ObjectKey) -> Option<&Value> {
+        self.found.get(key)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&ObjectKey, &Value)> {
+        self.found.iter()
+    }
+
+    pub(super) fn members<'a>(
+        &'a self,
+        identity: &'a Identity,
+    ) -> impl Iterator<Item = (&'a ObjectKey, &'a Value)> {
+        self.found.iter().filter(|(_, live)| identity.owns(live))
+    }
+
+    /// Why members may be missing here.
+    pub(super) fn incomplete(&self) -> Option<String> {
+        (!self.missed.is_empty()).then(|| self.missed.join("; "))
+    }
+}
+
+impl Kubernetes {
+    /// Reads all `places`. One that we may not list makes the inventory incomplete; what documents declare there is
+    /// asked for one by one. Anything else that fails is an error.
+    pub(super) async fn list_all(
+        &self,
+        mut lists: Lists,
+        places: BTreeSet<Place>,
+        declared: &BTreeSet<Place>,
+    ) -> Result<Lists, Trouble> {
+        let selector = self.identity.selector();
+        let mut answers = stream::iter(places)
+            .map(|place| async {
+                let selector = if place.all { "" } else { selector.as_str() };
+                let found = self.cluster.list(&place.resource, place.namespace.as_deref(), selector).await;
+                (place, found)
+            })
+            .buffered(CONCURRENCY);
+        while let Some((place, found)) = answers.next().await {
+            match found {
+                Ok(objects) => {
+                    lists
+                        .found
+                        .extend(objects.into_iter().map(|object| (place.resource.key_of(&object), object)));
+                }
+                // Whether somebody scales a workload has to be known, or its replicas would be reset.
+                Err(trouble) if trouble.kind == TroubleKind::Denied && !place.all => {
+                    lists.miss(&trouble.to_string())
+                }
+                // Its CustomResourceDefinition went since discovery, and with it every object.
+                Err(trouble) if trouble.kind == TroubleKind::Missing && !declared.contains(&place) => {}
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        drop(answers);
+        Ok(lists)
+    }
+}

@@ -1,0 +1,108 @@
+//! What an apply would make of an object.
+
+use super::Context;
+use crate::engine::{Trouble, TroubleKind};
+use crate::kubernetes::{Apply, InvalidField, Refusal};
+use crate::model::{Manifests, Object};
+use crate::plan::WouldBe;
+use crate::platform::kubernetes::Kubernetes;
+use crate::platform::kubernetes::desired::Wanted;
+use crate::platform::kubernetes::left_alone::{leave, pointers};
+use serde_json::Value;
+
+impl Kubernetes {
+    pub(super) async fn would_be(
+        &self,
+        context: &Context<'_>,
+        wanted: &Wanted<'_>,
+        live: Option<&Value>,
+    ) -> Result<WouldBe, Trouble> {
+        let mut body = wanted.body(&self.identity);
+        if let Some(live) = live {
+            if let Some(owner) = self.identity.other_owner(live) {
+                return Ok(WouldBe::Refused { message: belongs_to(&owner), field: None });
+            }
+            let rules = &context.deployment.application.ignore_differences;
+            leave(&mut body, live, &pointers(rules, &wanted.key, context.autoscalers.scale(&wanted.key)));
+        }
+        let how = Apply { force: context.force, dry_run: true };
+        match self.cluster.apply(&wanted.resource, wanted.namespace(), &body, how).await {
+            Ok(object) => Ok(WouldBe::Object(object)),
+            Err(Refusal::Conflicts(conflicts)) => Ok(WouldBe::Conflicts(conflicts)),
+            Err(Refusal::Invalid { message, .. }) if message.contains("does not support dry run") => {
+                Ok(WouldBe::Unasked)
+            }
+            Err(Refusal::Invalid { fields, .. }) if live.is_some() && is_replaced(wanted, &fields) => {
+                Ok(WouldBe::Unasked)
+            }
+            Err(Refusal::Invalid { message, fields }) => Ok(refused(wanted.object, &message, &fields)),
+            Err(Refusal::Trouble(trouble)) if trouble.kind == TroubleKind::Missing => {
+                without_namespace(wanted, &context.deployment.manifests, trouble)
+            }
+            Err(Refusal::Trouble(trouble)) => Err(trouble),
+        }
+    }
+}
+
+/// Why an object of somebody else is not touched.
+pub(in crate::platform::kubernetes) fn belongs_to(owner: &str) -> String {
+    format!(
+        "it belongs to {owner}; take it out of there first, or remove its label \
+         applyset.kubernetes.io/part-of to let this application adopt it"
+    )
+}
+
+/// A Job whose template changed is made anew: that is how a Job is run again. Nothing else is deleted for that.
+pub(in crate::platform::kubernetes) fn is_replaced(wanted: &Wanted<'_>, fields: &[InvalidField]) -> bool {
+    wanted.key.is("batch", "Job") && !fields.is_empty() && fields.iter().all(InvalidField::is_immutable)
+}
+
+/// All that the server said, each with the line where it is written.
+pub(in crate::platform::kubernetes) fn refused(
+    object: &Object,
+    message: &str,
+    fields: &[InvalidField],
+) -> WouldBe {
+    let say = |field: &InvalidField| {
+        let what = match field.message.as_str() {
+            "field not declared in schema" => "unknown field",
+            other => other,
+        };
+        format!("{}: {}: {what}", object.origin_of(&field.path), field.path)
+    };
+    let told: Vec<String> = fields.iter().map(say).collect();
+    let message = if told.is_empty() { message.to_owned() } else { told.join("; ") };
+    let hint = match fields.iter().any(InvalidField::is_immutable) {
+        true => {
+            "; this can't be changed on a live object: go back to what it was, or delete the object by hand (a \
+             StatefulSet with --cascade=orphan) and sync again"
+        }
+        false => "",
+    };
+    WouldBe::Refused {
+        message: format!("{message}{hint}"),
+        field: fields.first().map(|field| field.path.clone()),
+    }
+}
+
+/// A namespace that is not there: it comes with this sync, or somebody has to make it.
+fn without_namespace(
+    wanted: &Wanted<'_>,
+    manifests: &Manifests,
+    trouble: Trouble,
+) -> Result<WouldBe, Trouble> {
+    let Some(namespace) = wanted.namespace() else { return Err(trouble) };
+    if !trouble.message.contains(&format!("namespaces \"{namespace}\" not found")) {
+        return Err(trouble);
+    }
+    let comes = manifests.objects.keys().any(|key| key.is("", "Namespace") && key.name == namespace);
+    Ok(match comes {
+        true => WouldBe::Unasked,
+        false => WouldBe::Refused {
+            message: format!(
+                "there is no namespace {namespace}; add a Namespace document, or `kubectl create namespace {namespace}`"
+            ),
+            field: Some("metadata.namespace".into()),
+        },
+    })
+}

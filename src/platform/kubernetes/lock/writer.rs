@@ -1,0 +1,177 @@
+//! The lease as the engine sees it.
+
+use super::held::{Held, Place, Refused};
+use crate::engine::{Guard, Trouble, TroubleKind, WriteGuard};
+use crate::kubernetes::{Apply, Cluster};
+use crate::platform::Owner;
+use crate::platform::kubernetes::Kubernetes;
+use crate::platform::kubernetes::inventory::Inventory;
+use futures_util::future::BoxFuture;
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+/// The right to write to one application, until it is released or lost.
+#[derive(Clone)]
+pub struct Lease(Arc<Held>);
+
+impl Lease {
+    /// Passes while no other run can hold the lock; renews it when it is getting old. Call it right before each write,
+    /// and at least every 20 seconds while waiting, so that other runs see this one alive.
+    ///
+    /// # Errors
+    /// [`TroubleKind::Rejected`] once the lock is lost; [`TroubleKind::Transient`] if it could not be renewed in time.
+    pub async fn check(&self) -> Result<(), Trouble> {
+        self.0.check().await
+    }
+
+    /// Frees the lock, if it is still ours.
+    ///
+    /// # Errors
+    /// Those of the request; the lock then is free for others after a minute.
+    pub async fn release(&self) -> Result<(), Trouble> {
+        self.0.release().await
+    }
+}
+
+impl WriteGuard for Lease {
+    fn check(&self) -> BoxFuture<'_, Result<(), Trouble>> {
+        Box::pin(self.0.check())
+    }
+}
+
+/// Takes the lock when the first write is about to be made, and from then on checks it before each one. A run that
+/// writes nothing never takes it.
+pub struct Writer {
+    cluster: Cluster,
+    namespace: String,
+    application: String,
+    owner: Owner,
+    inventory: Arc<Inventory>,
+    lease: Mutex<Option<Lease>>,
+}
+
+impl Kubernetes {
+    /// The engine's guard for the application: takes the lock at the first write.
+    pub fn writer(&self, owner: Owner) -> Writer {
+        Writer {
+            cluster: self.cluster.clone(),
+            namespace: self.identity.namespace().to_owned(),
+            application: self.identity.application().to_owned(),
+            owner,
+            inventory: Arc::clone(&self.inventory),
+            lease: Mutex::default(),
+        }
+    }
+}
+
+impl Writer {
+    /// Takes the lock now, for a verb that writes outside of a sync. What was observed before is old by then.
+    ///
+    /// # Errors
+    /// [`TroubleKind::Rejected`] if another run is alive, with a message that says where.
+    pub async fn acquire(&self) -> Result<(), Trouble> {
+        let mut lease = self.lease.lock().await;
+        if lease.is_none() {
+            *lease = Some(self.take().await?);
+        }
+        Ok(())
+    }
+
+    /// Renews the lease if there is one and it is getting old: for loops that wait.
+    ///
+    /// # Errors
+    /// Those of [`Lease::check`].
+    pub async fn keep(&self) -> Result<(), Trouble> {
+        let lease = self.lease.lock().await.clone();
+        match lease {
+            Some(lease) => lease.check().await,
+            None => Ok(()),
+        }
+    }
+
+    /// True if this run has the lock: what is observed from now on is not changed by other runs.
+    pub fn is_held(&self) -> bool {
+        self.lease.try_lock().is_ok_and(|lease| lease.is_some())
+    }
+
+    /// Frees the lock, if this run has it.
+    ///
+    /// # Errors
+    /// Those of [`Lease::release`].
+    pub async fn release(&self) -> Result<(), Trouble> {
+        self.cluster.set_guard(None);
+        let lease = self.lease.lock().await.take();
+        match lease {
+            Some(lease) => lease.release().await,
+            None => Ok(()),
+        }
+    }
+
+    async fn take(&self) -> Result<Lease, Trouble> {
+        let place = || Place {
+            cluster: self.cluster.without_guard(),
+            namespace: self.namespace.clone(),
+            application: self.application.clone(),
+        };
+        let held = match Held::acquire(place(), self.owner.clone()).await {
+            Err(Refused::Trouble(trouble)) if trouble.kind == TroubleKind::Missing => {
+                self.make_namespace(trouble).await?;
+                Held::acquire(place(), self.owner.clone()).await
+            }
+            other => other,
+        };
+        let held = held.map_err(|refused| match refused {
+            Refused::Trouble(trouble) => trouble,
+            Refused::Held(by) => Trouble {
+                kind: TroubleKind::Rejected,
+                doing: "taking the application's lock".into(),
+                message: format!(
+                    "{} works on application {}; let it end, or stop it there (a dead run's lock is taken over after a \
+                     minute)",
+                    Owner::describe(&by),
+                    self.application
+                ),
+            },
+        })?;
+        let lease = Lease(Arc::new(held));
+        self.cluster.set_guard(Some(Arc::new(lease.clone())));
+        // What was read before we were the only writer counts no more.
+        self.inventory.forget().await;
+        Ok(lease)
+    }
+
+    /// The lock lies in the application's namespace. Where that is one of its own documents it comes first, and only it:
+    /// two runs that do so at the same time write the same.
+    async fn make_namespace(&self, missing: Trouble) -> Result<(), Trouble> {
+        let Some((resource, body)) = self.inventory.own_namespace() else {
+            let namespace = &self.namespace;
+            let message = format!(
+                "{}; add a Namespace document for {namespace}, or `kubectl create namespace {namespace}`",
+                missing.message
+            );
+            return Err(Trouble { message, ..missing });
+        };
+        let cluster = self.cluster.without_guard();
+        let applied = cluster.apply(&resource, None, &body, Apply::default()).await;
+        applied
+            .map(drop)
+            .map_err(|refusal| refusal.into_trouble(&format!("making namespace {}", self.namespace)))
+    }
+}
+
+impl Guard for Writer {
+    /// Right after the lock was taken this is [`TroubleKind::LookAgain`] once: while it was waited for, another run may
+    /// have changed what the write was decided on.
+    async fn check_lease(&self) -> Result<(), Trouble> {
+        let mut lease = self.lease.lock().await;
+        if let Some(lease) = &*lease {
+            return lease.check().await;
+        }
+        *lease = Some(self.take().await?);
+        Err(Trouble {
+            kind: TroubleKind::LookAgain,
+            doing: format!("taking the lock of application {}", self.application),
+            message: "it is ours now; looking again before the first write".into(),
+        })
+    }
+}
