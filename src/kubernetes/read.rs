@@ -47,11 +47,29 @@ impl Cluster {
         namespace: Option<&str>,
         selector: &str,
     ) -> Result<Vec<Value>, Trouble> {
+        self.list_where(resource, namespace, selector, "").await
+    }
+
+    /// [`Cluster::list`], of those only whose fields match as well, as with kubectl's `--field-selector`. Which fields
+    /// can be asked for depends on the kind.
+    ///
+    /// # Errors
+    /// Those of [`Cluster::list`].
+    pub async fn list_where(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        selector: &str,
+        fields: &str,
+    ) -> Result<Vec<Value>, Trouble> {
         let call = Call::many(Verb::List, resource, namespace);
         let path = resource.path(namespace, None).map_err(|why| call.trouble(TroubleKind::Rejected, why))?;
         let mut query = format!("{path}?limit={PAGE}");
         if !selector.is_empty() {
             query.push_str(&format!("&labelSelector={}", escape(selector)));
+        }
+        if !fields.is_empty() {
+            query.push_str(&format!("&fieldSelector={}", escape(fields)));
         }
         for _ in 0..RESTARTS {
             if let Some(items) = self.list_once(&call, &query, resource).await? {

@@ -11,9 +11,13 @@ mod live;
 mod lock;
 mod prune;
 mod settle;
+mod troubles;
+mod watch;
+mod watches;
 
 pub use applyset::Identity;
 pub use lock::{Lease, Writer};
+pub use watches::Watches;
 
 use crate::engine::{Deployment, Platform, Settled, Trouble};
 use crate::kubernetes::Cluster;

@@ -1,6 +1,6 @@
 //! What events add to what statuses tell.
 
-use super::fields::text;
+use super::fields::{clean, text};
 use super::pod_causes::Cause;
 use super::probe_words::{creation, mount, probe};
 use super::when::timestamp;
@@ -16,12 +16,24 @@ pub(super) fn about<'a>(
     uid: &'a str,
     now: Option<Timestamp>,
 ) -> impl Iterator<Item = &'a Value> {
-    events.iter().filter(move |event| text(event, "/involvedObject/uid") == Some(uid)).filter(move |event| {
-        let last = ["/series/lastObservedTime", "/lastTimestamp", "/eventTime", "/firstTimestamp"]
-            .into_iter()
-            .find_map(|at| text(event, at).and_then(timestamp));
-        last.zip(now).is_none_or(|(last, now)| now.since(last) <= RECENT)
-    })
+    events
+        .iter()
+        .filter(move |event| text(event, "/involvedObject/uid") == Some(uid))
+        .filter(move |event| last_time(event).zip(now).is_none_or(|(last, now)| now.since(last) <= RECENT))
+}
+
+/// The newest warning about an object that makes no pods, such as a load balancer's or a volume's.
+pub fn last_warning(events: &[Value], uid: &str, now: Timestamp) -> Option<String> {
+    let warnings = about(events, uid, Some(now)).filter(|event| text(event, "/type") == Some("Warning"));
+    let newest = warnings.max_by_key(|event| last_time(event))?;
+    let said = clean(text(newest, "/message").unwrap_or_default());
+    Some(format!("{}: {said}", clean(text(newest, "/reason").unwrap_or("warning"))))
+}
+
+fn last_time(event: &Value) -> Option<Timestamp> {
+    ["/series/lastObservedTime", "/lastTimestamp", "/eventTime", "/firstTimestamp"]
+        .into_iter()
+        .find_map(|at| text(event, at).and_then(timestamp))
 }
 
 /// What an event about a pod or its owner says is wrong, if it is one of those that matter.

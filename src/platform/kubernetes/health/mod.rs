@@ -24,7 +24,9 @@ mod storage;
 mod when;
 mod workloads;
 
+pub use event_causes::last_warning;
 pub use freshness::{is_fresh, without_old_verdicts};
+pub use pod_causes::Moment;
 pub use reasons::{Reasons, reasons};
 pub use revision::{PodsOf, pods_of};
 pub use storage::waits_for_first_pod;
@@ -81,6 +83,11 @@ fn being_deleted(object: &Value) -> HealthReport {
         message.push_str(&format!(": {left}"));
     }
     progressing(message)
+}
+
+/// True if the status, as far as it tells, speaks of the present spec.
+pub fn is_seen(object: &Value) -> bool {
+    unseen(object).is_none()
 }
 
 /// `Some` while the status speaks of another spec than the present one.

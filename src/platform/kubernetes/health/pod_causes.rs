@@ -37,9 +37,19 @@ enum GivesUp {
 
 const CRASHES: u64 = 5;
 
+/// When pods are looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// By the API server's clock.
+    pub now: Timestamp,
+    /// When the wait for them began. What went wrong before is not held against it: the Secret that was missing may have
+    /// come with this very sync, and a kubelet tries again only every five minutes.
+    pub since: Timestamp,
+}
+
 /// What keeps the pod from being ready. `pull_hint` is what events say about its images, for kubelets whose status does
-/// not. Without a time nothing that takes time is final.
-pub(super) fn pod_causes(pod: &Value, pull_hint: &str, now: Option<Timestamp>) -> Vec<Cause> {
+/// not. Without a time only that is final which no time heals.
+pub(super) fn pod_causes(pod: &Value, pull_hint: &str, at: Option<Moment>) -> Vec<Cause> {
     let is_over = text(pod, "/status/phase") == Some("Succeeded");
     if is_over || text(pod, "/metadata/deletionTimestamp").is_some() {
         return vec![];
@@ -53,11 +63,12 @@ pub(super) fn pod_causes(pod: &Value, pull_hint: &str, now: Option<Timestamp>) -
         return vec![Cause::passing(format!("{}{}", clean(reason), said.unwrap_or_default()))];
     }
     let began = text(pod, "/status/startTime").or_else(|| text(pod, "/metadata/creationTimestamp"));
-    let age = now.zip(began.and_then(timestamp)).map(|(now, began)| now.since(began));
+    let began = began.and_then(timestamp).unwrap_or_default();
+    let age = at.map(|at| at.now.since(began.max(at.since)));
     let containers =
         items(pod, "/status/initContainerStatuses").chain(items(pod, "/status/containerStatuses"));
     let mut causes: Vec<Cause> =
-        containers.filter_map(|status| container(pod, status, pull_hint, age)).collect();
+        containers.filter_map(|status| container(pod, status, pull_hint, at, age)).collect();
     if causes.is_empty() {
         causes.extend(gates(pod));
     }
@@ -82,7 +93,13 @@ fn gates(pod: &Value) -> Option<Cause> {
     Some(Cause::passing(format!("waits for readiness gate {}", clean(closed))))
 }
 
-fn container(pod: &Value, status: &Value, pull_hint: &str, age: Option<Seconds>) -> Option<Cause> {
+fn container(
+    pod: &Value,
+    status: &Value,
+    pull_hint: &str,
+    at: Option<Moment>,
+    age: Option<Seconds>,
+) -> Option<Cause> {
     let name = clean(text(status, "/name").unwrap_or("?"));
     let restarts = count(status, "/restartCount");
     let (said, gives_up) = match text(status, "/state/waiting/reason") {
@@ -97,10 +114,18 @@ fn container(pod: &Value, status: &Value, pull_hint: &str, age: Option<Seconds>)
         GivesUp::AtOnce => true,
         GivesUp::After(seconds) => age.is_some_and(|age| age >= seconds),
         // A Job has a limit of its own.
-        GivesUp::AfterRestarts(limit) => restarts >= limit && !is_of_job,
+        GivesUp::AfterRestarts(limit) => {
+            restarts >= limit && !is_of_job && at.is_some_and(|at| is_news(status, at))
+        }
         GivesUp::Never => false,
     };
     Some(Cause { text: said, is_final, restarts })
+}
+
+/// True if the container ended last after the wait began.
+fn is_news(status: &Value, at: Moment) -> bool {
+    let ended = text(status, "/lastState/terminated/finishedAt").and_then(timestamp);
+    ended.is_some_and(|ended| ended >= at.since)
 }
 
 /// The table of what a kubelet may be waiting for.

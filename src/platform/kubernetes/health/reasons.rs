@@ -2,8 +2,7 @@
 
 use super::event_causes::{about, cause};
 use super::fields::text;
-use super::pod_causes::{Cause, pod_causes};
-use crate::model::Timestamp;
+use super::pod_causes::{Cause, Moment, pod_causes};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,9 +27,9 @@ struct Group {
 
 /// Puts into words what keeps `pods` from being ready. `owners` are the uids of what makes the pods, whose events tell
 /// why there are none. `events` are core/v1 ones of the namespace; only some kinds are read, and of their text only what
-/// is known to be harmless. `now` is the API server's time.
-pub fn reasons(pods: &[&Value], owners: &[&str], events: &[Value], now: Timestamp) -> Reasons {
-    let now = Some(now);
+/// is known to be harmless.
+pub fn reasons(pods: &[&Value], owners: &[&str], events: &[Value], at: Moment) -> Reasons {
+    let now = Some(at.now);
     let mut groups: BTreeMap<String, Group> = BTreeMap::new();
     let mut add = |pod: &str, cause: Cause| {
         let group = groups.entry(cause.text).or_default();
@@ -46,7 +45,7 @@ pub fn reasons(pods: &[&Value], owners: &[&str], events: &[Value], now: Timestam
         let name = text(pod, "/metadata/name").unwrap_or("?");
         let pull = about(events, uid, now).filter(|event| text(event, "/reason") == Some("Failed"));
         let pull_hint = pull.filter_map(|event| text(event, "/message")).last().unwrap_or_default();
-        let own = pod_causes(pod, pull_hint, now);
+        let own = pod_causes(pod, pull_hint, Some(at));
         // A container that crashes fails its probe too, which is no reason of its own.
         if own.is_empty() && !is_ready(pod) {
             about(events, uid, now).filter_map(cause).for_each(|cause| add(name, cause));

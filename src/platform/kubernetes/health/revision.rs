@@ -2,6 +2,7 @@
 //! the pods it replaces are crashing.
 
 use super::fields::{group_and_kind, items, mark, text};
+use super::unseen;
 use serde_json::Value;
 
 /// Pods of a workload.
@@ -12,13 +13,17 @@ pub struct PodsOf<'a> {
     pub is_exact: bool,
 }
 
-/// The pods of a workload's present revision, or all of its pods where that can't be told. `replica_sets` are needed for
-/// a Deployment only.
+/// The pods of a workload's present revision, or all of its pods where that can't be told. None while its controller has
+/// not seen the present spec, since everything that tells the revision is of the old one then. `replica_sets` are needed
+/// for a Deployment only.
 pub fn pods_of<'a>(
     workload: &Value,
     replica_sets: &[Value],
     pods: impl IntoIterator<Item = &'a Value>,
 ) -> PodsOf<'a> {
+    if unseen(workload).is_some() {
+        return PodsOf { pods: vec![], is_exact: false };
+    }
     let uid = text(workload, "/metadata/uid").unwrap_or_default();
     let pods = pods.into_iter();
     let labelled = |key: &'static str, wanted: Option<&str>| {
@@ -91,6 +96,17 @@ mod tests {
         deployment["metadata"]["annotations"][REVISION] = json!("5");
         let found = pods_of(&deployment, &sets, &pods);
         assert_eq!((names(&found), found.is_exact), (vec!["a".to_owned(), "b".to_owned()], false));
+    }
+
+    #[test]
+    fn while_a_change_is_not_seen_no_pods_are_those_of_it() {
+        let mut sets = [owned("ReplicaSet", "old", "d")];
+        sets[0]["metadata"]["annotations"][REVISION] = json!("3");
+        let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "status": {"observedGeneration": 3},
+            "metadata": {"uid": "d", "generation": 4, "annotations": {REVISION: "3"}}});
+        let pods = [owned("Pod", "a", "old")];
+        let found = pods_of(&deployment, &sets, &pods);
+        assert_eq!((names(&found).len(), found.is_exact), (0, false));
     }
 
     #[test]

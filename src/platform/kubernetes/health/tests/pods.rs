@@ -1,4 +1,4 @@
-use super::super::{Reasons, reasons, timestamp};
+use super::super::{Moment, Reasons, last_warning, reasons, timestamp};
 use super::{DEGRADED, HEALTHY, PROGRESSING, check, with};
 use crate::model::Timestamp;
 use serde_json::{Value, json};
@@ -25,7 +25,8 @@ fn container(state: Value) -> Value {
 fn waiting(reason: &str, message: &str, restarts: u64) -> Value {
     container(json!({"name": "app", "ready": false, "restartCount": restarts,
         "state": {"waiting": {"reason": reason, "message": message}},
-        "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled", "message": "password=s3cret"}}}))
+        "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled",
+            "finishedAt": "2026-01-01T01:00:00Z", "message": "password=s3cret"}}}))
 }
 
 fn after(seconds: u64) -> Timestamp {
@@ -33,7 +34,11 @@ fn after(seconds: u64) -> Timestamp {
 }
 
 fn told(pods: &[Value], events: &[Value], now: Timestamp) -> Reasons {
-    reasons(&pods.iter().collect::<Vec<_>>(), &["set"], events, now)
+    told_since(Timestamp(0), pods, events, now)
+}
+
+fn told_since(since: Timestamp, pods: &[Value], events: &[Value], now: Timestamp) -> Reasons {
+    reasons(&pods.iter().collect::<Vec<_>>(), &["set"], events, Moment { now, since })
 }
 
 const NOT_FOUND: &str =
@@ -139,6 +144,24 @@ fn each_trouble_of_a_container_is_said_and_given_up_in_its_time() {
 }
 
 #[test]
+fn what_went_wrong_before_the_wait_is_not_held_against_it() {
+    let crashing = [pod("web-1", waiting("CrashLoopBackOff", "", 9))];
+    for (since, is_final) in [(3_599, true), (3_601, false)] {
+        assert_eq!(
+            told_since(after(since - 1), &crashing, &[], after(9_999)).is_final,
+            is_final,
+            "since {since}"
+        );
+    }
+    let unpulled = [pod("web-1", waiting("ImagePullBackOff", NOT_FOUND, 0))];
+    for (now, is_final) in [(559, false), (560, true)] {
+        assert_eq!(told_since(after(500), &unpulled, &[], after(now)).is_final, is_final, "at {now}");
+    }
+    let hopeless = [pod("web-1", waiting("InvalidImageName", "", 0))];
+    assert!(told_since(after(500), &hopeless, &[], after(500)).is_final);
+}
+
+#[test]
 fn the_same_trouble_of_several_pods_is_said_once_the_final_one_first() {
     let mut pods: Vec<Value> =
         (1..=3).map(|n| pod(&format!("web-{n}"), waiting("CrashLoopBackOff", "", n))).collect();
@@ -241,6 +264,18 @@ fn events_tell_what_no_status_does_and_only_recent_ones_of_these_pods() {
             "pods cannot be made: exceeded quota: team, requested: pods=1",
         ]
     );
+}
+
+#[test]
+fn the_newest_warning_about_an_object_is_told() {
+    let events = [
+        event("pvc", "ProvisioningFailed", "no driver\n", "2026-01-01T00:05:00Z"),
+        event("pvc", "ProvisioningFailed", "older", "2026-01-01T00:04:00Z"),
+        event("other", "Failed", "other", "2026-01-01T00:06:00Z"),
+    ];
+    assert_eq!(last_warning(&events, "pvc", after(300)).as_deref(), Some("ProvisioningFailed: no driver"));
+    assert_eq!(last_warning(&events, "pvc", after(9_999)), None);
+    assert_eq!(last_warning(&events, "none", after(300)), None);
 }
 
 #[test]
