@@ -91,7 +91,10 @@ impl Kubernetes {
         self.inventory.widen(&self.cluster, &self.identity, &wanted.key).await?;
         let how = Apply { force: self.forces(deployment), dry_run: false };
         match self.cluster.apply(&wanted.resource, wanted.namespace(), &body, how).await {
-            Ok(_) => Ok(()),
+            Ok(answer) => {
+                self.applied.note(&wanted.key, answer);
+                Ok(())
+            }
             Err(Refusal::Invalid { fields, .. }) if is_replaced(wanted, &fields) => {
                 let live = self.cluster.get(&wanted.resource, wanted.namespace(), &wanted.key.name).await?;
                 match live {

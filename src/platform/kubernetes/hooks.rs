@@ -8,9 +8,10 @@
 use super::Kubernetes;
 use super::applyset::Parent;
 use super::desired::Wanted;
+use super::watches::DELETED;
 use crate::engine::{Settled, Trouble, TroubleKind};
 use crate::kubernetes::{Apply, Preconditions, Propagation};
-use crate::model::{HookPhase, Manifests, Object, ObjectKey};
+use crate::model::{Health, HookPhase, Manifests, Object, ObjectKey};
 use crate::plan::WouldBe;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -141,7 +142,10 @@ impl Kubernetes {
         let mut body = wanted.body(&self.identity);
         body["metadata"]["annotations"][HOOK_FOR] = hooks.hash(wanted.object).into();
         let applied = self.cluster.apply(&wanted.resource, wanted.namespace(), &body, Apply::default()).await;
-        applied.map(drop).map_err(|refusal| refusal.into_trouble(&format!("running the hook {}", wanted.key)))
+        let applied =
+            applied.map_err(|refusal| refusal.into_trouble(&format!("running the hook {}", wanted.key)))?;
+        self.applied.note(&wanted.key, applied);
+        Ok(())
     }
 
     /// Deletes a Job of ours, and says that it has to be waited for.
@@ -177,8 +181,15 @@ impl Kubernetes {
         wanted: &Wanted<'_>,
     ) -> Result<Settled, Trouble> {
         let hash = hash_of(&content(manifests), wanted.object);
-        let live = self.cluster.get(&wanted.resource, wanted.namespace(), &wanted.key.name).await?;
-        let Some(job) = live.filter(|job| runs_for(job) == Some(hash.as_str())) else {
+        let is_it = |job: &Value| runs_for(job) == Some(hash.as_str());
+        let job = match self.applied.of(&wanted.key).filter(|job| is_it(job)) {
+            Some(job) => Some(job),
+            None => {
+                let live = self.cluster.get(&wanted.resource, wanted.namespace(), &wanted.key.name).await?;
+                live.filter(is_it).map(|live| self.applied.note(&wanted.key, live))
+            }
+        };
+        let Some(job) = job else {
             // It deleted itself after its end, or somebody else did; a content that was noted has had its run.
             let parent = self.inventory.read(&self.cluster, &self.identity).await?;
             let is_done = parent.data.get(&record_name(&wanted.object.key)) == Some(&hash);
@@ -190,25 +201,23 @@ impl Kubernetes {
                 },
             });
         };
-        match job_state(&job) {
-            JobState::Complete => {
+        // Suspended is not done: what comes after a hook relies on its work.
+        let mut settled =
+            self.watches.settle_when(&wanted.resource, &job, |health| health == Health::Healthy).await?;
+        match &mut settled {
+            Settled::Steady => {
                 let name = record_name(&wanted.object.key);
                 self.inventory.note_hook(&self.cluster, &self.identity, &name, &hash).await?;
-                Ok(Settled::Steady)
             }
-            JobState::Running => {
-                Ok(Settled::InProgress { state: super::health::assess(&job).message, troubles: vec![] })
-            }
-            JobState::Failed => Ok(Settled::Failed {
-                state: super::health::assess(&job).message,
-                troubles: vec![format!(
-                    "it is not run again for the same content; fix it in Git, or delete the Job to run it again: \
-                     kubectl delete job -n {} {}",
-                    wanted.namespace().unwrap_or_default(),
-                    wanted.key.name
-                )],
-            }),
+            Settled::Failed { state, troubles } if state != DELETED => troubles.push(format!(
+                "it is not run again for the same content; fix it in Git, or delete the Job to run it again: kubectl \
+                 delete job -n {} {}",
+                wanted.namespace().unwrap_or_default(),
+                wanted.key.name
+            )),
+            Settled::Failed { .. } | Settled::InProgress { .. } => {}
         }
+        Ok(settled)
     }
 }
 

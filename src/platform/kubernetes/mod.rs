@@ -23,9 +23,9 @@ use crate::engine::{Deployment, Platform, Settled, Trouble};
 use crate::kubernetes::Cluster;
 use crate::plan::{Live, PlanItem};
 use inventory::Inventory;
+use settle::Applied;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
 
 /// One application's objects in one cluster, for one run.
 pub struct Kubernetes {
@@ -34,18 +34,22 @@ pub struct Kubernetes {
     /// Takes fields from other managers whatever the application says.
     force_conflicts: bool,
     inventory: Arc<Inventory>,
-    changed: Arc<Notify>,
+    applied: Applied,
+    watches: Watches,
 }
 
 impl Kubernetes {
     /// The application `name`, whose objects go to `namespace` where they say no other.
     pub fn new(cluster: Cluster, name: &str, namespace: &str) -> Kubernetes {
+        let identity = Identity::new(name, namespace);
+        let watches = Watches::new(cluster.clone(), applyset::PART_OF, identity.id());
         Kubernetes {
             cluster,
-            identity: Identity::new(name, namespace),
+            identity,
             force_conflicts: false,
             inventory: Arc::default(),
-            changed: Arc::default(),
+            applied: Applied::default(),
+            watches,
         }
     }
 
@@ -65,16 +69,16 @@ impl Kubernetes {
         &self.identity
     }
 
-    /// Whoever notices that something changed in the cluster rings here, and [`Kubernetes::pause`] ends.
-    pub fn changed(&self) -> &Arc<Notify> {
-        &self.changed
+    /// What is waited for, as watches show it.
+    pub fn watches(&self) -> &Watches {
+        &self.watches
     }
 
-    /// Waits for so long, or until something changed.
+    /// Waits for so long, or until something changed of what is waited for.
     pub async fn pause(&self, duration: Duration) {
         tokio::select! {
             () = tokio::time::sleep(duration) => {}
-            () = self.changed.notified() => {}
+            () = self.watches.changed() => {}
         }
     }
 

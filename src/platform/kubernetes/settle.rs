@@ -2,11 +2,32 @@
 
 use super::Kubernetes;
 use super::desired::Wanted;
-use super::health::assess;
+use super::watch::without_bulk;
+use super::watches::DELETED;
 use crate::engine::{Deployment, Settled, Trouble};
-use crate::model::{Health, HookPhase};
+use crate::model::{HookPhase, ObjectKey};
 use crate::plan::PlanItem;
 use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The answers of this run's applies, without data: what is waited for is judged only if it is at least as new.
+#[derive(Default)]
+pub(super) struct Applied(Mutex<HashMap<ObjectKey, Arc<Value>>>);
+
+impl Applied {
+    /// Keeps an answer in place of an older one.
+    pub fn note(&self, key: &ObjectKey, answer: Value) -> Arc<Value> {
+        let answer = Arc::new(without_bulk(answer));
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(key.clone(), Arc::clone(&answer));
+        answer
+    }
+
+    pub fn of(&self, key: &ObjectKey) -> Option<Arc<Value>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).map(Arc::clone)
+    }
+}
 
 impl Kubernetes {
     pub(super) async fn settle(&self, deployment: &Deployment, item: &PlanItem) -> Result<Settled, Trouble> {
@@ -14,21 +35,18 @@ impl Kubernetes {
         if wanted.object.turn.phase != HookPhase::Sync {
             return self.settle_hook(&deployment.manifests, &wanted).await;
         }
-        let Some(live) = self.cluster.get(&wanted.resource, wanted.namespace(), &wanted.key.name).await?
-        else {
-            return Ok(Settled::Failed { state: "somebody deleted it".into(), troubles: vec![] });
+        let applied = match self.applied.of(&wanted.key) {
+            Some(applied) => applied,
+            // As it was applied before, by a run that was cut off.
+            None => match self.cluster.get(&wanted.resource, wanted.namespace(), &wanted.key.name).await? {
+                Some(live) => self.applied.note(&wanted.key, live),
+                None => return Ok(Settled::Failed { state: DELETED.into(), troubles: vec![] }),
+            },
         };
-        let report = assess(&live);
-        Ok(match report.health {
-            // Its status does not tell: there is nothing to wait for.
-            Health::Healthy | Health::Suspended | Health::Unknown => self.served(&wanted, &live).await?,
-            Health::Degraded if report.is_final => {
-                Settled::Failed { state: report.message, troubles: vec![] }
-            }
-            Health::Progressing | Health::Degraded | Health::Missing => {
-                Settled::InProgress { state: report.message, troubles: vec![] }
-            }
-        })
+        match self.watches.settle(&wanted.resource, &applied).await? {
+            Settled::Steady => self.served(&wanted, &applied).await,
+            other => Ok(other),
+        }
     }
 
     /// A CustomResourceDefinition that is established is only of use when discovery has its kind.

@@ -1,8 +1,8 @@
 //! Why something does not come to rest: its pods, and events where statuses do not tell.
 
 use super::health::{Moment, PodsOf, is_seen, last_warning, pods_of, reasons, timestamp};
-use super::watches::Objects;
 use super::watch::{Hub, Scope};
+use super::watches::Objects;
 use crate::engine::{Trouble, TroubleKind};
 use crate::kubernetes::{Cluster, Resource};
 use crate::model::Timestamp;

@@ -12,6 +12,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
 
+/// The state of what was deleted while it was waited for.
+pub(super) const DELETED: &str = "was deleted by somebody else";
+
 /// What one run waits for. Nothing is watched before something has to be waited for, and all watches end with this
 /// value.
 pub struct Watches {
@@ -59,6 +62,21 @@ impl Watches {
     /// # Errors
     /// [`TroubleKind::Denied`] if the kind may not be watched.
     pub async fn settle(&self, resource: &Resource, applied: &Value) -> Result<Settled, Trouble> {
+        // What is told to stand still stands still; waiting for it would not end.
+        let is_at_rest = |health| matches!(health, Health::Healthy | Health::Suspended);
+        self.settle_when(resource, applied, is_at_rest).await
+    }
+
+    /// [`Watches::settle`] for those who know better when it is at rest.
+    ///
+    /// # Errors
+    /// Those of [`Watches::settle`].
+    pub(super) async fn settle_when(
+        &self,
+        resource: &Resource,
+        applied: &Value,
+        is_at_rest: impl Fn(Health) -> bool,
+    ) -> Result<Settled, Trouble> {
         let first = assess(applied);
         if is_at_rest(first.health) || self.needs_a_pod_first(applied).await? {
             return Ok(Settled::Steady);
@@ -84,7 +102,7 @@ impl Watches {
                 return Ok(gone(last.as_deref()));
             }
         };
-        let mut settled = self.judge(&without_old_verdicts(&seen, applied), wait.since).await?;
+        let mut settled = self.judge(&without_old_verdicts(&seen, applied), wait.since, is_at_rest).await?;
         match &mut settled {
             Settled::InProgress { troubles, .. } => self.note(&scope, applied, troubles),
             Settled::Failed { troubles, .. } if troubles.is_empty() => *troubles = wait.troubles,
@@ -101,7 +119,12 @@ impl Watches {
         self.hub.changed().await;
     }
 
-    async fn judge(&self, seen: &Value, since: Instant) -> Result<Settled, Trouble> {
+    async fn judge(
+        &self,
+        seen: &Value,
+        since: Instant,
+        is_at_rest: impl Fn(Health) -> bool,
+    ) -> Result<Settled, Trouble> {
         let report = assess(seen);
         if is_at_rest(report.health) || self.needs_a_pod_first(seen).await? {
             return Ok(Settled::Steady);
@@ -196,11 +219,6 @@ impl Watches {
     }
 }
 
-fn is_at_rest(health: Health) -> bool {
-    // What is told to stand still stands still; waiting for it would not end.
-    matches!(health, Health::Healthy | Health::Suspended)
-}
-
 /// What to make of an object that is gone. A Job that cleans up after itself may have come to its end before.
 fn gone(last: Option<&Value>) -> Settled {
     let report = last.map(|last| {
@@ -213,7 +231,7 @@ fn gone(last: Option<&Value>) -> Settled {
     match report {
         Some(report) if report.health == Health::Healthy => Settled::Steady,
         Some(report) if report.is_final => Settled::Failed { state: report.message, troubles: vec![] },
-        _ => Settled::Failed { state: "was deleted by somebody else".into(), troubles: vec![] },
+        _ => Settled::Failed { state: DELETED.into(), troubles: vec![] },
     }
 }
 

@@ -4,6 +4,8 @@
 mod feed;
 mod slim;
 
+pub(super) use slim::without_bulk;
+
 use crate::engine::Trouble;
 use crate::kubernetes::{Cluster, Resource};
 use feed::{Feed, Id, id, uid};

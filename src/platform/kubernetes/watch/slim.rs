@@ -10,10 +10,16 @@ pub(super) enum Kept {
 
 /// The object without what nobody looks at: who manages which field, and data, which may be secret. Of pods only those
 /// that are not ready are kept, and of these only a part.
-pub(super) fn slim(mut object: Value) -> Kept {
-    if is_pod(&object) {
-        return if is_fine(&object) { Kept::No } else { Kept::Yes(slim_pod(&object)) };
+pub(super) fn slim(object: Value) -> Kept {
+    match is_pod(&object) {
+        true if is_fine(&object) => Kept::No,
+        true => Kept::Yes(slim_pod(&object)),
+        false => Kept::Yes(without_bulk(object)),
     }
+}
+
+/// The object without who manages which field, and without data.
+pub(in crate::platform::kubernetes) fn without_bulk(mut object: Value) -> Value {
     if let Some(fields) = object.as_object_mut() {
         for data in ["data", "stringData", "binaryData"] {
             fields.remove(data);
@@ -25,7 +31,7 @@ pub(super) fn slim(mut object: Value) -> Kept {
             annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
         }
     }
-    Kept::Yes(object)
+    object
 }
 
 fn is_pod(object: &Value) -> bool {
