@@ -72,8 +72,13 @@ impl Cluster {
             Ok(Err(error)) => return Err(trouble(TroubleKind::Rejected, error.to_string())),
             Err(_) => return Err(trouble(TroubleKind::Rejected, "the client could not be made".into())),
         };
+        Ok(Cluster::over(builder.build(), server, default_namespace))
+    }
+
+    /// On a client that is there.
+    pub(super) fn over(client: kube::Client, server: String, default_namespace: String) -> Cluster {
         let shared = Shared {
-            client: builder.build(),
+            client,
             server,
             default_namespace,
             permits: Semaphore::new(REQUESTS_AT_A_TIME),
@@ -81,7 +86,7 @@ impl Cluster {
             calls: Calls::default(),
             kinds: tokio::sync::Mutex::default(),
         };
-        Ok(Cluster { shared: Arc::new(shared), guard: Arc::default() })
+        Cluster { shared: Arc::new(shared), guard: Arc::default() }
     }
 }
 

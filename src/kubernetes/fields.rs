@@ -11,6 +11,14 @@ pub struct InvalidField {
 }
 
 impl InvalidField {
+    /// True if the kind has no such field.
+    pub fn is_unknown(&self) -> bool {
+        matches!(
+            self.message.as_str(),
+            "unknown field" | "field not declared in schema" | "a field is not known"
+        )
+    }
+
     /// True if the field can't be changed on an object that is there.
     pub fn is_immutable(&self) -> bool {
         ["field is immutable", "are forbidden", "may not change once set", "Forbidden: updates to"]

@@ -4,6 +4,8 @@
 mod calls;
 mod connect;
 mod discovery;
+#[cfg(test)]
+pub(crate) mod fake;
 mod fields;
 mod guard;
 mod kubeconfig;
@@ -11,6 +13,8 @@ mod read;
 mod resource;
 mod send;
 mod status;
+#[cfg(test)]
+mod tests;
 mod watch;
 mod write;
 

@@ -56,7 +56,8 @@ impl Failure {
     /// True if the same request may succeed a little later.
     pub(super) fn is_passing(&self) -> bool {
         match self {
-            Failure::Status(status) => status.kind() == TroubleKind::Transient,
+            // An expired continuation stays expired; the list has to begin anew.
+            Failure::Status(status) => status.kind() == TroubleKind::Transient && status.code != 410,
             Failure::Trouble(trouble) => trouble.kind == TroubleKind::Transient,
         }
     }

@@ -1,5 +1,6 @@
 //! Writes, and the dry run. Each is sent once; after a lost answer the caller has to look.
 
+use super::InvalidField;
 use super::calls::Verb;
 use super::send::{Ask, Call, JSON};
 use super::status::{Failure, Refusal};
@@ -89,7 +90,31 @@ impl Cluster {
             query.push_str("&dryRun=All");
         }
         let ask = Ask::with_body(Method::PATCH, query, "application/apply-patch+yaml", body);
-        self.send(&call, &ask).await.map_err(|failure| failure.into_refusal(&call, body))
+        match self.send(&call, &ask).await.map_err(|failure| failure.into_refusal(&call, body)) {
+            Err(Refusal::Invalid { message, fields }) if how.dry_run && has_unknown(&fields) => {
+                let all = self.unknown_fields(&call, resource, namespace, body).await;
+                Err(Refusal::Invalid { message, fields: if all.is_empty() { fields } else { all } })
+            }
+            other => other,
+        }
+    }
+
+    /// All fields that the schema does not know, if the server tells them. An apply ends at any one of them (it walks the
+    /// fields in random order); the creation of the same object names them all, before it looks whether it is there.
+    async fn unknown_fields(
+        &self,
+        call: &Call,
+        resource: &Resource,
+        namespace: Option<&str>,
+        body: &Value,
+    ) -> Vec<InvalidField> {
+        let Ok(path) = path(call, resource, namespace, None) else { return vec![] };
+        let query = format!("{path}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict&dryRun=All&{LIMIT}");
+        let ask = Ask::with_body(Method::POST, query, JSON, body);
+        match self.send(call, &ask).await.map_err(|failure| failure.into_refusal(call, body)) {
+            Err(Refusal::Invalid { fields, .. }) if has_unknown(&fields) => fields,
+            _ => vec![],
+        }
     }
 
     /// A JSON merge patch. With `metadata.resourceVersion` in it, it only holds for the object as it was read.
@@ -188,4 +213,8 @@ fn path(
     name: Option<&str>,
 ) -> Result<String, Trouble> {
     resource.path(namespace, name).map_err(|why| call.trouble(TroubleKind::Rejected, why))
+}
+
+fn has_unknown(fields: &[InvalidField]) -> bool {
+    fields.iter().any(|field| field.is_unknown())
 }

@@ -39,6 +39,17 @@ pub(super) struct Context<'a> {
 
 impl Kubernetes {
     pub(super) async fn read(&self, deployment: &Deployment) -> Result<Live, Trouble> {
+        match self.read_once(deployment).await {
+            // A kind went, or is served in other versions, since the cluster's kinds were asked for.
+            Err(trouble) if trouble.kind == TroubleKind::Missing => {
+                self.cluster.refresh_kinds().await?;
+                self.read_once(deployment).await
+            }
+            other => other,
+        }
+    }
+
+    async fn read_once(&self, deployment: &Deployment) -> Result<Live, Trouble> {
         let (kinds, parent) =
             tokio::try_join!(self.cluster.kinds(), self.inventory.read(&self.cluster, &self.identity))?;
         let (kinds, resolved) = self.resolve(deployment, kinds).await?;
@@ -49,17 +60,26 @@ impl Kubernetes {
                 _ => None,
             })
             .collect();
-        let lists = self.lists(&kinds, &parent, &wanted).await?;
+        let mut lists = self.lists(&kinds, &parent, &wanted).await?;
         let autoscalers = Autoscalers::find(&wanted, &lists);
         let hooks = Hooks::new(&deployment.manifests, &parent);
         let context =
             Context { deployment, autoscalers: &autoscalers, hooks: &hooks, force: self.forces(deployment) };
-        let objects: Vec<(ObjectKey, LiveObject)> = stream::iter(&resolved)
-            .map(|(object, resolved)| self.look_at(&context, object, resolved, &lists))
+        let mut live = Live { incomplete: lists.incomplete(), ..Live::default() };
+        live.owned = lists.members(&self.identity).map(|(key, object)| owned(key, object)).collect();
+        self.note(&wanted, &resolved, &lists);
+        let found: Vec<(&Object, &Resolved<'_>, Option<Value>)> = resolved
+            .iter()
+            .map(|(object, resolved)| match resolved {
+                Resolved::Known(wanted) => (*object, resolved, lists.take(&wanted.key)),
+                _ => (*object, resolved, None),
+            })
+            .collect();
+        let objects: Vec<(ObjectKey, LiveObject)> = stream::iter(found)
+            .map(|(object, resolved, listed)| self.look_at(&context, object, resolved, listed))
             .buffered(CONCURRENCY)
             .try_collect()
             .await?;
-        let mut live = Live { incomplete: lists.incomplete(), ..Live::default() };
         for (key, object) in objects {
             let is_running = hooks.is_unfinished(&object);
             if object.health.health == Health::Progressing && object.live.is_some() || is_running {
@@ -67,8 +87,6 @@ impl Kubernetes {
             }
             live.objects.insert(key, object);
         }
-        live.owned = lists.members(&self.identity).map(|(key, object)| owned(key, object)).collect();
-        self.note(&wanted, &resolved, &lists);
         Ok(live)
     }
 
@@ -137,7 +155,7 @@ impl Kubernetes {
         context: &Context<'_>,
         object: &Object,
         resolved: &Resolved<'_>,
-        lists: &Lists,
+        listed: Option<Value>,
     ) -> Result<(ObjectKey, LiveObject), Trouble> {
         let absent = |key: &ObjectKey, would_be: WouldBe| LiveObject {
             key: key.clone(),
@@ -146,7 +164,7 @@ impl Kubernetes {
             health: HealthReport { health: Health::Missing, ..HealthReport::default() },
         };
         let found = match resolved {
-            Resolved::Known(wanted) => self.look_at_known(context, wanted, lists).await?,
+            Resolved::Known(wanted) => self.look_at_known(context, wanted, listed).await?,
             Resolved::Coming(key) => absent(key, WouldBe::Unasked),
             Resolved::Unknown(key, message) => {
                 absent(key, WouldBe::Refused { message: message.clone(), field: Some("kind".into()) })
@@ -162,10 +180,10 @@ impl Kubernetes {
         &self,
         context: &Context<'_>,
         wanted: &Wanted<'_>,
-        lists: &Lists,
+        listed: Option<Value>,
     ) -> Result<LiveObject, Trouble> {
-        let live = match lists.get(&wanted.key) {
-            Some(live) => Some(live.clone()),
+        let live = match listed {
+            Some(live) => Some(live),
             // It may be there without our label: to be adopted, or somebody else's.
             None => self.cluster.get(&wanted.resource, wanted.namespace(), &wanted.key.name).await?,
         };

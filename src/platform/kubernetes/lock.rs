@@ -6,6 +6,8 @@
 //! to somebody. What the Lease itself says about time is for people: it comes from other machines' clocks.
 
 mod held;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use writer::{Lease, Writer};

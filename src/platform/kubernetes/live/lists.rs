@@ -39,8 +39,9 @@ impl Lists {
         self.missed.push(why.to_owned());
     }
 
-    pub(super) fn get(&self, key: &ObjectKey) -> Option<&Value> {
-        self.found.get(key)
+    /// Gives an object away: there may be thousands, and each is needed once.
+    pub(super) fn take(&mut self, key: &ObjectKey) -> Option<Value> {
+        self.found.remove(key)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&ObjectKey, &Value)> {

@@ -64,10 +64,7 @@ pub(in crate::platform::kubernetes) fn refused(
     fields: &[InvalidField],
 ) -> WouldBe {
     let say = |field: &InvalidField| {
-        let what = match field.message.as_str() {
-            "field not declared in schema" => "unknown field",
-            other => other,
-        };
+        let what = if field.is_unknown() { "unknown field" } else { field.message.as_str() };
         format!("{}: {}: {what}", object.origin_of(&field.path), field.path)
     };
     let told: Vec<String> = fields.iter().map(say).collect();
