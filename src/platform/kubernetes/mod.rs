@@ -17,6 +17,7 @@ mod watches;
 
 pub use applyset::Identity;
 pub use lock::{Lease, Writer};
+pub use troubles::Found;
 pub use watches::Watches;
 
 use crate::engine::{Deployment, Platform, Settled, Trouble};

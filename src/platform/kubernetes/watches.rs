@@ -1,7 +1,7 @@
 //! Whether what was applied has come to rest, as watches show it.
 
 use super::health::{assess, is_fresh, waits_for_first_pod, without_old_verdicts};
-use super::troubles::{Evidence, has_pods};
+use super::troubles::{Evidence, Found, has_pods};
 use super::watch::{Hub, Scope, Sight};
 use crate::engine::{Settled, Trouble, TroubleKind};
 use crate::kubernetes::{Cluster, Resource};
@@ -112,6 +112,12 @@ impl Watches {
             self.end(&scope, applied);
         }
         Ok(settled)
+    }
+
+    /// What keeps a workload from coming to rest, for those who read it and judge it themselves: the slots of a rollout.
+    /// Nothing is complete until the pods are known. What went wrong before `since` is told, but is not final.
+    pub async fn troubles(&self, workload: &Value, since: Instant) -> Found {
+        self.evidence.find(&self.hub, workload, since, false).await
     }
 
     /// Returns after something that is waited for, or a pod that keeps it waiting, has changed.
