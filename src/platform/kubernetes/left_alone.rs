@@ -152,8 +152,8 @@ mod tests {
             namespace: None,
             name: name.into(),
         };
-        assert_eq!(pointers(&[rule.clone()], &key("web"), false), ["/a~1b"]);
-        assert_eq!(pointers(&[rule.clone()], &key("api"), false), [""; 0]);
+        assert_eq!(pointers(std::slice::from_ref(&rule), &key("web"), false), ["/a~1b"]);
+        assert_eq!(pointers(std::slice::from_ref(&rule), &key("api"), false), [""; 0]);
         let mut body = json!({"a/b": 1, "c": 2});
         leave(&mut body, &json!({}), &pointers(&[rule], &key("web"), false));
         assert_eq!(body, json!({"c": 2}));

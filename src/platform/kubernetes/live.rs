@@ -182,20 +182,29 @@ impl Kubernetes {
         wanted: &Wanted<'_>,
         listed: Option<Value>,
     ) -> Result<LiveObject, Trouble> {
+        let is_hook = wanted.object.turn.phase != HookPhase::Sync;
+        let missing = || HealthReport { health: Health::Missing, ..HealthReport::default() };
+        let found = |live: Option<Value>, would_be| {
+            let health = live.as_ref().map_or_else(missing, assess);
+            LiveObject { key: wanted.key.clone(), live, would_be, health }
+        };
+        // What is not among the members is most often new, and the dry run that a plan needs then tells that as well.
+        if listed.is_none() && !is_hook {
+            let would_be = self.would_be(context, wanted, None).await?;
+            if would_be::is_creation(&would_be) {
+                return Ok(found(None, would_be));
+            }
+        }
         let live = match listed {
             Some(live) => Some(live),
             // It may be there without our label: to be adopted, or somebody else's.
             None => self.cluster.get(&wanted.resource, wanted.namespace(), &wanted.key.name).await?,
         };
-        let would_be = match &live {
-            _ if wanted.object.turn.phase != HookPhase::Sync => {
-                context.hooks.would_be(wanted.object, live.as_ref())
-            }
-            _ => self.would_be(context, wanted, live.as_ref()).await?,
+        let would_be = match is_hook {
+            true => context.hooks.would_be(wanted.object, live.as_ref()),
+            false => self.would_be(context, wanted, live.as_ref()).await?,
         };
-        let health =
-            live.as_ref().map_or(HealthReport { health: Health::Missing, ..HealthReport::default() }, assess);
-        Ok(LiveObject { key: wanted.key.clone(), live, would_be, health })
+        Ok(found(live, would_be))
     }
 
     fn note(&self, wanted: &[&Wanted<'_>], resolved: &[(&Object, Resolved<'_>)], lists: &Lists) {

@@ -44,6 +44,12 @@ impl Kubernetes {
     }
 }
 
+/// True if the dry run made a new object. One that is there has a resource version, and keeps it.
+pub(super) fn is_creation(would_be: &WouldBe) -> bool {
+    let WouldBe::Object(object) = would_be else { return false };
+    object.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or_default().is_empty()
+}
+
 /// Why an object of somebody else is not touched.
 pub(in crate::platform::kubernetes) fn belongs_to(owner: &str) -> String {
     format!(
