@@ -1,50 +1,46 @@
-//! The adapters of one run as the one thing the engine works with.
+//! An application on ECS.
 
-use crate::aws::Aws;
+use super::observed::Observed;
+use crate::aws::{Aws, CallCounts};
 use crate::engine::{
     Deployment, Gating, Guard, Platform, Rollout, Settled, Signal, Signalling, TimeSource, Traffic,
-    TrafficReading, Trouble, TroubleKind, Workloads,
+    TrafficReading, Trouble, Workloads,
 };
 use crate::gates::Gates;
-use crate::model::{Application, BySlot, Destination, RevisionId, Slot, Timestamp};
+use crate::model::{Application, BySlot, RevisionId, Slot, Timestamp};
 use crate::plan::{Live, PlanItem};
-use crate::platform::ecs::{Ecs, Owner, Writer};
+use crate::platform::ecs::{Ecs, Writer};
 use crate::rollout::{Action, Alarm, HttpAnswer, RuleObservation, SlotObservation};
 use crate::traffic::alb::Alb;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// One application's cluster, load balancers, gates and lock.
-pub struct Target {
+pub struct EcsTarget {
     pub aws: Aws,
     pub ecs: Ecs,
     pub alb: Alb,
     gates: Gates,
     writer: Writer,
     time_scale: u32,
-    /// The BlueGreens whose last observation was begun while this run had the lock.
-    observed_locked: Mutex<BTreeSet<String>>,
+    observed: Observed,
     /// Why targets were unhealthy, by BlueGreen, when they last were.
     reasons: Mutex<BTreeMap<String, BySlot<Vec<String>>>>,
 }
 
-impl Target {
-    /// The application's destination, through these clients.
-    pub fn new(aws: Aws, application: &Application, time_scale: u32) -> Target {
-        let cluster = match &application.destination {
-            Destination::Ecs { cluster, .. } => cluster.clone(),
-            Destination::Kubernetes { .. } => String::new(),
-        };
+impl EcsTarget {
+    /// The cluster, through these clients.
+    pub fn new(aws: Aws, application: &Application, cluster: &str, time_scale: u32) -> EcsTarget {
         let ecs = Ecs::new(aws.clone(), cluster);
-        Target {
-            writer: ecs.writer(&application.name, owner()),
+        EcsTarget {
+            writer: ecs.writer(&application.name, super::owner()),
             ecs,
             alb: Alb::new(aws.clone()),
             gates: Gates::new(aws.clone()),
             aws,
             time_scale: time_scale.max(1),
-            observed_locked: Mutex::default(),
+            observed: Observed::default(),
             reasons: Mutex::default(),
         }
     }
@@ -55,18 +51,9 @@ impl Target {
         reasons.get(blue_green).cloned().unwrap_or_default()
     }
 
-    /// Passes if the rollout was observed under the lock: with several rollouts, one takes the lock for all, and what
-    /// the others decide on may be older than that.
-    fn check_observation(&self, rollout: &Rollout) -> Result<(), Trouble> {
-        let observed = self.observed_locked.lock().unwrap_or_else(PoisonError::into_inner);
-        if observed.contains(&rollout.blue_green.name) {
-            return Ok(());
-        }
-        Err(Trouble {
-            kind: TroubleKind::LookAgain,
-            doing: format!("writing to BlueGreen/{}", rollout.blue_green.name),
-            message: "it was observed before this run had the lock".into(),
-        })
+    /// What was sent to AWS.
+    pub fn call_counts(&self) -> CallCounts {
+        self.aws.call_counts()
     }
 
     /// Frees the application's lock, if this run took it.
@@ -76,31 +63,9 @@ impl Target {
     pub async fn release(&self) -> Result<(), Trouble> {
         self.writer.release().await
     }
-
-    /// Takes the application's lock for a verb that writes outside of a sync; [`Target::release`] frees it. What was
-    /// observed before is old by then.
-    ///
-    /// # Errors
-    /// If another run has it.
-    pub async fn lock(&self) -> Result<(), Trouble> {
-        loop {
-            match self.check_lease().await {
-                Err(trouble) if trouble.kind == TroubleKind::LookAgain => {}
-                other => return other,
-            }
-        }
-    }
 }
 
-/// Names this run to others.
-fn owner() -> Owner {
-    let host = ["/proc/sys/kernel/hostname", "/etc/hostname"].into_iter();
-    let host = host.filter_map(|path| std::fs::read_to_string(path).ok()).map(|name| name.trim().to_owned());
-    let host = host.chain(std::env::var("HOSTNAME")).find(|name| !name.is_empty());
-    Owner::new(host.as_deref().unwrap_or("unknown-host"), std::process::id())
-}
-
-impl Workloads for Target {
+impl Workloads for EcsTarget {
     async fn desired_revision(&self, rollout: &Rollout) -> Result<RevisionId, Trouble> {
         self.ecs.desired_revision(rollout).await
     }
@@ -108,31 +73,23 @@ impl Workloads for Target {
     /// Every wait comes by here, so this is also where the other runs are shown that this one is alive.
     async fn observe_slots(&self, rollout: &Rollout) -> Result<BySlot<SlotObservation>, Trouble> {
         self.writer.keep().await?;
-        let name = &rollout.blue_green.name;
-        {
-            let mut observed = self.observed_locked.lock().unwrap_or_else(PoisonError::into_inner);
-            if self.writer.is_held() {
-                observed.insert(name.clone())
-            } else {
-                observed.remove(name)
-            };
-        }
+        self.observed.note(rollout, self.writer.is_held());
         self.ecs.observe_slots(rollout).await
     }
 
     async fn apply_workload(&self, rollout: &Rollout, action: &Action) -> Result<(), Trouble> {
-        self.check_observation(rollout)?;
+        self.observed.check(rollout)?;
         self.ecs.apply_workload(rollout, action).await
     }
 }
 
-impl Signalling for Target {
+impl Signalling for EcsTarget {
     async fn apply_signal(&self, rollout: &Rollout, slot: Slot, signal: Signal) -> Result<(), Trouble> {
         self.ecs.apply_signal(rollout, slot, signal).await
     }
 }
 
-impl Traffic for Target {
+impl Traffic for EcsTarget {
     async fn observe_traffic(&self, rollout: &Rollout) -> Result<TrafficReading, Trouble> {
         let reading = self.alb.observe_traffic(rollout).await?;
         if Slot::BOTH.into_iter().any(|slot| reading.targets.get(slot).unhealthy > 0) {
@@ -155,7 +112,7 @@ impl Traffic for Target {
         observed: &RuleObservation,
         action: &Action,
     ) -> Result<RuleObservation, Trouble> {
-        self.check_observation(rollout)?;
+        self.observed.check(rollout)?;
         self.alb.apply_traffic(rollout, observed, action).await
     }
 
@@ -164,7 +121,7 @@ impl Traffic for Target {
     }
 }
 
-impl Gating for Target {
+impl Gating for EcsTarget {
     async fn read_alarms(&self, names: &[String]) -> Result<Vec<Alarm>, Trouble> {
         self.gates.read_alarms(names).await
     }
@@ -174,7 +131,7 @@ impl Gating for Target {
     }
 }
 
-impl Platform for Target {
+impl Platform for EcsTarget {
     async fn read_live(&self, deployment: &Deployment) -> Result<Live, Trouble> {
         self.ecs.read_live(deployment).await
     }
@@ -190,13 +147,13 @@ impl Platform for Target {
     }
 }
 
-impl Guard for Target {
+impl Guard for EcsTarget {
     async fn check_lease(&self) -> Result<(), Trouble> {
         self.writer.check_lease().await
     }
 }
 
-impl TimeSource for Target {
+impl TimeSource for EcsTarget {
     fn now(&self) -> Timestamp {
         self.aws.clock().now()
     }

@@ -1,0 +1,156 @@
+//! An application on Kubernetes.
+
+use crate::aws::{CallCounts, CallTally};
+use crate::engine::{
+    Deployment, Gating, Guard, Platform, Rollout, Settled, Signal, Signalling, TimeSource, Traffic,
+    TrafficReading, Trouble, TroubleKind, Workloads,
+};
+use crate::kubernetes::Cluster;
+use crate::model::{Application, BySlot, RevisionId, Slot, Timestamp};
+use crate::plan::{Live, PlanItem};
+use crate::platform::kubernetes::{Kubernetes, Writer};
+use crate::rollout::{Action, Alarm, HttpAnswer, RuleObservation, SlotObservation};
+use std::time::Duration;
+
+/// One application's cluster and lock.
+pub struct KubernetesTarget {
+    platform: Kubernetes,
+    writer: Writer,
+}
+
+impl KubernetesTarget {
+    /// The application in `cluster`; what names no namespace goes to `namespace`.
+    pub fn new(
+        cluster: Cluster,
+        application: &Application,
+        namespace: &str,
+        force_conflicts: bool,
+    ) -> KubernetesTarget {
+        let platform =
+            Kubernetes::new(cluster, &application.name, namespace).force_conflicts(force_conflicts);
+        KubernetesTarget { writer: platform.writer(super::owner()), platform }
+    }
+
+    /// The connection.
+    pub fn cluster(&self) -> &Cluster {
+        self.platform.cluster()
+    }
+
+    /// No target of a load balancer was looked at.
+    pub fn target_reasons(&self, _: &str) -> BySlot<Vec<String>> {
+        BySlot::default()
+    }
+
+    /// What was sent to the API server, by verb and resource: `apply deployments.apps`.
+    pub fn call_counts(&self) -> CallCounts {
+        let mut counts = CallCounts::default();
+        for (verb, by_resource) in self.platform.cluster().call_counts().by_verb {
+            for (resource, sent) in by_resource {
+                let tally = CallTally { sent, write: verb.is_write(), ..CallTally::default() };
+                counts.operations.insert(format!("{verb} {resource}"), tally);
+            }
+        }
+        counts
+    }
+
+    /// Frees the application's lock, if this run took it.
+    ///
+    /// # Errors
+    /// If the API server can't be told; others then have to wait for a minute.
+    pub async fn release(&self) -> Result<(), Trouble> {
+        self.writer.release().await
+    }
+}
+
+/// A BlueGreen whose workload is a Deployment is read and checked, but nothing carries it out yet.
+fn no_rollouts(rollout: &Rollout) -> Trouble {
+    Trouble {
+        kind: TroubleKind::Rejected,
+        doing: format!("BlueGreen/{}", rollout.blue_green.name),
+        message: "blue/green of a Deployment can't be carried out by this version of cutover; without the BlueGreen \
+                  document the Deployment is applied as it is"
+            .into(),
+    }
+}
+
+impl Workloads for KubernetesTarget {
+    async fn desired_revision(&self, rollout: &Rollout) -> Result<RevisionId, Trouble> {
+        Err(no_rollouts(rollout))
+    }
+
+    async fn observe_slots(&self, rollout: &Rollout) -> Result<BySlot<SlotObservation>, Trouble> {
+        Err(no_rollouts(rollout))
+    }
+
+    async fn apply_workload(&self, rollout: &Rollout, _: &Action) -> Result<(), Trouble> {
+        Err(no_rollouts(rollout))
+    }
+}
+
+impl Signalling for KubernetesTarget {
+    async fn apply_signal(&self, rollout: &Rollout, _: Slot, _: Signal) -> Result<(), Trouble> {
+        Err(no_rollouts(rollout))
+    }
+}
+
+impl Traffic for KubernetesTarget {
+    async fn observe_traffic(&self, rollout: &Rollout) -> Result<TrafficReading, Trouble> {
+        Err(no_rollouts(rollout))
+    }
+
+    async fn apply_traffic(
+        &self,
+        rollout: &Rollout,
+        _: &RuleObservation,
+        _: &Action,
+    ) -> Result<RuleObservation, Trouble> {
+        Err(no_rollouts(rollout))
+    }
+
+    async fn traffic_behind(&self, _: &[String]) -> Result<Option<String>, Trouble> {
+        Ok(None)
+    }
+}
+
+impl Gating for KubernetesTarget {
+    async fn read_alarms(&self, _: &[String]) -> Result<Vec<Alarm>, Trouble> {
+        Ok(vec![])
+    }
+
+    async fn ask_http(&self, rollout: &Rollout) -> Result<Vec<HttpAnswer>, Trouble> {
+        Err(no_rollouts(rollout))
+    }
+}
+
+impl Platform for KubernetesTarget {
+    async fn read_live(&self, deployment: &Deployment) -> Result<Live, Trouble> {
+        self.platform.read_live(deployment).await
+    }
+
+    async fn apply_item(&self, deployment: &Deployment, item: &PlanItem) -> Result<(), Trouble> {
+        self.writer.check_lease().await?;
+        self.platform.apply_item(deployment, item).await
+    }
+
+    /// Every wait comes by here, so this is also where the other runs are shown that this one is alive.
+    async fn settled(&self, deployment: &Deployment, item: &PlanItem) -> Result<Settled, Trouble> {
+        self.writer.keep().await?;
+        self.platform.settled(deployment, item).await
+    }
+}
+
+impl Guard for KubernetesTarget {
+    async fn check_lease(&self) -> Result<(), Trouble> {
+        self.writer.check_lease().await
+    }
+}
+
+impl TimeSource for KubernetesTarget {
+    fn now(&self) -> Timestamp {
+        self.platform.cluster().clock().now()
+    }
+
+    async fn pause(&self, duration: Duration) {
+        self.platform.pause(duration).await;
+    }
+}
