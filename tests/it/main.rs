@@ -26,6 +26,8 @@ mod git_tree;
 mod iam;
 mod init;
 mod json_schema;
+mod kube_support;
+mod kubernetes_servers;
 mod machine;
 mod simulator_sockets;
 mod small_world;
