@@ -27,6 +27,7 @@ mod iam;
 mod init;
 mod json_schema;
 mod kube_support;
+mod kubernetes_health;
 mod kubernetes_servers;
 mod machine;
 mod simulator_sockets;
