@@ -29,6 +29,7 @@ mod json_schema;
 mod kube_support;
 mod kubernetes_health;
 mod kubernetes_servers;
+mod kubernetes_simulator;
 mod machine;
 mod simulator_sockets;
 mod small_world;
