@@ -10,7 +10,7 @@
 //! }
 //! ```
 //!
-//! - [`cluster()`] starts etcd, kube-apiserver, kube-controller-manager and the [`Kubelet`] once for the whole program
+//! - `servers::cluster()` starts etcd, kube-apiserver, kube-controller-manager and the kubelet once for the whole program
 //!   (three seconds); everything ends with the process, even if that is killed. It gives `config(User)`,
 //!   `client(User)` and `kubeconfig(User)`, a file for the program under test. There is no scheduler: the kubelet takes
 //!   every pod. Clients belong to the runtime they are made in, so each test makes its own.
@@ -30,6 +30,6 @@ mod space;
 mod status;
 
 pub use addresses::dial_address;
-pub use kubelet::{Kubelet, SECOND};
-pub use servers::{Cluster, User, cluster};
+pub use kubelet::SECOND;
+pub use servers::User;
 pub use space::Space;
