@@ -212,6 +212,41 @@ mod tests {
         assert!(!mark.exists(), "a foreign kubeconfig ran a program");
     }
 
+    /// A kubeconfig file whose user runs this shell script.
+    fn with_plugin(script: &str) -> (tempfile::TempDir, Connect) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("config");
+        let args = serde_json::json!(["-c", script]);
+        let text = format!(
+            "apiVersion: v1\nkind: Config\nclusters: [{{name: c, cluster: {{server: 'http://127.0.0.1:1'}}}}]\n\
+             users: [{{name: u, user: {{exec: {{apiVersion: client.authentication.k8s.io/v1, command: sh, args: {args}}}}}}}]\n\
+             contexts: [{{name: x, context: {{cluster: c, user: u}}}}]\ncurrent-context: x\n"
+        );
+        std::fs::write(&file, text).expect("written");
+        let kubeconfig = KubeconfigSource::Files(vec![file]);
+        (folder, Connect { kubeconfig, context: None, allow_exec: true })
+    }
+
+    #[tokio::test]
+    async fn a_plugin_of_this_machines_kubeconfig_runs_when_it_is_allowed_and_its_output_is_never_told() {
+        let credential = r#"echo '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "hunter2"}}'"#;
+        let (_folder, allowed) = with_plugin(credential);
+        assert!(Cluster::connect(allowed.clone()).await.is_ok());
+        let refused =
+            Cluster::connect(Connect { allow_exec: false, ..allowed }).await.err().expect("refused");
+        assert!(refused.message.contains("--allow-exec"), "{refused}");
+        let (_folder, failing) = with_plugin("echo hunter2; echo the session has ended >&2; exit 3");
+        let failed = Cluster::connect(failing).await.err().expect("no credentials");
+        assert_eq!(failed.kind, TroubleKind::Denied);
+        assert!(
+            failed.message.contains("the session has ended") && !failed.message.contains("hunter2"),
+            "{failed}"
+        );
+        let (_folder, mute) = with_plugin("echo hunter2");
+        let failed = Cluster::connect(mute).await.err().expect("no credentials");
+        assert!(!failed.message.contains("hunter2"), "{failed}");
+    }
+
     #[tokio::test]
     async fn a_context_that_is_not_there_is_named() {
         let refused = Cluster::connect(Connect { context: Some("y".into()), ..bytes("{}") })

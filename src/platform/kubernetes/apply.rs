@@ -2,6 +2,7 @@
 
 use super::Kubernetes;
 use super::desired::{Resolved, Wanted, resolve};
+use super::hooks::is_hook;
 use super::left_alone::{leave, pointers};
 use super::live::{Autoscalers, belongs_to, is_replaced, refused};
 use crate::engine::{Deployment, Trouble, TroubleKind};
@@ -18,7 +19,7 @@ impl Kubernetes {
             Change::Unchanged if item.turn.phase == HookPhase::Sync => Ok(()),
             Change::Create | Change::Update | Change::Adopt | Change::Replace | Change::Unchanged => {
                 let wanted = self.find(deployment, item).await?;
-                if wanted.object.turn.phase != HookPhase::Sync {
+                if is_hook(wanted.object) {
                     return self.apply_hook(&deployment.manifests, &wanted).await;
                 }
                 self.apply_object(deployment, &wanted, item.change).await
@@ -74,6 +75,10 @@ impl Kubernetes {
             _ => self.cluster.get(&wanted.resource, wanted.namespace(), &wanted.key.name).await?,
         };
         if let Some(live) = &live {
+            if live.pointer("/metadata/deletionTimestamp").is_some() {
+                let message = "it is being deleted, and is made anew when it is gone".into();
+                return Err(Trouble { kind: TroubleKind::Transient, doing: doing(), message });
+            }
             if let Some(owner) = self.identity.other_owner(live) {
                 return Err(Trouble {
                     kind: TroubleKind::Rejected,

@@ -60,6 +60,12 @@ impl Hooks {
     }
 }
 
+/// True for a document that is run in place of being kept. What else bears a hook's annotation is applied in that phase
+/// like any other object.
+pub(super) fn is_hook(object: &Object) -> bool {
+    object.turn.phase != HookPhase::Sync && object.key.is("batch", "Job")
+}
+
 /// True for a Job that was made as a hook.
 pub(super) fn is_of_hook(live: &Value) -> bool {
     runs_for(live).is_some()
@@ -72,7 +78,7 @@ fn runs_for(job: &Value) -> Option<&str> {
 /// What is synced, hooks aside. The order of fields in a document is no content.
 fn content(manifests: &Manifests) -> String {
     let mut hash = Sha256::new();
-    for object in manifests.objects.values().filter(|object| object.turn.phase == HookPhase::Sync) {
+    for object in manifests.objects.values().filter(|object| !is_hook(object)) {
         hash.update(object.key.to_string());
         hash.update(canonical(&object.body));
     }

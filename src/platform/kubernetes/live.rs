@@ -15,7 +15,7 @@ use super::health::assess;
 use super::hooks::{self, Hooks};
 use crate::engine::{Deployment, Trouble, TroubleKind};
 use crate::kubernetes::{Kinds, Resource};
-use crate::model::{Health, HealthReport, HookPhase, Object, ObjectKey};
+use crate::model::{Health, HealthReport, Object, ObjectKey};
 use crate::plan::{Live, LiveObject, Owned, WouldBe};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use lists::{Lists, Place};
@@ -182,7 +182,7 @@ impl Kubernetes {
         wanted: &Wanted<'_>,
         listed: Option<Value>,
     ) -> Result<LiveObject, Trouble> {
-        let is_hook = wanted.object.turn.phase != HookPhase::Sync;
+        let is_hook = hooks::is_hook(wanted.object);
         let missing = || HealthReport { health: Health::Missing, ..HealthReport::default() };
         let found = |live: Option<Value>, would_be| {
             let health = live.as_ref().map_or_else(missing, assess);

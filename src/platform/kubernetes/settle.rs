@@ -2,10 +2,11 @@
 
 use super::Kubernetes;
 use super::desired::Wanted;
+use super::hooks::is_hook;
 use super::watch::without_bulk;
 use super::watches::DELETED;
 use crate::engine::{Deployment, Settled, Trouble};
-use crate::model::{HookPhase, ObjectKey};
+use crate::model::ObjectKey;
 use crate::plan::PlanItem;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -32,7 +33,7 @@ impl Applied {
 impl Kubernetes {
     pub(super) async fn settle(&self, deployment: &Deployment, item: &PlanItem) -> Result<Settled, Trouble> {
         let wanted = self.find(deployment, item).await?;
-        if wanted.object.turn.phase != HookPhase::Sync {
+        if is_hook(wanted.object) {
             return self.settle_hook(&deployment.manifests, &wanted).await;
         }
         let applied = match self.applied.of(&wanted.key) {
