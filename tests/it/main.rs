@@ -28,6 +28,7 @@ mod init;
 mod json_schema;
 mod kube_support;
 mod kubernetes_health;
+mod kubernetes_objects;
 mod kubernetes_servers;
 mod kubernetes_simulator;
 mod machine;

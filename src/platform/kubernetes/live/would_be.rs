@@ -27,6 +27,8 @@ impl Kubernetes {
         }
         let how = Apply { force: context.force, dry_run: true };
         match self.cluster.apply(&wanted.resource, wanted.namespace(), &body, how).await {
+            // An apply that changes nothing leaves even the resource version and the managed fields as they are.
+            Ok(object) if live == Some(&object) => Ok(WouldBe::Same),
             Ok(object) => Ok(WouldBe::Object(object)),
             Err(Refusal::Conflicts(conflicts)) => Ok(WouldBe::Conflicts(conflicts)),
             Err(Refusal::Invalid { message, .. }) if message.contains("does not support dry run") => {
