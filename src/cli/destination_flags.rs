@@ -1,8 +1,6 @@
 //! Where a verb sends the documents, and as whom.
 
-use super::adapter::{EcsTarget, KubernetesTarget, Target};
 use super::error::CliError;
-use super::kubernetes_flags::KubernetesFlags;
 use super::source_flags::Chosen;
 use crate::aws::{Aws, Connect};
 use crate::model::{Application, Destination};
@@ -19,8 +17,6 @@ pub struct DestinationFlags {
     /// The application's name, which marks what is its own [default: the last part of the path]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
-    #[command(flatten)]
-    pub kubernetes: KubernetesFlags,
     #[command(flatten)]
     pub aws: AwsFlags,
 }
@@ -49,30 +45,17 @@ impl DestinationFlags {
     /// # Errors
     /// Those of [`Chosen::application`].
     pub fn application(&self, chosen: &Chosen) -> Result<Application, CliError> {
-        let mut application =
-            chosen.application(self.cluster.as_deref(), self.aws.region.as_deref(), self.name.as_deref())?;
-        self.kubernetes.override_destination(&mut application)?;
-        Ok(application)
+        chosen.application(self.cluster.as_deref(), self.aws.region.as_deref(), self.name.as_deref())
     }
 
-    /// The application's destination, connected.
+    /// Clients for the application's region.
     ///
     /// # Errors
-    /// If a client can't be made: no region, no kubeconfig, a credential that can't be had.
-    pub async fn connect(&self, application: &Application) -> Result<Target, CliError> {
-        match &application.destination {
-            Destination::Ecs { cluster, region } => {
-                let aws = self.aws.connect(region.clone()).await?;
-                let target = EcsTarget::new(aws, application, cluster, self.aws.time_scale);
-                Ok(Target::Ecs(Box::new(target)))
-            }
-            Destination::Kubernetes { namespace, context, .. } => {
-                let cluster = self.kubernetes.connect(context.clone()).await?;
-                let force = self.kubernetes.force_conflicts;
-                let target = KubernetesTarget::new(cluster, application, namespace, force);
-                Ok(Target::Kubernetes(Box::new(target)))
-            }
-        }
+    /// Those of [`AwsFlags::connect`].
+    pub async fn connect(&self, application: &Application) -> Result<Aws, CliError> {
+        let (Destination::Ecs { region, .. } | Destination::Kubernetes { region, .. }) =
+            &application.destination;
+        self.aws.connect(region.clone()).await
     }
 }
 

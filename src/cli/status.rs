@@ -1,5 +1,6 @@
 //! `cutover status`: how an application stands.
 
+use super::adapter::Target;
 use super::destination_flags::DestinationFlags;
 use super::error::{CliError, Exit};
 use super::output::{Output, clean};
@@ -36,7 +37,8 @@ pub struct StatusArgs {
 /// If the documents or the live state can't be read.
 pub async fn run(args: &StatusArgs, output: Output) -> Result<Exit, CliError> {
     let deployment = read_deployment(&args.source, &args.destination, output, "nothing was read").await?;
-    let target = args.destination.connect(&deployment.application).await?;
+    let aws = args.destination.connect(&deployment.application).await?;
+    let target = Target::new(aws, &deployment.application, args.destination.aws.time_scale);
     let status = engine::status(&target, &deployment).await?;
     show(&status, output)?;
     Ok(Exit::Done)

@@ -2,7 +2,7 @@
 
 use super::repository::{APPLICATION, Repository};
 use crate::aws::{Aws, Connect};
-use crate::cli::adapter::EcsTarget;
+use crate::cli::adapter::Target;
 use crate::cli::error::{CliError, ErrorKind};
 use crate::cli::output::{Output, clean};
 use crate::cli::progress::Progress;
@@ -37,7 +37,7 @@ pub struct Stage {
     stop: StopSignal,
     repository: Repository,
     simulator: Simulator,
-    target: EcsTarget,
+    target: Target,
     application: Application,
     url: String,
     traffic: Option<TrafficGenerator>,
@@ -86,7 +86,7 @@ impl Stage {
             ..Connect::default()
         })
         .await?;
-        let target = EcsTarget::new(aws, &application, "demo", TIME_SCALE);
+        let target = Target::new(aws, &application, TIME_SCALE);
         let url = production_url(&simulator)?;
         Ok(Stage {
             output,
@@ -204,8 +204,7 @@ impl Stage {
         let result = engine::sync(&self.target, &deployment, &progress, &self.stop).await;
         progress.finish();
         let report = result?;
-        let reasons = |name: &str| self.target.target_reasons(name);
-        report::print(&report, reasons, &self.target.call_counts(), &progress, self.output)?;
+        report::print(&report, &self.target, &progress, self.output)?;
         let (_, tasks) = self.counted();
         let (reads, writes) = self.calls_since(calls_before);
         Ok(Step {
