@@ -1,7 +1,7 @@
 //! How an object fares, by what its own status says. Pure: the same object gives the same verdict.
 //!
 //! Each built-in kind has its own rules, since their statuses have little in common; everything else is judged by the
-//! conditions that controllers agree on ([`custom`]). Two rules hold for all: what is being deleted is not at rest, and
+//! conditions that controllers agree on (`custom.rs`). Two rules hold for all: what is being deleted is not at rest, and
 //! a status whose `observedGeneration` is not the object's `generation` speaks of another spec.
 
 mod batch;
