@@ -25,6 +25,8 @@ use std::sync::Arc;
 
 /// How many objects are looked at side by side; the bound on requests is the client room's.
 const CONCURRENCY: usize = 64;
+/// How often an object that changes while it is looked at is looked at again.
+const NEWER_TRIES: u32 = 5;
 /// Says that an object stays when it is no longer in Git; our own and Argo CD's way.
 const PRUNE: &str = "cutover.dev/prune";
 const ARGO_OPTIONS: &str = "argocd.argoproj.io/sync-options";
@@ -195,15 +197,24 @@ impl Kubernetes {
                 return Ok(found(None, would_be));
             }
         }
-        let live = match listed {
+        let mut live = match listed {
             Some(live) => Some(live),
             // It may be there without our label: to be adopted, or somebody else's.
             None => self.cluster.get(&wanted.resource, wanted.namespace(), &wanted.key.name).await?,
         };
-        let would_be = match is_hook {
-            true => context.hooks.would_be(wanted.object, live.as_ref()),
-            false => self.would_be(context, wanted, live.as_ref()).await?,
-        };
+        if is_hook {
+            let would_be = context.hooks.would_be(wanted.object, live.as_ref());
+            return Ok(found(live, would_be));
+        }
+        let mut would_be = self.would_be(context, wanted, live.as_ref()).await?;
+        // Controllers write in between: an answer about a newer object says nothing about the one that was read.
+        for _ in 0..NEWER_TRIES {
+            if !would_be::is_of_another(&would_be, live.as_ref()) {
+                break;
+            }
+            live = self.cluster.get(&wanted.resource, wanted.namespace(), &wanted.key.name).await?;
+            would_be = self.would_be(context, wanted, live.as_ref()).await?;
+        }
         Ok(found(live, would_be))
     }
 

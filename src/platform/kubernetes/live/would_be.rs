@@ -52,6 +52,13 @@ pub(super) fn is_creation(would_be: &WouldBe) -> bool {
     object.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or_default().is_empty()
 }
 
+/// True if the dry run was answered about another version of the object than the one that was read.
+pub(super) fn is_of_another(would_be: &WouldBe, live: Option<&Value>) -> bool {
+    let WouldBe::Object(object) = would_be else { return false };
+    let version = |object: &Value| object.pointer("/metadata/resourceVersion").cloned();
+    live.is_some_and(|live| version(live) != version(object))
+}
+
 /// Why an object of somebody else is not touched.
 pub(in crate::platform::kubernetes) fn belongs_to(owner: &str) -> String {
     format!(
