@@ -88,7 +88,7 @@ impl Fixture {
     /// Options with a cache of the fixture's own and nobody's credentials.
     pub fn options(&self) -> GitOptions {
         let mut options = GitOptions::new(self.folder.path().join("cache"), Auth::default());
-        options.timeout = Duration::from_secs(30);
+        options.timeout = Duration::from_secs(300);
         options.author = Some(("A Roller".into(), "roller@example.com".into()));
         options
     }
