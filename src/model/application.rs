@@ -61,6 +61,24 @@ pub enum Destination {
     },
 }
 
+/// What runs the workloads of a destination, and so which documents it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PlatformKind {
+    Ecs,
+    Kubernetes,
+}
+
+impl Destination {
+    /// The platform that it is on.
+    pub fn platform(&self) -> PlatformKind {
+        match self {
+            Destination::Ecs { .. } => PlatformKind::Ecs,
+            Destination::Kubernetes { .. } => PlatformKind::Kubernetes,
+        }
+    }
+}
+
 /// Whether differences are applied or only reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -10,7 +10,7 @@ mod object;
 mod slot;
 mod turn;
 
-pub use application::{Application, Destination, Source, Sync, SyncMode};
+pub use application::{Application, Destination, PlatformKind, Source, Sync, SyncMode};
 pub use blue_green::{
     Alb, BlueGreen, ClusterTraffic, Container, Gates, HttpGate, Listeners, SlotName, SlotNames, Step,
     TargetGroups, WorkloadRef,

@@ -2,7 +2,7 @@
 //! read behind it succeeded; what could not be read of one blue/green workload is said in its place.
 
 use super::Owned;
-use crate::model::{HealthReport, ObjectKey, Seconds, Timestamp};
+use crate::model::{BySlot, HealthReport, ObjectKey, Seconds, Timestamp};
 use crate::rollout::{Desired, Observation};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,8 +19,13 @@ pub struct Live {
     pub revisions: Vec<LiveRevision>,
     /// By BlueGreen name. The sentence says why a workload could not be read.
     pub rollouts: BTreeMap<String, Result<LiveRollout, String>>,
-    /// The Kubernetes objects that documents name, slots included, by the document's key.
+    /// The Kubernetes objects that documents name, by the document's key. Those that BlueGreens make slots of are in
+    /// `slots` instead.
     pub objects: BTreeMap<ObjectKey, LiveObject>,
+    /// By BlueGreen name: what each slot on Kubernetes consists of (Deployment, Service, TargetGroupBinding, what is
+    /// carried along), as its cluster has it and as it would be if the slot were brought to the documents now, with the
+    /// number of pods that it has. A part that is not there and is not needed yet is `Unasked`.
+    pub slots: BTreeMap<String, BySlot<Vec<LiveObject>>>,
     /// All services or objects that bear the application's mark.
     pub owned: Vec<Owned>,
     /// Set if `owned` may lack something: the sentence says why. Nothing is pruned then.
