@@ -77,7 +77,9 @@ async fn mark_in_use<A: Adapter>(
     deployment: &Deployment,
     live: &mut Live,
 ) -> Result<(), Trouble> {
-    let declared = declared_services(deployment);
+    let mut declared = declared_services(deployment);
+    let parts = live.slots.values().flat_map(|slots| Slot::BOTH.map(|slot| slots.get(slot))).flatten();
+    declared.extend(parts.map(|part| part.key.to_string()));
     for owned in live.owned.iter_mut().filter(|owned| !declared.contains(&owned.resource)) {
         if !owned.target_groups.is_empty() {
             owned.in_use = adapter.traffic_behind(&owned.target_groups).await?;
@@ -86,7 +88,7 @@ async fn mark_in_use<A: Adapter>(
     Ok(())
 }
 
-/// The live names of all services that documents declare, slots included.
+/// The live names of all ECS services that documents declare, slots included.
 pub fn declared_services(deployment: &Deployment) -> BTreeSet<String> {
     let manifests = &deployment.manifests;
     let mut names = BTreeSet::new();

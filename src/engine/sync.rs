@@ -123,24 +123,59 @@ impl<'a> Todo<'a> {
     }
 }
 
+/// Turns that are waited for together: those of one wave, but for its first ranks, each of which the next one needs.
+fn groups(turns: impl Iterator<Item = Turn>) -> Vec<Vec<Turn>> {
+    let mut groups: Vec<Vec<Turn>> = vec![];
+    for turn in turns {
+        match groups.last_mut().filter(|group| group.last().is_some_and(|last| last.is_awaited_with(turn))) {
+            Some(group) => group.push(turn),
+            None => groups.push(vec![turn]),
+        }
+    }
+    groups
+}
+
 fn are_done(results: &[ItemResult]) -> bool {
     results.iter().all(|result| result.verdict == Verdict::Done)
 }
 
 impl<A: Adapter + Platform> Work<'_, A> {
-    /// One turn after the other, as far as all goes well. Within a turn neither items nor rollouts wait for another.
+    /// One group of turns after the other, as far as all goes well.
     async fn apply(&self, todo: &Todo<'_>, wanted: impl Fn(&Turn) -> bool) -> Vec<ItemResult> {
         let mut results = vec![];
-        for turn in todo.turns().into_iter().filter(wanted) {
-            let items = todo.items.iter().copied().filter(|item| item.turn == turn).collect();
-            let rollouts = todo.rollouts.iter().filter(|rollout| rollout.turn == turn).collect();
-            let (items, rollouts) = tokio::join!(self.each(items), self.rollouts(rollouts));
-            results.extend(items);
-            results.extend(rollouts);
+        for group in groups(todo.turns().into_iter().filter(wanted)) {
+            results.extend(self.group(todo, &group).await);
             if !are_done(&results) {
                 break;
             }
         }
+        results
+    }
+
+    /// Applies turn after turn, and waits for all of it together. The rollouts begin with the last turn, when everything
+    /// that their pods may need is on its way; neither they nor the items of that turn wait for another.
+    async fn group(&self, todo: &Todo<'_>, turns: &[Turn]) -> Vec<ItemResult> {
+        let of = |turn: Turn| todo.items.iter().copied().filter(move |item| item.turn == turn);
+        let Some((last, earlier)) = turns.split_last() else { return vec![] };
+        let mut applied: Vec<&PlanItem> = vec![];
+        for turn in earlier {
+            let items: Vec<&PlanItem> = of(*turn).collect();
+            let failed: Vec<ItemResult> = stream::iter(items.iter().copied().map(|item| self.bring(item)))
+                .buffered(CONCURRENCY)
+                .filter_map(|result| async { result.err() })
+                .collect()
+                .await;
+            // How those that were applied come to rest is not waited for: it would only delay the bad news.
+            if !failed.is_empty() {
+                return failed;
+            }
+            applied.extend(items);
+        }
+        let rollouts = todo.rollouts.iter().filter(|rollout| turns.contains(&rollout.turn)).collect();
+        let (mut results, last, rollouts) =
+            tokio::join!(self.rest_each(applied), self.each(of(*last).collect()), self.rollouts(rollouts));
+        results.extend(last);
+        results.extend(rollouts);
         results
     }
 
@@ -170,7 +205,17 @@ impl<A: Adapter + Platform> Work<'_, A> {
             let text = format!("{} is not pruned: it changed since the plan was made", item.resource);
             self.watcher.event(Event::Notice { workload: self.deployment.application.name.clone(), text });
         }
-        self.each(pruned).await
+        let mut results = vec![];
+        // What was brought first goes last: workloads before what they refer to, namespaces at the very end.
+        let turns: BTreeSet<Turn> = pruned.iter().map(|item| item.turn).collect();
+        for turn in turns.into_iter().rev() {
+            results
+                .extend(self.each(pruned.iter().copied().filter(|item| item.turn == turn).collect()).await);
+            if !are_done(&results) {
+                break;
+            }
+        }
+        results
     }
 
     async fn look_again(&self) -> Result<Plan, Trouble> {
@@ -181,42 +226,64 @@ impl<A: Adapter + Platform> Work<'_, A> {
     }
 
     async fn each(&self, items: Vec<&PlanItem>) -> Vec<ItemResult> {
-        let results = stream::iter(items).map(|item| self.item(item)).buffered(CONCURRENCY);
-        results.collect().await
+        let carried_out = |item| async move {
+            match self.bring(item).await {
+                Ok(()) => self.rest(item).await,
+                Err(result) => result,
+            }
+        };
+        stream::iter(items).map(carried_out).buffered(CONCURRENCY).collect().await
     }
 
-    async fn item(&self, item: &PlanItem) -> ItemResult {
+    async fn rest_each(&self, items: Vec<&PlanItem>) -> Vec<ItemResult> {
+        stream::iter(items).map(|item| self.rest(item)).buffered(CONCURRENCY).collect().await
+    }
+
+    /// Writes what the item says, or says why that was not possible.
+    async fn bring(&self, item: &PlanItem) -> Result<(), ItemResult> {
         let document = item.document();
-        let (verdict, message) = self.carry_out(item, &document).await;
+        let end = |verdict, message| ItemResult { document: item.document(), verdict, message };
+        match item.change {
+            Change::Blocked => return Err(end(Verdict::Error, item.why.clone())),
+            Change::Unchanged if item.turn.phase != HookPhase::SyncFail => return Ok(()),
+            _ => {}
+        }
+        let applied = self.patiently(&document, Duration::ZERO, async || {
+            self.adapter.apply_item(self.deployment, item).await?;
+            let text = format!("{} {}", item.change, item.resource);
+            self.watcher.event(Event::Applied { document: document.clone(), text });
+            Ok(Some(()))
+        });
+        applied.await.map_err(|(verdict, message)| end(verdict, message))
+    }
+
+    /// Waits until what the item is about has come to rest.
+    async fn rest(&self, item: &PlanItem) -> ItemResult {
+        let document = item.document();
+        let settled = self.patiently(&document, POLL, async || self.settle(item, &document).await).await;
+        let (verdict, message) = settled.unwrap_or_else(|end| end);
         ItemResult { document, verdict, message }
     }
 
-    async fn carry_out(&self, item: &PlanItem, document: &str) -> (Verdict, String) {
-        if item.change == Change::Blocked {
-            return (Verdict::Error, item.why.clone());
-        }
+    /// Repeats `step` until it gives something, with a pause after it gave nothing, longer ones after failures that may
+    /// pass. The error is how the wait ended instead.
+    async fn patiently<T>(
+        &self,
+        document: &str,
+        pause: Duration,
+        step: impl AsyncFn() -> Result<Option<T>, Trouble>,
+    ) -> Result<T, (Verdict, String)> {
         let mut failures = 0;
-        let mut applied = item.change == Change::Unchanged && item.turn.phase != HookPhase::SyncFail;
         loop {
             if self.stop.is_set() {
-                return (Verdict::Stopped, "stopped before it had settled; the next sync goes on".into());
+                let text = "stopped before it had settled; the next sync goes on";
+                return Err((Verdict::Stopped, text.into()));
             }
-            let settling = applied;
-            let step = if settling {
-                self.settle(item, document).await
-            } else {
-                self.adapter.apply_item(self.deployment, item).await.map(|()| {
-                    applied = true;
-                    let text = format!("{} {}", item.change, item.resource);
-                    self.watcher.event(Event::Applied { document: document.to_owned(), text });
-                    None
-                })
-            };
-            let pause = match step {
-                Ok(Some(end)) => return end,
+            let pause = match step().await {
+                Ok(Some(given)) => return Ok(given),
                 Ok(None) => {
                     failures = 0;
-                    if settling { POLL } else { Duration::ZERO }
+                    pause
                 }
                 Err(trouble) if trouble.kind == TroubleKind::LookAgain => Duration::ZERO,
                 Err(trouble) if trouble.kind == TroubleKind::Transient => {
@@ -225,13 +292,11 @@ impl<A: Adapter + Platform> Work<'_, A> {
                     self.watcher.event(Event::Trouble { workload: document.to_owned(), text });
                     backoff(failures)
                 }
-                Err(trouble) => return (Verdict::Error, trouble.to_string()),
+                Err(trouble) => return Err((Verdict::Error, trouble.to_string())),
             };
             if Instant::now() + pause >= self.end {
-                return (
-                    Verdict::TimedOut,
-                    "the time given to the sync is over; the next one goes on".into(),
-                );
+                let text = "the time given to the sync is over; the next one goes on";
+                return Err((Verdict::TimedOut, text.into()));
             }
             tokio::select! {
                 () = self.adapter.pause(pause) => {}

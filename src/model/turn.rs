@@ -2,15 +2,18 @@
 
 use serde::Serialize;
 
-/// When in a sync something's turn comes. All of one turn is carried out and has come to rest before the next one begins;
-/// within a turn everything goes side by side. ECS needs one only, the default.
+/// When in a sync something's turn comes. All of one wave has come to rest before the next one begins; within a wave,
+/// namespaces are there before anything else and CustomResourceDefinitions are established before what follows. The
+/// rest of a wave is applied rank after rank and waited for together, since a workload may need what comes after it.
+/// Within a turn everything goes side by side. ECS needs one only, the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Turn {
     pub phase: HookPhase,
     /// `cutover.dev/wave`, lower ones first.
     pub wave: i32,
-    /// Within a wave: namespaces, then CustomResourceDefinitions, then what others refer to, then workloads.
+    /// Within a wave: namespaces (0), then CustomResourceDefinitions (1), then what others refer to (2), then workloads
+    /// (3), then all else (4).
     pub rank: u8,
 }
 
@@ -19,7 +22,15 @@ impl Turn {
     pub fn is_default(&self) -> bool {
         *self == Turn::default()
     }
+
+    /// True if nothing of `next`, which follows, has to wait until this turn has come to rest.
+    pub fn is_awaited_with(&self, next: Turn) -> bool {
+        (self.phase, self.wave) == (next.phase, next.wave) && self.rank > CUSTOM_RESOURCE_DEFINITIONS
+    }
 }
+
+/// The last rank that what follows it relies on.
+const CUSTOM_RESOURCE_DEFINITIONS: u8 = 1;
 
 /// Whether something is a hook, and which.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -32,4 +43,25 @@ pub enum HookPhase {
     PostSync,
     /// Only after the sync failed.
     SyncFail,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_namespaces_and_definitions_are_waited_for_within_a_wave() {
+        let turn = |wave, rank| Turn { phase: HookPhase::Sync, wave, rank };
+        for (first, next, together) in [
+            (turn(0, 0), turn(0, 1), false),
+            (turn(0, 1), turn(0, 2), false),
+            (turn(0, 2), turn(0, 3), true),
+            (turn(0, 3), turn(0, 4), true),
+            (turn(0, 4), turn(1, 2), false),
+        ] {
+            assert_eq!(first.is_awaited_with(next), together, "{first:?} {next:?}");
+        }
+        let hook = Turn { phase: HookPhase::PreSync, wave: 0, rank: 3 };
+        assert!(!hook.is_awaited_with(turn(0, 3)));
+    }
 }
