@@ -2,9 +2,9 @@
 
 use super::repository::Bare;
 use cutover::aws::{Aws, Connect};
-use cutover::cli::adapter::Target;
+use cutover::cli::adapter::EcsTarget;
 use cutover::engine::{Deployment, Silent, StopSignal, Verdict, read_live, sync};
-use cutover::model::SourceFile;
+use cutover::model::{Destination, SourceFile};
 use cutover::simulator::{Connector, Settings, World};
 use cutover::source::{Auth, GitOptions};
 use std::sync::{Arc, Mutex};
@@ -88,7 +88,7 @@ fn load(url: &str) -> (Duration, Duration, Deployment) {
     (git, parse, Deployment { application, commit: commit.id, manifests })
 }
 
-async fn target(connector: &Connector, deployment: &Deployment) -> Target {
+async fn target(connector: &Connector, deployment: &Deployment) -> EcsTarget {
     use aws_smithy_runtime_api::client::http::SharedHttpClient;
     let connect = Connect {
         region: Some("eu-central-1".into()),
@@ -97,7 +97,10 @@ async fn target(connector: &Connector, deployment: &Deployment) -> Target {
         credentials: Some(aws_credential_types::Credentials::new("id", "secret", None, None, "bench")),
         ..Connect::default()
     };
-    Target::new(Aws::connect(connect).await.expect("clients"), &deployment.application, 1)
+    let Destination::Ecs { cluster, .. } = &deployment.application.destination else {
+        panic!("an ECS cluster")
+    };
+    EcsTarget::new(Aws::connect(connect).await.expect("clients"), &deployment.application, cluster, 1)
 }
 
 async fn run(connector: &Connector, deployment: &Deployment) -> Verdict {

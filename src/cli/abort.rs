@@ -1,6 +1,5 @@
 //! `cutover abort`: gives up a rollout; traffic goes back.
 
-use super::adapter::Target;
 use super::destination_flags::DestinationFlags;
 use super::error::{CliError, Exit};
 use super::output::{Output, clean};
@@ -41,8 +40,7 @@ pub struct AbortArgs {
 /// If there is nothing to abort.
 pub async fn run(args: &AbortArgs, output: Output) -> Result<Exit, CliError> {
     let deployment = read_deployment(&args.source, &args.destination, output, "nothing was aborted").await?;
-    let aws = args.destination.connect(&deployment.application).await?;
-    let target = Target::new(aws, &deployment.application, args.destination.aws.time_scale);
+    let target = args.destination.connect(&deployment.application).await?;
     let standings = Standing::read(&target, &deployment, args.workload.workload.as_deref()).await?;
     let (standing, (slot, record)) = the_one(&standings, "abort", under_way)?;
     let subject = Subject::new(standing, slot, &record);

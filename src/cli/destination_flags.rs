@@ -1,22 +1,26 @@
 //! Where a verb sends the documents, and as whom.
 
+use super::adapter::{EcsTarget, KubernetesTarget, Target};
 use super::error::CliError;
+use super::kubernetes_flags::KubernetesFlags;
 use super::source_flags::Chosen;
 use crate::aws::{Aws, Connect};
 use crate::model::{Application, Destination};
 use clap::Args;
 use std::net::{IpAddr, ToSocketAddrs};
 
-/// The cluster, and how AWS is reached. Flags win over the Application file.
+/// The cluster, and how it and AWS are reached. Flags win over the Application file.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Destination")]
 pub struct DestinationFlags {
-    /// The ECS cluster (name or ARN); needed without an Application file
+    /// The ECS cluster (name or ARN); without an Application file this or --namespace is needed
     #[arg(long, value_name = "CLUSTER")]
     pub cluster: Option<String>,
     /// The application's name, which marks what is its own [default: the last part of the path]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
+    #[command(flatten)]
+    pub kubernetes: KubernetesFlags,
     #[command(flatten)]
     pub aws: AwsFlags,
 }
@@ -43,19 +47,80 @@ impl DestinationFlags {
     /// The application that `chosen` and these flags say together.
     ///
     /// # Errors
-    /// Those of [`Chosen::application`].
+    /// Those of [`Chosen::application`]; flags that speak of another platform than the application's.
     pub fn application(&self, chosen: &Chosen) -> Result<Application, CliError> {
-        chosen.application(self.cluster.as_deref(), self.aws.region.as_deref(), self.name.as_deref())
+        let made_up = match (&self.cluster, self.kubernetes.destination()) {
+            (Some(_), Some(_)) => {
+                return Err(CliError::usage(
+                    "--cluster means ECS and --namespace means Kubernetes: give one of them",
+                ));
+            }
+            (Some(cluster), None) => Some(Destination::Ecs { region: None, cluster: cluster.clone() }),
+            (None, kubernetes) => kubernetes,
+        };
+        let mut application = chosen.application(made_up, self.name.as_deref())?;
+        self.override_destination(&mut application.destination)?;
+        Ok(application)
     }
 
-    /// Clients for the application's region.
+    fn override_destination(&self, destination: &mut Destination) -> Result<(), CliError> {
+        let known_region = match destination {
+            Destination::Ecs { cluster, region } => {
+                if let Some(flag) = self.kubernetes.given() {
+                    return Err(CliError::usage(format!(
+                        "{flag} speaks of a Kubernetes cluster, and this application goes to ECS"
+                    )));
+                }
+                if let Some(named) = &self.cluster {
+                    cluster.clone_from(named);
+                }
+                region
+            }
+            Destination::Kubernetes { namespace, context, region } => {
+                if self.cluster.is_some() {
+                    return Err(CliError::usage(
+                        "--cluster names an ECS cluster, and this application goes to Kubernetes",
+                    ));
+                }
+                if self.aws.time_scale > 1 {
+                    return Err(CliError::usage(
+                        "--time-scale is for ECS: the time of a Kubernetes cluster is real",
+                    ));
+                }
+                if let Some(named) = &self.kubernetes.namespace {
+                    namespace.clone_from(named);
+                }
+                if self.kubernetes.context.is_some() {
+                    context.clone_from(&self.kubernetes.context);
+                }
+                region
+            }
+        };
+        if self.aws.region.is_some() {
+            known_region.clone_from(&self.aws.region);
+        }
+        Ok(())
+    }
+
+    /// The application's destination, connected.
     ///
     /// # Errors
-    /// Those of [`AwsFlags::connect`].
-    pub async fn connect(&self, application: &Application) -> Result<Aws, CliError> {
-        let (Destination::Ecs { region, .. } | Destination::Kubernetes { region, .. }) =
-            &application.destination;
-        self.aws.connect(region.clone()).await
+    /// If a client can't be made: no region, no kubeconfig, a credential that can't be had.
+    pub async fn connect(&self, application: &Application) -> Result<Target, CliError> {
+        match &application.destination {
+            Destination::Ecs { cluster, region } => {
+                let aws = self.aws.connect(region.clone()).await?;
+                let target = EcsTarget::new(aws, application, cluster, self.aws.time_scale);
+                Ok(Target::Ecs(Box::new(target)))
+            }
+            Destination::Kubernetes { namespace, context, region } => {
+                let cluster = self.kubernetes.connect(context.clone()).await?;
+                let force = self.kubernetes.force_conflicts;
+                let aws = self.aws.options(region.clone())?;
+                let target = KubernetesTarget::new(cluster, application, namespace, force, aws);
+                Ok(Target::Kubernetes(Box::new(target)))
+            }
+        }
     }
 }
 
@@ -65,6 +130,14 @@ impl AwsFlags {
     /// # Errors
     /// If no region is known, or time is to pass faster somewhere else than in a simulator.
     pub async fn connect(&self, region: Option<String>) -> Result<Aws, CliError> {
+        Ok(Aws::connect(self.options(region)?).await?)
+    }
+
+    /// What clients are made with, for when they are needed.
+    ///
+    /// # Errors
+    /// If time is to pass faster somewhere else than in a simulator.
+    pub fn options(&self, region: Option<String>) -> Result<Connect, CliError> {
         let endpoint_url = self.endpoint_url.clone().or_else(|| {
             std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty() && self.time_scale > 1)
         });
@@ -75,14 +148,13 @@ impl AwsFlags {
             )
             .hint("name the simulator with --endpoint-url or AWS_ENDPOINT_URL"));
         }
-        let options = Connect {
+        Ok(Connect {
             region: self.region.clone().or(region),
             profile: self.profile.clone(),
             endpoint_url,
             time_scale: self.time_scale,
             ..Connect::default()
-        };
-        Ok(Aws::connect(options).await?)
+        })
     }
 }
 

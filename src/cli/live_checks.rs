@@ -1,6 +1,6 @@
 //! What `cutover verify --live` asks AWS: whether everything that the documents name is there, and fits together.
 
-use super::adapter::Target;
+use super::adapter::EcsTarget;
 use super::error::CliError;
 use super::live_judgement::{Group, Notes, judge_groups, judge_network};
 use crate::aws::{Conduct, EcsOperation, listener_of_rule};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 ///
 /// # Errors
 /// Reads that failed: what could not be looked at is never taken for right.
-pub async fn live_findings(target: &Target, deployment: &Deployment) -> Result<Vec<Finding>, CliError> {
+pub async fn live_findings(target: &EcsTarget, deployment: &Deployment) -> Result<Vec<Finding>, CliError> {
     let mut findings = vec![];
     let manifests = &deployment.manifests;
     let (account, _) = target.aws.identity().await?;
@@ -53,7 +53,7 @@ pub async fn live_findings(target: &Target, deployment: &Deployment) -> Result<V
 }
 
 async fn check_cluster(
-    target: &Target,
+    target: &EcsTarget,
     application: &crate::model::Application,
     notes: &mut Notes<'_>,
 ) -> Result<(), CliError> {
@@ -77,7 +77,7 @@ fn network_mode<'a>(deployment: &'a Deployment, service: &Service) -> Option<&'a
 }
 
 async fn check_service(
-    target: &Target,
+    target: &EcsTarget,
     deployment: &Deployment,
     service: &Service,
     notes: &mut Notes<'_>,
@@ -95,7 +95,11 @@ async fn check_service(
     Ok(())
 }
 
-async fn check_blue_green(target: &Target, rollout: &Rollout, notes: &mut Notes<'_>) -> Result<(), CliError> {
+async fn check_blue_green(
+    target: &EcsTarget,
+    rollout: &Rollout,
+    notes: &mut Notes<'_>,
+) -> Result<(), CliError> {
     let blue_green = &rollout.blue_green;
     let mut groups = vec![];
     for slot in Slot::BOTH {
@@ -124,7 +128,7 @@ async fn check_blue_green(target: &Target, rollout: &Rollout, notes: &mut Notes<
 
 /// The rules exist, send to these groups, and belong to the load balancer that the groups serve.
 async fn check_rules(
-    target: &Target,
+    target: &EcsTarget,
     rollout: &Rollout,
     groups: &[&Group; 2],
     notes: &mut Notes<'_>,
@@ -152,7 +156,7 @@ async fn check_rules(
     Ok(())
 }
 
-async fn read_group(target: &Target, name: &str) -> Result<Group, Trouble> {
+async fn read_group(target: &EcsTarget, name: &str) -> Result<Group, Trouble> {
     let arns = target.aws.target_group_arns(&[name]).await?;
     let mut groups = target.aws.describe_target_groups(&arns).await?;
     let group = arns.first().and_then(|arn| groups.remove(arn));

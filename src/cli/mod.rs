@@ -10,6 +10,7 @@ mod error;
 mod git_flags;
 mod init;
 mod interrupts;
+mod kubernetes_flags;
 mod live_checks;
 mod live_judgement;
 mod masked_diff;

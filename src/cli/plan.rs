@@ -1,6 +1,5 @@
 //! `cutover plan`: what a sync would do.
 
-use super::adapter::Target;
 use super::destination_flags::DestinationFlags;
 use super::error::{CliError, Exit};
 use super::output::Output;
@@ -38,8 +37,7 @@ pub struct PlanArgs {
 /// If the documents or the live state can't be read.
 pub async fn run(args: &PlanArgs, output: Output) -> Result<Exit, CliError> {
     let deployment = read_deployment(&args.source, &args.destination, output, "nothing was planned").await?;
-    let aws = args.destination.connect(&deployment.application).await?;
-    let target = Target::new(aws, &deployment.application, args.destination.aws.time_scale);
+    let target = args.destination.connect(&deployment.application).await?;
     let plan = engine::plan(&target, &deployment).await?;
     show(&plan, output)?;
     Ok(if args.detailed_exitcode && plan.has_changes() { Exit::ChangesPending } else { Exit::Done })

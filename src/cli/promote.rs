@@ -1,6 +1,5 @@
 //! `cutover promote`: lets a rollout that waits for approval go on.
 
-use super::adapter::Target;
 use super::destination_flags::DestinationFlags;
 use super::error::{CliError, Exit};
 use super::output::{Output, clean};
@@ -40,8 +39,7 @@ pub struct PromoteArgs {
 /// If nothing waits for approval.
 pub async fn run(args: &PromoteArgs, output: Output) -> Result<Exit, CliError> {
     let deployment = read_deployment(&args.source, &args.destination, output, "nothing was promoted").await?;
-    let aws = args.destination.connect(&deployment.application).await?;
-    let target = Target::new(aws, &deployment.application, args.destination.aws.time_scale);
+    let target = args.destination.connect(&deployment.application).await?;
     let standings = Standing::read(&target, &deployment, args.workload.workload.as_deref()).await?;
     let (standing, (slot, record)) = the_one(&standings, "promote", waiting_for_approval)?;
     let subject = Subject::new(standing, slot, &record);

@@ -1,9 +1,9 @@
 //! What came of a sync, with the reasons.
 
-use super::adapter::Target;
 use super::error::CliError;
 use super::output::{Output, clean};
 use super::progress::{LastSeen, Progress};
+use crate::aws::CallCounts;
 use crate::engine::{ItemResult, SyncReport, Verdict};
 use crate::model::BySlot;
 use crate::plan::Palette;
@@ -31,7 +31,8 @@ struct Details {
 /// If it can't be written.
 pub fn print(
     report: &SyncReport,
-    target: &Target,
+    target_reasons: impl Fn(&str) -> BySlot<Vec<String>>,
+    calls: &CallCounts,
     progress: &Progress,
     output: Output,
 ) -> Result<(), CliError> {
@@ -43,10 +44,9 @@ pub fn print(
         .filter_map(|result| {
             let name = result.document.strip_prefix("BlueGreen/")?;
             let seen = seen.get(name)?.clone();
-            Some((result.document.clone(), Details { seen, target_reasons: target.target_reasons(name) }))
+            Some((result.document.clone(), Details { seen, target_reasons: target_reasons(name) }))
         })
         .collect();
-    let calls = target.aws.call_counts();
     if output.is_json() {
         output.json_line(&json!({
             "event": "report",

@@ -39,8 +39,7 @@ pub struct RetryArgs {
 /// If none do, or if another run works on the application.
 pub async fn run(args: &RetryArgs, output: Output) -> Result<Exit, CliError> {
     let deployment = read_deployment(&args.source, &args.destination, output, "nothing was changed").await?;
-    let aws = args.destination.connect(&deployment.application).await?;
-    let target = Target::new(aws, &deployment.application, args.destination.aws.time_scale);
+    let target = args.destination.connect(&deployment.application).await?;
     let name = args.workload.workload.as_deref();
     // Refuses before the lock is taken, which takes some seconds.
     the_one(&Standing::read(&target, &deployment, name).await?, "retry", slots_to_forget)?;

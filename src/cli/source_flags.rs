@@ -127,48 +127,34 @@ impl SourceFlags {
 }
 
 impl Chosen {
-    /// The application: the file's, or one made up from the flags.
+    /// The application: the file's, or one made up for the destination that the flags name.
     ///
     /// # Errors
-    /// If no cluster is named, or the name is not one.
+    /// If no destination is named, or the name is not one.
     pub fn application(
         &self,
-        cluster: Option<&str>,
-        region: Option<&str>,
+        made_up: Option<Destination>,
         name: Option<&str>,
     ) -> Result<Application, CliError> {
-        let mut application = match (&self.file, cluster) {
+        let mut application = match (&self.file, made_up) {
             (Some(application), _) => application.clone(),
-            (None, Some(cluster)) => Application {
+            (None, Some(destination)) => Application {
                 name: default_name(&self.source),
                 origin: crate::model::Origin { file: "the command line".into(), line: 1 },
                 source: self.source.clone(),
-                destination: Destination::Ecs { region: None, cluster: cluster.to_owned() },
+                destination,
                 sync: Sync::default(),
                 suspend: false,
                 depends_on: vec![],
                 ignore_differences: vec![],
             },
             (None, None) => {
-                return Err(CliError::usage("it is not said which cluster is meant")
-                    .hint("give --cluster NAME, or an Application file with -f"));
+                return Err(CliError::usage("it is not said which cluster is meant").hint(
+                    "give --cluster NAME for ECS or --namespace NAME for Kubernetes, or an Application file with -f",
+                ));
             }
         };
         application.source = self.source.clone();
-        match (&mut application.destination, cluster) {
-            (Destination::Ecs { cluster: known, .. }, Some(cluster)) => cluster.clone_into(known),
-            (Destination::Kubernetes { .. }, Some(_)) => {
-                return Err(CliError::usage(
-                    "--cluster names an ECS cluster, and this application goes to Kubernetes",
-                ));
-            }
-            (_, None) => {}
-        }
-        let (Destination::Ecs { region: known, .. } | Destination::Kubernetes { region: known, .. }) =
-            &mut application.destination;
-        if let Some(region) = region {
-            *known = Some(region.to_owned());
-        }
         if let Some(name) = name {
             application.name = valid_name(name)?;
         }
@@ -291,13 +277,11 @@ mod tests {
     #[test]
     fn without_a_file_the_cluster_has_to_be_named() {
         let chosen = Chosen { file: None, source: source("/srv/shop", ".") };
-        let error = chosen.application(None, None, None).expect_err("no cluster");
+        let error = chosen.application(None, None).expect_err("no cluster");
         assert_eq!(error.kind, ErrorKind::Usage);
-        let application =
-            chosen.application(Some("prod"), Some("eu-west-1"), Some("web")).expect("an application");
-        assert_eq!(application.name, "web");
-        let Destination::Ecs { region, cluster } = application.destination else { panic!("ECS") };
-        assert_eq!((region.as_deref(), cluster.as_str()), (Some("eu-west-1"), "prod"));
+        let prod = Destination::Ecs { region: None, cluster: "prod".into() };
+        let application = chosen.application(Some(prod.clone()), Some("web")).expect("an application");
+        assert_eq!((application.name.as_str(), application.destination), ("web", prod));
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! `cutover status`: how an application stands.
 
-use super::adapter::Target;
 use super::destination_flags::DestinationFlags;
 use super::error::{CliError, Exit};
 use super::output::{Output, clean};
@@ -37,8 +36,7 @@ pub struct StatusArgs {
 /// If the documents or the live state can't be read.
 pub async fn run(args: &StatusArgs, output: Output) -> Result<Exit, CliError> {
     let deployment = read_deployment(&args.source, &args.destination, output, "nothing was read").await?;
-    let aws = args.destination.connect(&deployment.application).await?;
-    let target = Target::new(aws, &deployment.application, args.destination.aws.time_scale);
+    let target = args.destination.connect(&deployment.application).await?;
     let status = engine::status(&target, &deployment).await?;
     show(&status, output)?;
     Ok(Exit::Done)

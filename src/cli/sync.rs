@@ -1,6 +1,5 @@
 //! `cutover sync`: brings the cluster to what the repository says.
 
-use super::adapter::Target;
 use super::destination_flags::DestinationFlags;
 use super::error::{CliError, Exit};
 use super::interrupts;
@@ -52,8 +51,7 @@ pub async fn run(args: &SyncArgs, output: Output) -> Result<Exit, CliError> {
     if let Some(timeout) = args.timeout {
         deployment.application.sync.timeout = timeout;
     }
-    let aws = args.destination.connect(&deployment.application).await?;
-    let target = Target::new(aws, &deployment.application, args.destination.aws.time_scale);
+    let target = args.destination.connect(&deployment.application).await?;
     if args.dry_run {
         show(&engine::plan(&target, &deployment).await?, output)?;
         return Ok(Exit::Done);
@@ -68,7 +66,7 @@ pub async fn run(args: &SyncArgs, output: Output) -> Result<Exit, CliError> {
             .note(&format!("the application's lock could not be freed; others wait for a minute: {trouble}"));
     }
     let report = result?;
-    report::print(&report, &target, &progress, output)?;
+    report::print(&report, |name| target.target_reasons(name), &target.call_counts(), &progress, output)?;
     Ok(exit_of(report.verdict))
 }
 

@@ -7,8 +7,9 @@ use super::live_checks::live_findings;
 use super::output::{Output, clean};
 use super::source_flags::{Documents, SourceFlags};
 use crate::config::{self, Finding, Severity};
-use crate::engine::Deployment;
-use crate::plan::Palette;
+use crate::engine::{self, Deployment};
+use crate::model::Problem;
+use crate::plan::{Change, Palette, Plan, PlanItem};
 use clap::Args;
 use serde_json::json;
 use std::fmt::Write;
@@ -28,7 +29,7 @@ Examples:
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct VerifyArgs {
-    /// Also ask AWS whether what the documents name is there and fits together (reads only)
+    /// Also ask AWS, or the API server by a dry run, whether what the documents name is there and fits together (reads only)
     #[arg(long)]
     live: bool,
     #[command(flatten)]
@@ -47,11 +48,13 @@ pub async fn run(args: &VerifyArgs, output: Output) -> Result<Exit, CliError> {
     let documents = args.source.read(&chosen.source, output, "no further checks were made").await?;
     let mut findings = config::lint(&documents.manifests);
     if let Some(application) = application {
-        let aws = args.destination.connect(&application).await?;
-        let target = Target::new(aws, &application, args.destination.aws.time_scale);
+        let target = args.destination.connect(&application).await?;
         let (commit, manifests) = (documents.commit.id.clone(), documents.manifests.clone());
         let deployment = Deployment { application, commit, manifests };
-        findings.extend(live_findings(&target, &deployment).await?);
+        findings.extend(match &target {
+            Target::Ecs(target) => live_findings(target, &deployment).await?,
+            Target::Kubernetes(_) => refusals(&engine::plan(&target, &deployment).await?),
+        });
         findings.sort();
     }
     let passed = findings.iter().all(|finding| finding.severity != Severity::Error);
@@ -66,6 +69,21 @@ pub async fn run(args: &VerifyArgs, output: Output) -> Result<Exit, CliError> {
         output.text(&text(&documents, &findings, output.palette()))?;
     }
     Ok(if passed { Exit::Done } else { Exit::Error })
+}
+
+/// What the API server says of the documents when it is asked without being told to keep them.
+fn refusals(plan: &Plan) -> Vec<Finding> {
+    let blocked = plan.items.iter().filter(|item| item.change == Change::Blocked);
+    let finding = |item: &PlanItem| Finding {
+        severity: Severity::Error,
+        problem: Problem {
+            origin: item.origin.clone().unwrap_or_default(),
+            document: item.document(),
+            field: String::new(),
+            message: item.why.clone(),
+        },
+    };
+    blocked.map(finding).collect()
 }
 
 fn text(documents: &Documents, findings: &[Finding], palette: &Palette) -> String {

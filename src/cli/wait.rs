@@ -1,6 +1,5 @@
 //! `cutover wait`: follows an application until it has come to rest.
 
-use super::adapter::Target;
 use super::destination_flags::DestinationFlags;
 use super::error::{CliError, Exit};
 use super::interrupts;
@@ -44,8 +43,7 @@ pub struct WaitArgs {
 /// If the documents or the live state can't be read.
 pub async fn run(args: &WaitArgs, output: Output) -> Result<Exit, CliError> {
     let deployment = read_deployment(&args.source, &args.destination, output, "nothing was read").await?;
-    let aws = args.destination.connect(&deployment.application).await?;
-    let target = Target::new(aws, &deployment.application, args.destination.aws.time_scale);
+    let target = args.destination.connect(&deployment.application).await?;
     let stop = StopSignal::default();
     interrupts::watch(&stop, output);
     let progress = Progress::without_plan(output);

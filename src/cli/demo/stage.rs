@@ -2,7 +2,7 @@
 
 use super::repository::{APPLICATION, Repository};
 use crate::aws::{Aws, Connect};
-use crate::cli::adapter::Target;
+use crate::cli::adapter::EcsTarget;
 use crate::cli::error::{CliError, ErrorKind};
 use crate::cli::output::{Output, clean};
 use crate::cli::progress::Progress;
@@ -37,7 +37,7 @@ pub struct Stage {
     stop: StopSignal,
     repository: Repository,
     simulator: Simulator,
-    target: Target,
+    target: EcsTarget,
     application: Application,
     url: String,
     traffic: Option<TrafficGenerator>,
@@ -77,7 +77,7 @@ impl Stage {
         let simulator =
             Simulator::start(options).map_err(|error| CliError::new(ErrorKind::Local, error.to_string()))?;
         let flags = SourceFlags::of_file(repository.path().join(APPLICATION));
-        let application = flags.choose()?.application(None, None, None)?;
+        let application = flags.choose()?.application(None, None)?;
         let aws = Aws::connect(Connect {
             region: Some("eu-central-1".into()),
             endpoint_url: Some(simulator.endpoint().to_owned()),
@@ -86,7 +86,7 @@ impl Stage {
             ..Connect::default()
         })
         .await?;
-        let target = Target::new(aws, &application, TIME_SCALE);
+        let target = EcsTarget::new(aws, &application, "demo", TIME_SCALE);
         let url = production_url(&simulator)?;
         Ok(Stage {
             output,
@@ -204,7 +204,8 @@ impl Stage {
         let result = engine::sync(&self.target, &deployment, &progress, &self.stop).await;
         progress.finish();
         let report = result?;
-        report::print(&report, &self.target, &progress, self.output)?;
+        let reasons = |name: &str| self.target.target_reasons(name);
+        report::print(&report, reasons, &self.target.call_counts(), &progress, self.output)?;
         let (_, tasks) = self.counted();
         let (reads, writes) = self.calls_since(calls_before);
         Ok(Step {

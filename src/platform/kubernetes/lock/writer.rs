@@ -159,6 +159,24 @@ impl Writer {
     }
 }
 
+/// For the writes of another client that this lock stands for, too.
+impl WriteGuard for Writer {
+    /// Passes while this run has the lock.
+    fn check(&self) -> BoxFuture<'_, Result<(), Trouble>> {
+        Box::pin(async {
+            let lease = self.lease.lock().await.clone();
+            match lease {
+                Some(lease) => lease.check().await,
+                None => Err(Trouble {
+                    kind: TroubleKind::LookAgain,
+                    doing: format!("writing for application {}", self.application),
+                    message: "this run does not have the lock".into(),
+                }),
+            }
+        })
+    }
+}
+
 impl Guard for Writer {
     /// Right after the lock was taken this is [`TroubleKind::LookAgain`] once: while it was waited for, another run may
     /// have changed what the write was decided on.

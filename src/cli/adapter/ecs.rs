@@ -1,0 +1,146 @@
+//! An application on ECS.
+
+use super::balanced::Balanced;
+use super::observed::Observed;
+use crate::aws::{Aws, CallCounts};
+use crate::engine::{
+    Deployment, Gating, Guard, Platform, Rollout, Settled, Signal, Signalling, TimeSource, Traffic,
+    TrafficReading, Trouble, Workloads,
+};
+use crate::gates::Gates;
+use crate::model::{Application, BySlot, RevisionId, Slot, Timestamp};
+use crate::plan::{Live, PlanItem};
+use crate::platform::ecs::{Ecs, Writer};
+use crate::rollout::{Action, Alarm, HttpAnswer, RuleObservation, SlotObservation};
+use std::time::Duration;
+
+/// One application's cluster, load balancers, gates and lock.
+pub struct EcsTarget {
+    pub aws: Aws,
+    ecs: Ecs,
+    balanced: Balanced,
+    gates: Gates,
+    writer: Writer,
+    time_scale: u32,
+    observed: Observed,
+}
+
+impl EcsTarget {
+    /// The cluster, through these clients.
+    pub fn new(aws: Aws, application: &Application, cluster: &str, time_scale: u32) -> EcsTarget {
+        let ecs = Ecs::new(aws.clone(), cluster);
+        EcsTarget {
+            writer: ecs.writer(&application.name, super::owner()),
+            ecs,
+            balanced: Balanced::new(aws.clone()),
+            gates: Gates::new(aws.clone()),
+            aws,
+            time_scale: time_scale.max(1),
+            observed: Observed::default(),
+        }
+    }
+
+    /// Why targets of a BlueGreen were unhealthy when some last were in this run, for people.
+    pub fn target_reasons(&self, blue_green: &str) -> BySlot<Vec<String>> {
+        self.balanced.target_reasons(blue_green)
+    }
+
+    /// What was sent to AWS.
+    pub fn call_counts(&self) -> CallCounts {
+        self.aws.call_counts()
+    }
+
+    /// Frees the application's lock, if this run took it.
+    ///
+    /// # Errors
+    /// If AWS can't be told; others then have to wait for a minute.
+    pub async fn release(&self) -> Result<(), Trouble> {
+        self.writer.release().await
+    }
+}
+
+impl Workloads for EcsTarget {
+    async fn desired_revision(&self, rollout: &Rollout) -> Result<RevisionId, Trouble> {
+        self.ecs.desired_revision(rollout).await
+    }
+
+    /// Every wait comes by here, so this is also where the other runs are shown that this one is alive.
+    async fn observe_slots(&self, rollout: &Rollout) -> Result<BySlot<SlotObservation>, Trouble> {
+        self.writer.keep().await?;
+        self.observed.note(rollout, self.writer.is_held());
+        self.ecs.observe_slots(rollout).await
+    }
+
+    async fn apply_workload(&self, rollout: &Rollout, action: &Action) -> Result<(), Trouble> {
+        self.observed.check(rollout)?;
+        self.ecs.apply_workload(rollout, action).await
+    }
+}
+
+impl Signalling for EcsTarget {
+    async fn apply_signal(&self, rollout: &Rollout, slot: Slot, signal: Signal) -> Result<(), Trouble> {
+        self.ecs.apply_signal(rollout, slot, signal).await
+    }
+}
+
+impl Traffic for EcsTarget {
+    async fn observe_traffic(&self, rollout: &Rollout) -> Result<TrafficReading, Trouble> {
+        self.balanced.observe_traffic(rollout).await
+    }
+
+    async fn apply_traffic(
+        &self,
+        rollout: &Rollout,
+        observed: &RuleObservation,
+        action: &Action,
+    ) -> Result<RuleObservation, Trouble> {
+        self.observed.check(rollout)?;
+        self.balanced.apply_traffic(rollout, observed, action).await
+    }
+
+    async fn traffic_behind(&self, target_groups: &[String]) -> Result<Option<String>, Trouble> {
+        self.balanced.traffic_behind(target_groups).await
+    }
+}
+
+impl Gating for EcsTarget {
+    async fn read_alarms(&self, names: &[String]) -> Result<Vec<Alarm>, Trouble> {
+        self.gates.read_alarms(names).await
+    }
+
+    async fn ask_http(&self, rollout: &Rollout) -> Result<Vec<HttpAnswer>, Trouble> {
+        self.gates.ask_http(rollout).await
+    }
+}
+
+impl Platform for EcsTarget {
+    async fn read_live(&self, deployment: &Deployment) -> Result<Live, Trouble> {
+        self.ecs.read_live(deployment).await
+    }
+
+    async fn apply_item(&self, deployment: &Deployment, item: &PlanItem) -> Result<(), Trouble> {
+        self.writer.check_lease().await?;
+        self.ecs.apply_item(deployment, item).await
+    }
+
+    async fn settled(&self, deployment: &Deployment, item: &PlanItem) -> Result<Settled, Trouble> {
+        self.writer.keep().await?;
+        self.ecs.settled(deployment, item).await
+    }
+}
+
+impl Guard for EcsTarget {
+    async fn check_lease(&self) -> Result<(), Trouble> {
+        self.writer.check_lease().await
+    }
+}
+
+impl TimeSource for EcsTarget {
+    fn now(&self) -> Timestamp {
+        self.aws.clock().now()
+    }
+
+    async fn pause(&self, duration: Duration) {
+        tokio::time::sleep(duration / self.time_scale).await;
+    }
+}

@@ -1,0 +1,190 @@
+//! An application on Kubernetes.
+
+use super::later::Later;
+use super::observed::Observed;
+use crate::aws::{CallCounts, CallTally, Connect, WriteGuard};
+use crate::engine::{
+    Deployment, Gating, Guard, Platform, Rollout, Settled, Signal, Signalling, TimeSource, Traffic,
+    TrafficReading, Trouble, TroubleKind, Workloads,
+};
+use crate::kubernetes::Cluster;
+use crate::model::{Application, BySlot, ClusterTraffic, RevisionId, Slot, Timestamp};
+use crate::plan::{Live, PlanItem};
+use crate::platform::kubernetes::{Kubernetes, Writer};
+use crate::rollout::{Action, Alarm, HttpAnswer, RuleObservation, SlotObservation};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One application's cluster, load balancers, gates and lock.
+pub struct KubernetesTarget {
+    platform: Kubernetes,
+    aws: Later,
+    writer: Arc<Writer>,
+    observed: Observed,
+}
+
+impl KubernetesTarget {
+    /// The application in `cluster`; what names no namespace goes to `namespace`. AWS is connected with `aws` if a
+    /// BlueGreen names a load balancer or an alarm.
+    pub fn new(
+        cluster: Cluster,
+        application: &Application,
+        namespace: &str,
+        force_conflicts: bool,
+        aws: Connect,
+    ) -> KubernetesTarget {
+        let platform =
+            Kubernetes::new(cluster, &application.name, namespace).force_conflicts(force_conflicts);
+        let writer = Arc::new(platform.writer(super::owner()));
+        let guard: Arc<dyn WriteGuard> = writer.clone();
+        KubernetesTarget { aws: Later::new(aws, guard), writer, observed: Observed::default(), platform }
+    }
+
+    /// The connection.
+    pub fn cluster(&self) -> &Cluster {
+        self.platform.cluster()
+    }
+
+    /// AWS, where it is needed.
+    pub fn aws(&self) -> &Later {
+        &self.aws
+    }
+
+    /// Why targets of a BlueGreen were unhealthy when some last were in this run, for people.
+    pub fn target_reasons(&self, blue_green: &str) -> BySlot<Vec<String>> {
+        self.aws.connected().map(|side| side.balanced.target_reasons(blue_green)).unwrap_or_default()
+    }
+
+    /// What was sent: to the API server by verb and resource (`apply deployments.apps`), to AWS by operation.
+    pub fn call_counts(&self) -> CallCounts {
+        let mut counts = self.aws.call_counts();
+        for (verb, by_resource) in self.platform.cluster().call_counts().by_verb {
+            for (resource, sent) in by_resource {
+                let tally = CallTally { sent, write: verb.is_write(), ..CallTally::default() };
+                counts.operations.insert(format!("{verb} {resource}"), tally);
+            }
+        }
+        counts
+    }
+
+    /// Frees the application's lock, if this run took it.
+    ///
+    /// # Errors
+    /// If the API server can't be told; others then have to wait for a minute.
+    pub async fn release(&self) -> Result<(), Trouble> {
+        self.writer.release().await
+    }
+}
+
+/// A BlueGreen whose workload is a Deployment is read and checked, but nothing carries it out yet.
+fn no_rollouts(rollout: &Rollout) -> Trouble {
+    Trouble {
+        kind: TroubleKind::Rejected,
+        doing: format!("BlueGreen/{}", rollout.blue_green.name),
+        message: "blue/green of a Deployment can't be carried out by this version of cutover; without the BlueGreen \
+                  document the Deployment is applied as it is"
+            .into(),
+    }
+}
+
+impl Workloads for KubernetesTarget {
+    async fn desired_revision(&self, rollout: &Rollout) -> Result<RevisionId, Trouble> {
+        Err(no_rollouts(rollout))
+    }
+
+    /// Every wait comes by here, so this is also where the other runs are shown that this one is alive.
+    async fn observe_slots(&self, rollout: &Rollout) -> Result<BySlot<SlotObservation>, Trouble> {
+        self.writer.keep().await?;
+        self.observed.note(rollout, self.writer.is_held());
+        Err(no_rollouts(rollout))
+    }
+
+    async fn apply_workload(&self, rollout: &Rollout, _: &Action) -> Result<(), Trouble> {
+        self.observed.check(rollout)?;
+        Err(no_rollouts(rollout))
+    }
+}
+
+impl Signalling for KubernetesTarget {
+    async fn apply_signal(&self, rollout: &Rollout, _: Slot, _: Signal) -> Result<(), Trouble> {
+        Err(no_rollouts(rollout))
+    }
+}
+
+impl Traffic for KubernetesTarget {
+    async fn observe_traffic(&self, rollout: &Rollout) -> Result<TrafficReading, Trouble> {
+        match &rollout.blue_green.traffic {
+            None => self.aws.side().await?.balanced.observe_traffic(rollout).await,
+            Some(ClusterTraffic::Service(_) | ClusterTraffic::HttpRoute(_)) => Err(no_rollouts(rollout)),
+        }
+    }
+
+    async fn apply_traffic(
+        &self,
+        rollout: &Rollout,
+        observed: &RuleObservation,
+        action: &Action,
+    ) -> Result<RuleObservation, Trouble> {
+        self.observed.check(rollout)?;
+        match &rollout.blue_green.traffic {
+            None => self.aws.side().await?.balanced.apply_traffic(rollout, observed, action).await,
+            Some(ClusterTraffic::Service(_) | ClusterTraffic::HttpRoute(_)) => Err(no_rollouts(rollout)),
+        }
+    }
+
+    async fn traffic_behind(&self, target_groups: &[String]) -> Result<Option<String>, Trouble> {
+        if target_groups.is_empty() {
+            return Ok(None);
+        }
+        self.aws.side().await?.balanced.traffic_behind(target_groups).await
+    }
+}
+
+impl Gating for KubernetesTarget {
+    async fn read_alarms(&self, names: &[String]) -> Result<Vec<Alarm>, Trouble> {
+        if names.is_empty() {
+            return Ok(vec![]);
+        }
+        self.aws.side().await?.gates.read_alarms(names).await
+    }
+
+    async fn ask_http(&self, rollout: &Rollout) -> Result<Vec<HttpAnswer>, Trouble> {
+        if rollout.blue_green.gates.http.is_empty() {
+            return Ok(vec![]);
+        }
+        self.aws.side().await?.gates.ask_http(rollout).await
+    }
+}
+
+impl Platform for KubernetesTarget {
+    async fn read_live(&self, deployment: &Deployment) -> Result<Live, Trouble> {
+        self.platform.read_live(deployment).await
+    }
+
+    async fn apply_item(&self, deployment: &Deployment, item: &PlanItem) -> Result<(), Trouble> {
+        self.writer.check_lease().await?;
+        self.platform.apply_item(deployment, item).await
+    }
+
+    /// Every wait comes by here, so this is also where the other runs are shown that this one is alive.
+    async fn settled(&self, deployment: &Deployment, item: &PlanItem) -> Result<Settled, Trouble> {
+        self.writer.keep().await?;
+        self.platform.settled(deployment, item).await
+    }
+}
+
+impl Guard for KubernetesTarget {
+    async fn check_lease(&self) -> Result<(), Trouble> {
+        self.writer.check_lease().await
+    }
+}
+
+impl TimeSource for KubernetesTarget {
+    fn now(&self) -> Timestamp {
+        self.platform.cluster().clock().now()
+    }
+
+    async fn pause(&self, duration: Duration) {
+        self.platform.pause(duration).await;
+    }
+}

@@ -1,0 +1,158 @@
+//! The adapters of one run as the one thing the engine works with.
+
+mod balanced;
+mod ecs;
+mod kubernetes;
+mod later;
+mod observed;
+
+pub use ecs::EcsTarget;
+pub use kubernetes::KubernetesTarget;
+
+use crate::aws::CallCounts;
+use crate::engine::{
+    Deployment, Gating, Guard, Platform, Rollout, Settled, Signal, Signalling, TimeSource, Traffic,
+    TrafficReading, Trouble, TroubleKind, Workloads,
+};
+use crate::model::{BySlot, RevisionId, Slot, Timestamp};
+use crate::plan::{Live, PlanItem};
+use crate::platform::Owner;
+use crate::rollout::{Action, Alarm, HttpAnswer, RuleObservation, SlotObservation};
+use std::time::Duration;
+
+/// Where one application goes, with everything that a run needs there.
+pub enum Target {
+    Ecs(Box<EcsTarget>),
+    Kubernetes(Box<KubernetesTarget>),
+}
+
+/// The same call on whichever target it is.
+macro_rules! on {
+    ($self:ident, $target:ident => $call:expr) => {
+        match $self {
+            Target::Ecs($target) => $call,
+            Target::Kubernetes($target) => $call,
+        }
+    };
+}
+
+impl Target {
+    /// Why targets of a BlueGreen were unhealthy when some last were in this run, for people.
+    pub fn target_reasons(&self, blue_green: &str) -> BySlot<Vec<String>> {
+        on!(self, target => target.target_reasons(blue_green))
+    }
+
+    /// What was sent so far.
+    pub fn call_counts(&self) -> CallCounts {
+        on!(self, target => target.call_counts())
+    }
+
+    /// Frees the application's lock, if this run took it.
+    ///
+    /// # Errors
+    /// If the other side can't be told; other runs then have to wait for a minute.
+    pub async fn release(&self) -> Result<(), Trouble> {
+        on!(self, target => target.release().await)
+    }
+
+    /// Takes the application's lock for a verb that writes outside of a sync; [`Target::release`] frees it. What was
+    /// observed before is old by then.
+    ///
+    /// # Errors
+    /// If another run has it.
+    pub async fn lock(&self) -> Result<(), Trouble> {
+        loop {
+            match self.check_lease().await {
+                Err(trouble) if trouble.kind == TroubleKind::LookAgain => {}
+                other => return other,
+            }
+        }
+    }
+}
+
+/// Names this run to others.
+fn owner() -> Owner {
+    let host = ["/proc/sys/kernel/hostname", "/etc/hostname"].into_iter();
+    let host = host.filter_map(|path| std::fs::read_to_string(path).ok()).map(|name| name.trim().to_owned());
+    let host = host.chain(std::env::var("HOSTNAME")).find(|name| !name.is_empty());
+    Owner::new(host.as_deref().unwrap_or("unknown-host"), std::process::id())
+}
+
+impl Workloads for Target {
+    async fn desired_revision(&self, rollout: &Rollout) -> Result<RevisionId, Trouble> {
+        on!(self, target => target.desired_revision(rollout).await)
+    }
+
+    async fn observe_slots(&self, rollout: &Rollout) -> Result<BySlot<SlotObservation>, Trouble> {
+        on!(self, target => target.observe_slots(rollout).await)
+    }
+
+    async fn apply_workload(&self, rollout: &Rollout, action: &Action) -> Result<(), Trouble> {
+        on!(self, target => target.apply_workload(rollout, action).await)
+    }
+}
+
+impl Signalling for Target {
+    async fn apply_signal(&self, rollout: &Rollout, slot: Slot, signal: Signal) -> Result<(), Trouble> {
+        on!(self, target => target.apply_signal(rollout, slot, signal).await)
+    }
+}
+
+impl Traffic for Target {
+    async fn observe_traffic(&self, rollout: &Rollout) -> Result<TrafficReading, Trouble> {
+        on!(self, target => target.observe_traffic(rollout).await)
+    }
+
+    async fn apply_traffic(
+        &self,
+        rollout: &Rollout,
+        observed: &RuleObservation,
+        action: &Action,
+    ) -> Result<RuleObservation, Trouble> {
+        on!(self, target => target.apply_traffic(rollout, observed, action).await)
+    }
+
+    async fn traffic_behind(&self, target_groups: &[String]) -> Result<Option<String>, Trouble> {
+        on!(self, target => target.traffic_behind(target_groups).await)
+    }
+}
+
+impl Gating for Target {
+    async fn read_alarms(&self, names: &[String]) -> Result<Vec<Alarm>, Trouble> {
+        on!(self, target => target.read_alarms(names).await)
+    }
+
+    async fn ask_http(&self, rollout: &Rollout) -> Result<Vec<HttpAnswer>, Trouble> {
+        on!(self, target => target.ask_http(rollout).await)
+    }
+}
+
+impl Platform for Target {
+    async fn read_live(&self, deployment: &Deployment) -> Result<Live, Trouble> {
+        on!(self, target => target.read_live(deployment).await)
+    }
+
+    async fn apply_item(&self, deployment: &Deployment, item: &PlanItem) -> Result<(), Trouble> {
+        on!(self, target => target.apply_item(deployment, item).await)
+    }
+
+    async fn settled(&self, deployment: &Deployment, item: &PlanItem) -> Result<Settled, Trouble> {
+        on!(self, target => target.settled(deployment, item).await)
+    }
+}
+
+impl Guard for Target {
+    async fn check_lease(&self) -> Result<(), Trouble> {
+        on!(self, target => target.check_lease().await)
+    }
+}
+
+impl TimeSource for Target {
+    fn now(&self) -> Timestamp {
+        on!(self, target => target.now())
+    }
+
+    async fn pause(&self, duration: Duration) {
+        on!(self, target => target.pause(duration).await)
+    }
+}
