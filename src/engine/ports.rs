@@ -2,7 +2,9 @@
 //! in-memory world behind them.
 
 use super::Deployment;
-use crate::model::{BlueGreen, BySlot, Object, RevisionId, Seconds, Service, Slot, TaskDefinition, Turn};
+use crate::model::{
+    BlueGreen, BySlot, ClusterTraffic, Object, RevisionId, Seconds, Service, Slot, TaskDefinition, Turn,
+};
 use crate::plan::{Live, PlanItem};
 use crate::rollout::{Action, Alarm, HttpAnswer, RuleObservation, SlotObservation, Targets};
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +56,24 @@ impl Rollout {
             WorkloadDocuments::Kubernetes(documents) => &documents.deployment.key.name,
         };
         self.blue_green.slot_workload(slot, named)
+    }
+
+    /// The name of the Service on Kubernetes that has a slot's pods and no others. Where the slot is an adopted Deployment
+    /// of the same name as the Service that traffic is switched by, it can't be that one.
+    pub fn slot_service(&self, slot: Slot) -> String {
+        let name = self.slot_name(slot);
+        match &self.blue_green.traffic {
+            Some(ClusterTraffic::Service(steering)) if *steering == name => format!("{name}-{slot}"),
+            _ => name,
+        }
+    }
+
+    /// The namespace that the documents put a Deployment into, if they name one.
+    pub fn namespace(&self) -> Option<&str> {
+        match &self.workload {
+            WorkloadDocuments::Ecs(_) => None,
+            WorkloadDocuments::Kubernetes(documents) => documents.deployment.key.namespace.as_deref(),
+        }
     }
 
     /// The declared number of tasks or pods; `None` means: leave it as it is.

@@ -1,2 +1,6 @@
-//! The ways traffic is moved.
+//! Who sends requests where.
+
 pub mod alb;
+mod endpoints;
+pub mod http_route;
+pub mod service;

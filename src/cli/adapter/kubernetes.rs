@@ -12,6 +12,8 @@ use crate::model::{Application, BySlot, ClusterTraffic, RevisionId, Slot, Timest
 use crate::plan::{Live, PlanItem};
 use crate::platform::kubernetes::{Kubernetes, Writer};
 use crate::rollout::{Action, Alarm, HttpAnswer, RuleObservation, SlotObservation};
+use crate::traffic::http_route::RouteTraffic;
+use crate::traffic::service::ServiceTraffic;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +21,8 @@ use std::time::Duration;
 pub struct KubernetesTarget {
     platform: Kubernetes,
     aws: Later,
+    service: ServiceTraffic,
+    route: RouteTraffic,
     writer: Arc<Writer>,
     observed: Observed,
 }
@@ -37,7 +41,14 @@ impl KubernetesTarget {
             Kubernetes::new(cluster, &application.name, namespace).force_conflicts(force_conflicts);
         let writer = Arc::new(platform.writer(super::owner()));
         let guard: Arc<dyn WriteGuard> = writer.clone();
-        KubernetesTarget { aws: Later::new(aws, guard), writer, observed: Observed::default(), platform }
+        KubernetesTarget {
+            aws: Later::new(aws, guard),
+            service: ServiceTraffic::new(platform.cluster().clone(), namespace),
+            route: RouteTraffic::new(platform.cluster().clone(), namespace),
+            writer,
+            observed: Observed::default(),
+            platform,
+        }
     }
 
     /// The connection.
@@ -115,7 +126,8 @@ impl Traffic for KubernetesTarget {
     async fn observe_traffic(&self, rollout: &Rollout) -> Result<TrafficReading, Trouble> {
         match &rollout.blue_green.traffic {
             None => self.aws.side().await?.balanced.observe_traffic(rollout).await,
-            Some(ClusterTraffic::Service(_) | ClusterTraffic::HttpRoute(_)) => Err(no_rollouts(rollout)),
+            Some(ClusterTraffic::Service(_)) => self.service.observe_traffic(rollout).await,
+            Some(ClusterTraffic::HttpRoute(_)) => self.route.observe_traffic(rollout).await,
         }
     }
 
@@ -128,7 +140,8 @@ impl Traffic for KubernetesTarget {
         self.observed.check(rollout)?;
         match &rollout.blue_green.traffic {
             None => self.aws.side().await?.balanced.apply_traffic(rollout, observed, action).await,
-            Some(ClusterTraffic::Service(_) | ClusterTraffic::HttpRoute(_)) => Err(no_rollouts(rollout)),
+            Some(ClusterTraffic::Service(_)) => self.service.apply_traffic(rollout, observed, action).await,
+            Some(ClusterTraffic::HttpRoute(_)) => self.route.apply_traffic(rollout, observed, action).await,
         }
     }
 
