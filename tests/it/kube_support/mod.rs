@@ -18,18 +18,22 @@
 //!   of a tag is [`SECOND`] of real time.
 //! - A pod has an address in 10.0.0.0/8, because Kubernetes refuses loopback addresses in EndpointSlices. Its servers
 //!   really listen on the same address in 127.0.0.0/8: [`dial_address`] is from one to the other.
-#![allow(dead_code, reason = "tests and benches use different parts")]
+#![allow(dead_code, unused_imports, reason = "tests and benches use different parts")]
 
 mod addresses;
 mod kubelet;
 pub mod life;
 mod pod_server;
 mod process;
+mod proxy;
+mod run;
 mod servers;
 mod space;
 mod status;
 
 pub use addresses::dial_address;
 pub use kubelet::SECOND;
+pub use proxy::{Asked, Fault, Proxy, Which};
+pub use run::Process;
 pub use servers::User;
 pub use space::Space;

@@ -1,0 +1,106 @@
+//! Every object of a namespace as text, without what may differ between two ways to the same end: ids, times, versions,
+//! random names.
+
+use crate::kube_support::Space;
+use cutover::platform::kubernetes::Identity;
+use kube::Client;
+use serde_json::{Map, Value};
+
+/// Pods and slices have random names, and are as the ReplicaSets and Services that they come from. The lock of a process
+/// that died at its very end stays.
+const KINDS: [&str; 13] = [
+    "api/v1/namespaces/NS/configmaps",
+    "api/v1/namespaces/NS/secrets",
+    "api/v1/namespaces/NS/services",
+    "api/v1/namespaces/NS/serviceaccounts",
+    "api/v1/namespaces/NS/persistentvolumeclaims",
+    "apis/apps/v1/namespaces/NS/deployments",
+    "apis/apps/v1/namespaces/NS/replicasets",
+    "apis/apps/v1/namespaces/NS/statefulsets",
+    "apis/batch/v1/namespaces/NS/jobs",
+    "apis/autoscaling/v2/namespaces/NS/horizontalpodautoscalers",
+    "apis/policy/v1/namespaces/NS/poddisruptionbudgets",
+    "apis/rbac.authorization.k8s.io/v1/namespaces/NS/roles",
+    "apis/networking.k8s.io/v1/namespaces/NS/ingresses",
+];
+
+/// What the server and its controllers count up.
+const VOLATILE: [&str; 9] = [
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "time",
+    "clusterIP",
+    "clusterIPs",
+    "controller-uid",
+    "batch.kubernetes.io/controller-uid",
+    "selfLink",
+];
+
+/// All of it, with the namespace's name taken out.
+pub async fn end_state(space: &Space) -> String {
+    let mut parts = Map::new();
+    for path in KINDS {
+        let listed = list(&space.client, &path.replace("NS", &space.name)).await;
+        for mut object in listed {
+            let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+            let kind = path.rsplit('/').next().unwrap_or_default();
+            // Every namespace has it.
+            if name == "kube-root-ca.crt" {
+                continue;
+            }
+            tidy(&mut object, kind);
+            parts.insert(format!("{kind}/{name}"), object);
+        }
+    }
+    let identity = Identity::new("shop", &space.name);
+    let text = serde_json::to_string_pretty(&Value::Object(parts)).expect("text");
+    text.replace(identity.id(), "[set]").replace(&space.name, "[namespace]")
+}
+
+async fn list(client: &Client, path: &str) -> Vec<Value> {
+    let request = http::Request::get(format!("/{path}")).body(vec![]).expect("a request");
+    let list: Value = client.request(request).await.unwrap_or_else(|error| panic!("{path}: {error}"));
+    list["items"].as_array().cloned().unwrap_or_default()
+}
+
+fn tidy(object: &mut Value, kind: &str) {
+    let replicas = object.pointer("/status/readyReplicas").cloned();
+    let succeeded = object.pointer("/status/succeeded").cloned();
+    if let Some(fields) = object.as_object_mut() {
+        fields.shift_remove("status");
+        fields.insert("at rest".into(), serde_json::json!([replicas, succeeded]));
+    }
+    // What others wrote is theirs; what we own says whether a write was made in another way.
+    if let Some(Value::Array(managers)) = object.pointer_mut("/metadata/managedFields") {
+        managers.retain(|manager| manager["manager"] == "cutover");
+    }
+    // A ReplicaSet is named after its template; its generation counts how it was scaled.
+    if kind == "replicasets"
+        && let Some(metadata) = object["metadata"].as_object_mut()
+    {
+        metadata.shift_remove("generation");
+    }
+    without_volatile(object);
+}
+
+fn without_volatile(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(without_volatile),
+        Value::Object(fields) => {
+            fields.retain(|name, _| !VOLATILE.contains(&name.as_str()));
+            fields.values_mut().for_each(without_volatile);
+            fields.sort_keys();
+        }
+        _ => {}
+    }
+}
+
+/// The lines that differ, with a little around them.
+pub fn difference(wanted: &str, got: &str) -> String {
+    similar::TextDiff::from_lines(wanted, got)
+        .unified_diff()
+        .context_radius(3)
+        .header("undisturbed", "disturbed")
+        .to_string()
+}

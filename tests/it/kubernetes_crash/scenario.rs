@@ -1,0 +1,112 @@
+//! What is synced while something goes wrong.
+
+use crate::kube_support::Space;
+use crate::kubernetes_objects::support::deployment;
+use cutover::engine::Deployment;
+
+/// Documents before and after.
+pub struct Scenario {
+    pub name: &'static str,
+    /// Synced one after the other, undisturbed.
+    pub before: Vec<String>,
+    pub after: String,
+}
+
+impl Scenario {
+    /// The application with these documents; what is no longer among them is pruned.
+    pub fn deployment(&self, space: &Space, documents: &str) -> Deployment {
+        let mut deployment = deployment(space, documents);
+        deployment.application.sync.prune = true;
+        deployment.application.sync.prune_limit = "100%".into();
+        deployment.application.sync.timeout = 60;
+        deployment
+    }
+}
+
+const SETTINGS: &str = "
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {level: info}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: token}
+stringData: {token: not-a-real-token}
+---
+";
+
+const WEB: &str = "
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  selector: {app: web}
+  ports: [{port: 80, targetPort: 8080}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - name: app
+        image: web:1
+        ports: [{containerPort: 8080}]
+        readinessProbe: {httpGet: {path: /, port: 8080}}
+---
+";
+
+const EXTRA: &str = "
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: extra}
+data: {a: b}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: extra}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: extra}
+rules: [{apiGroups: [''], resources: [configmaps], verbs: [get]}]
+---
+";
+
+fn hook(name: &str, phase: &str) -> String {
+    format!(
+        "
+apiVersion: batch/v1
+kind: Job
+metadata: {{name: {name}, annotations: {{cutover.dev/hook: {phase}}}}}
+spec:
+  template:
+    spec: {{restartPolicy: Never, containers: [{{name: app, image: '{name}:ok0'}}]}}
+---
+"
+    )
+}
+
+/// All scenarios.
+pub fn scenarios() -> Vec<Scenario> {
+    let whole = format!("{SETTINGS}{WEB}");
+    let newer = whole.replace("level: info", "level: debug").replace("web:1", "web:2");
+    let hooked = |documents: &str| {
+        format!("{}{documents}{}", hook("migrate", "pre-sync"), hook("smoke-test", "post-sync"))
+    };
+    vec![
+        Scenario { name: "first", before: vec![], after: whole.clone() },
+        Scenario { name: "update", before: vec![whole.clone()], after: newer },
+        Scenario { name: "prune", before: vec![format!("{SETTINGS}{EXTRA}")], after: SETTINGS.into() },
+        Scenario {
+            name: "hooks",
+            before: vec![hooked(SETTINGS)],
+            after: hooked(&SETTINGS.replace("level: info", "level: debug")),
+        },
+    ]
+}
