@@ -3,6 +3,7 @@
 use super::kubectl::{Kubectl, millis};
 use super::{bare, objects::Set};
 use crate::kube_support::{Process, Space, User};
+use cutover::aws::Connect;
 use cutover::engine::Verdict;
 use cutover::kubernetes::Verb;
 use std::time::{Duration, Instant};
@@ -22,12 +23,12 @@ pub async fn row(set: &Set) {
     let floor = bare::apply(set, &Space::new("floor").await).await;
     let space = Space::new("apply").await;
     let deployment = set.deployment(&space.name);
-    let process = Process::new(space.cluster.kubeconfig(User::Admin), &deployment).await;
+    let process = Process::new(space.cluster.kubeconfig(User::Admin), &deployment, Connect::default()).await;
     let begun = Instant::now();
     let report = process.run(&deployment).await.expect("a sync");
     let took = begun.elapsed();
     assert_eq!(report.verdict, Verdict::Done, "{:?}", report.results);
-    let calls = process.calls();
+    let calls = process.cluster().call_counts();
     let beside = Space::new("kubectl").await;
     let kubectl = Kubectl::new(set, &beside).map(|kubectl| kubectl.apply());
     let rate = |time: Duration| set.count as f64 / time.as_secs_f64();

@@ -31,6 +31,7 @@ mod kube_support;
 mod kubernetes_crash;
 mod kubernetes_health;
 mod kubernetes_objects;
+mod kubernetes_repositories;
 mod kubernetes_servers;
 mod kubernetes_simulator;
 mod machine;

@@ -3,7 +3,10 @@
 use super::end_state::end_state;
 use super::scenario::Scenario;
 use crate::kube_support::{Fault, Process, Proxy, Space, User, Which};
+use cutover::aws::Connect;
 use cutover::engine::{Deployment, SyncReport, Trouble, Verdict};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::{Patch, PatchParams};
 
 /// What came of it.
 pub struct Played {
@@ -42,6 +45,9 @@ pub fn play(scenario: &Scenario, disturbed: Option<(usize, Fault)>) -> Played {
                 proxy.disturb(Which::Write(write), fault);
             }
             ended = run(&proxy, &deployment, &mut played).await;
+            if ended.is_none() {
+                a_minute_passes(&space).await;
+            }
             match verdict(&ended) {
                 Some(Verdict::Done) => break,
                 None | Some(Verdict::Error | Verdict::TimedOut) if disturbed.is_some() => {}
@@ -70,6 +76,16 @@ pub fn play(scenario: &Scenario, disturbed: Option<(usize, Fault)>) -> Played {
     })
 }
 
+/// What a minute does to the lock of a dead process: nobody has it. That it is taken over then, and not before, is shown
+/// where the lock is tested.
+async fn a_minute_passes(space: &Space) {
+    let leases = space.api::<Lease>();
+    if leases.get_opt("cutover-shop").await.expect("read").is_some() {
+        let free = serde_json::json!({"spec": {"holderIdentity": ""}});
+        leases.patch("cutover-shop", &PatchParams::default(), &Patch::Merge(&free)).await.expect("freed");
+    }
+}
+
 fn verdict(ended: &Option<Result<SyncReport, Trouble>>) -> Option<Verdict> {
     match ended {
         None => None,
@@ -84,7 +100,7 @@ async fn run(
     deployment: &Deployment,
     played: &mut Played,
 ) -> Option<Result<SyncReport, Trouble>> {
-    let process = Process::new(proxy.kubeconfig(), deployment).await;
+    let process = Process::new(proxy.kubeconfig(), deployment, Connect::default()).await;
     let ended = tokio::select! {
         biased;
         () = proxy.dead() => None,

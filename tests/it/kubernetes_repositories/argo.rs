@@ -14,8 +14,16 @@ async fn a_repository_kept_for_argo_works_unchanged() {
         let found = writes.iter().position(|write| write.split(' ').next_back() == Some(name));
         found.unwrap_or_else(|| panic!("no write of {name}: {writes:#?}"))
     };
-    let in_order =
-        ["announce-start", "migrate", "redis", "backend", "frontend", "thumbnails", "smoke-test", "warm-caches"];
+    let in_order = [
+        "announce-start",
+        "migrate",
+        "redis",
+        "backend",
+        "frontend",
+        "thumbnails",
+        "smoke-test",
+        "warm-caches",
+    ];
     for pair in in_order.windows(2) {
         assert!(at(pair[0]) < at(pair[1]), "{} comes before {}: {writes:#?}", pair[0], pair[1]);
     }

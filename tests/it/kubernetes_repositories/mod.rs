@@ -14,9 +14,15 @@ async fn a_shop_of_58_objects_is_synced_repaired_pruned_and_reverted() {
     let first = shop.first_sync(58).await;
     shop.repairs(
         &[
-            Drift::Patch(object("v1", "shop/configmaps/web-settings"), json!({"data": {"LOG_LEVEL": "trace"}})),
+            Drift::Patch(
+                object("v1", "shop/configmaps/web-settings"),
+                json!({"data": {"LOG_LEVEL": "trace"}}),
+            ),
             Drift::Patch(object("apps/v1", "shop/deployments/orders"), json!({"spec": {"replicas": 5}})),
-            Drift::Patch(object("v1", "shop/secrets/payment-provider"), json!({"data": {"token": "b3RoZXI="}})),
+            Drift::Patch(
+                object("v1", "shop/secrets/payment-provider"),
+                json!({"data": {"token": "b3RoZXI="}}),
+            ),
             Drift::Patch(
                 object("rbac.authorization.k8s.io/v1", "shop/roles/run-jobs"),
                 json!({"rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]}),
@@ -56,19 +62,20 @@ async fn definitions_and_54_objects_of_them_come_in_one_sync_and_are_repaired_pr
     teams.patch_status(&caches("sessions"), json!({"status": {"conditions": [
         {"type": "Ready", "status": "True", "reason": "Running", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}})).await;
     teams.has_nothing_to_do().await;
-    teams.repairs(
-        &[
-            Drift::Patch(caches("sessions"), json!({"spec": {"memory": "64Mi"}})),
-            Drift::Delete(caches("pages")),
-            Drift::Patch(
-                object("data.example.com/v1alpha1", "databaseclasses/small"),
-                json!({"spec": {"disks": {"iops": 1}}}),
-            ),
-            Drift::Delete(object("rbac.authorization.k8s.io/v1", "clusterroles/data-viewer-caches")),
-        ],
-        &first,
-    )
-    .await;
+    teams
+        .repairs(
+            &[
+                Drift::Patch(caches("sessions"), json!({"spec": {"memory": "64Mi"}})),
+                Drift::Delete(caches("pages")),
+                Drift::Patch(
+                    object("data.example.com/v1alpha1", "databaseclasses/small"),
+                    json!({"spec": {"disks": {"iops": 1}}}),
+                ),
+                Drift::Delete(object("rbac.authorization.k8s.io/v1", "clusterroles/data-viewer-caches")),
+            ],
+            &first,
+        )
+        .await;
     teams.remove("teams/media.yaml");
     teams.commit("Media goes its own way");
     teams

@@ -5,7 +5,7 @@ use crate::kube_support::{Asked, Proxy, Space, User};
 use cutover::kubernetes::Verb;
 use http::{Method, Request};
 use kube::Client;
-use kube::discovery::{Discovery, Scope, verbs};
+use kube::discovery::{Discovery, verbs};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -113,10 +113,17 @@ impl Repository {
         self.proxy.forget();
         self.sync(&[]);
         let tried = self.asked(|asked| asked.verb == Verb::DryRun || asked.verb.is_write());
-        assert_eq!(tried.iter().map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new(), "{}", self.name);
+        assert_eq!(
+            tried.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            Vec::<String>::new(),
+            "{}",
+            self.name
+        );
         let mut lists: BTreeMap<String, usize> = BTreeMap::new();
         for asked in self.asked(|asked| asked.verb == Verb::List) {
-            *lists.entry(format!("{} {}", asked.namespace.unwrap_or_default(), asked.resource)).or_default() += 1;
+            *lists
+                .entry(format!("{} {}", asked.namespace.unwrap_or_default(), asked.resource))
+                .or_default() += 1;
         }
         let often: Vec<_> = lists.iter().filter(|(_, count)| **count > 1).collect();
         assert!(often.is_empty(), "listed more than once: {often:?}");
@@ -145,7 +152,8 @@ impl Repository {
         assert!(refused.whole().contains("kubectl-edit"), "{}", refused.whole());
         self.proxy.forget();
         self.sync(&["--force-conflicts"]);
-        let written: BTreeSet<String> = self.asked(|asked| asked.verb == Verb::Apply).into_iter().filter_map(|a| a.name).collect();
+        let written: BTreeSet<String> =
+            self.asked(|asked| asked.verb == Verb::Apply).into_iter().filter_map(|a| a.name).collect();
         for name in &written {
             let meant = drifts.iter().any(|drift| {
                 let (Drift::Patch(path, _) | Drift::Delete(path)) = drift;
@@ -161,7 +169,8 @@ impl Repository {
     pub async fn prunes(&self, before: &State, gone: &[&str]) {
         self.sync(&[]);
         let after = self.state().await;
-        let missing: Vec<&str> = before.keys().filter(|key| !after.contains_key(*key)).map(String::as_str).collect();
+        let missing: Vec<&str> =
+            before.keys().filter(|key| !after.contains_key(*key)).map(String::as_str).collect();
         assert_eq!(missing, gone);
         self.has_nothing_to_do().await;
     }
@@ -184,7 +193,8 @@ impl Repository {
     /// The names of the Jobs that ran as hooks.
     pub async fn runs_of_hooks(&self) -> Vec<String> {
         let state = self.state().await;
-        let is_hook = |object: &Value| object["metadata"]["annotations"].get("cutover.dev/hook-for").is_some();
+        let is_hook =
+            |object: &Value| object["metadata"]["annotations"].get("cutover.dev/hook-for").is_some();
         let hooks = state.values().filter(|object| is_hook(object));
         hooks.filter_map(|object| object["metadata"]["name"].as_str().map(str::to_owned)).collect()
     }
@@ -226,10 +236,13 @@ impl Repository {
     async fn state(&self) -> State {
         let mut state = State::new();
         for path in collections(&self.space.client).await {
-            let list = self.ask(Method::GET, &format!("{path}?labelSelector=cutover.dev/application={}", self.name), String::new());
-            let list = list.await;
+            let path = format!("{path}?labelSelector=cutover.dev/application={}", self.name);
+            let list = self.ask(Method::GET, &path, String::new()).await;
             let kind = list["kind"].as_str().unwrap_or_default().trim_end_matches("List").to_owned();
-            let group = list["apiVersion"].as_str().and_then(|version| version.split_once('/')).map(|(group, _)| group);
+            let group = list["apiVersion"]
+                .as_str()
+                .and_then(|version| version.split_once('/'))
+                .map(|(group, _)| group);
             for object in list["items"].as_array().into_iter().flatten() {
                 let metadata = &object["metadata"];
                 // Copies of a Service's labels; the program's own notes.
@@ -241,7 +254,11 @@ impl Repository {
                     Some(group) if group.contains("example.com") => format!("{kind}.{group}"),
                     _ => kind.clone(),
                 };
-                let place: Vec<&str> = [Some(shown.as_str()), metadata["namespace"].as_str(), metadata["name"].as_str()].into_iter().flatten().collect();
+                let place: Vec<&str> =
+                    [Some(shown.as_str()), metadata["namespace"].as_str(), metadata["name"].as_str()]
+                        .into_iter()
+                        .flatten()
+                        .collect();
                 state.insert(place.join("/"), tidy(object.clone()));
             }
         }
@@ -270,10 +287,7 @@ async fn collections(client: &Client) -> Vec<String> {
         "" => format!("/api/{}/{}", resource.version, resource.plural),
         group => format!("/apis/{group}/{}/{}", resource.version, resource.plural),
     };
-    listed.map(|(resource, can)| {
-        let _: Scope = can.scope;
-        path(&resource)
-    }).collect()
+    listed.map(|(resource, _)| path(&resource)).collect()
 }
 
 /// Without what the server and controllers count up, and without a status.
@@ -286,10 +300,18 @@ fn tidy(mut object: Value) -> Value {
             metadata.shift_remove(own);
         }
         if let Some(Value::Object(notes)) = metadata.get_mut("annotations") {
-            notes.retain(|key, _| !key.starts_with("deployment.kubernetes.io/") && !key.starts_with("deprecated.daemonset"));
+            notes.retain(|key, _| {
+                !key.starts_with("deployment.kubernetes.io/") && !key.starts_with("deprecated.daemonset")
+            });
         }
     }
-    for pointer in ["/spec/clusterIP", "/spec/clusterIPs", "/spec/selector", "/spec/template/metadata/labels", "/spec/finalizers"] {
+    for pointer in [
+        "/spec/clusterIP",
+        "/spec/clusterIPs",
+        "/spec/selector",
+        "/spec/template/metadata/labels",
+        "/spec/finalizers",
+    ] {
         let is_job = object["kind"] == "Job" || pointer.contains("clusterIP");
         if let Some(value) = object.pointer_mut(pointer).filter(|_| is_job) {
             *value = json!("[set by the server]");
@@ -300,6 +322,9 @@ fn tidy(mut object: Value) -> Value {
 
 fn assert_same(wanted: &State, found: &State) {
     let text = |state: &State| serde_json::to_string_pretty(state).expect("text");
-    let diff = similar::TextDiff::from_lines(&text(wanted), &text(found)).unified_diff().context_radius(4).to_string();
+    let diff = similar::TextDiff::from_lines(&text(wanted), &text(found))
+        .unified_diff()
+        .context_radius(4)
+        .to_string();
     assert!(diff.is_empty(), "not as it was:\n{diff}");
 }
