@@ -80,6 +80,11 @@ impl Comparison {
         compare(kind, &declared, &Value::Object(Map::new()), Scope::Whole)
     }
 
+    /// What was found elsewhere: all values already masked.
+    pub(super) fn shown(changes: Vec<FieldChange>, before: Value, after: Value) -> Comparison {
+        Comparison { changes, desired_count: None, before, after }
+    }
+
     /// True if live is as declared, the number of tasks included.
     pub fn is_unchanged(&self) -> bool {
         self.changes.is_empty() && self.desired_count.is_none()

@@ -26,6 +26,18 @@ pub const COMMIT: &str = "cutover.dev/commit";
 /// Who works on the application right now.
 pub const LOCK: &str = "cutover.dev/lock";
 
+/// On Kubernetes objects: the ApplySet that they are members of. Other tools understand it.
+pub const MEMBER: &str = "applyset.kubernetes.io/part-of";
+
+/// What the program itself writes, and no document does.
+const MARKS: [&str; 10] =
+    [APPLICATION, DOCUMENT, SLOT, RECORD, PROMOTE, ABORT, CONTENT, TASK_DEFINITION, COMMIT, LOCK];
+
+/// True for a mark of ours; false for what documents say to us, such as `cutover.dev/wave`.
+pub fn is_a_mark(key: &str) -> bool {
+    key == MEMBER || MARKS.contains(&key)
+}
+
 /// True for keys that this program writes; they are never part of a comparison.
 pub fn is_ours(key: &str) -> bool {
     key.starts_with(PREFIX)
@@ -61,9 +73,7 @@ mod tests {
 
     #[test]
     fn every_mark_is_ours() {
-        let keys =
-            [APPLICATION, DOCUMENT, SLOT, RECORD, PROMOTE, ABORT, CONTENT, TASK_DEFINITION, COMMIT, LOCK];
-        assert!(keys.into_iter().all(is_ours));
+        assert!(MARKS.into_iter().all(is_ours));
         assert!(!is_ours("team"));
     }
 }

@@ -9,6 +9,9 @@ use std::fmt::Write;
 /// Unchanged resources that are listed; of more only the number is given.
 const UNCHANGED_LISTED: usize = 20;
 
+/// Lines that are shown of something new; a CustomResourceDefinition has thousands.
+const NEW_LISTED: usize = 100;
+
 /// The whole plan: resources with their diffs, traffic, notices, summary. Ends with a line break.
 pub fn render_plan(plan: &Plan, palette: &Palette) -> String {
     let mut out = String::new();
@@ -19,7 +22,10 @@ pub fn render_plan(plan: &Plan, palette: &Palette) -> String {
         out.push('\n');
         render_item(&mut out, item, palette);
         if let Some(diff) = &item.diff {
-            out.push_str(&render_diff(diff, palette, "    "));
+            match item.change {
+                Change::Create => render_new(&mut out, diff, palette),
+                _ => out.push_str(&render_diff(diff, palette, "    ")),
+            }
         }
     }
     render_unchanged(&mut out, &same, palette);
@@ -66,6 +72,14 @@ fn render_item(out: &mut String, item: &PlanItem, palette: &Palette) {
     let resource =
         if item.resource == item.name { String::new() } else { format!(" ({})", clean(&item.resource)) };
     line(out, palette.of_change(item.change), &format!("{what}{resource}: {}", clean(&item.why)));
+}
+
+fn render_new(out: &mut String, diff: &UnifiedDiff, palette: &Palette) {
+    let text = render_diff(diff, palette, "    ");
+    text.lines().take(NEW_LISTED).for_each(|text| line(out, Style::new(), text));
+    if let Some(more) = text.lines().count().checked_sub(NEW_LISTED).filter(|more| *more > 0) {
+        line(out, palette.dim, &format!("    … {more} more lines (-o json has all)"));
+    }
 }
 
 fn render_unchanged(out: &mut String, items: &[&PlanItem], palette: &Palette) {

@@ -1,6 +1,8 @@
 //! Plans of a small shop: what they say, and that they say no secret.
 
 mod blue_green;
+mod cluster;
+mod objects;
 mod rolling;
 mod scale;
 mod shop;

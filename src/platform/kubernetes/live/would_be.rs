@@ -1,6 +1,7 @@
 //! What an apply would make of an object.
 
 use super::Context;
+use crate::diff::without_secrets;
 use crate::engine::{Trouble, TroubleKind};
 use crate::kubernetes::{Apply, InvalidField, Refusal};
 use crate::model::{Manifests, Object};
@@ -84,6 +85,8 @@ pub(in crate::platform::kubernetes) fn refused(
     };
     let told: Vec<String> = fields.iter().map(say).collect();
     let message = if told.is_empty() { message.to_owned() } else { told.join("; ") };
+    // Messages quote what they refuse.
+    let message = without_secrets(&message, &object.body);
     let hint = match fields.iter().any(InvalidField::is_immutable) {
         true => {
             "; this can't be changed on a live object: go back to what it was, or delete the object by hand (a \
