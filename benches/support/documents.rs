@@ -4,7 +4,7 @@ use super::repository::Bare;
 use cutover::aws::{Aws, Connect};
 use cutover::cli::adapter::EcsTarget;
 use cutover::engine::{Deployment, Silent, StopSignal, Verdict, read_live, sync};
-use cutover::model::{Destination, SourceFile};
+use cutover::model::{Destination, PlatformKind, SourceFile};
 use cutover::simulator::{Connector, Settings, World};
 use cutover::source::{Auth, GitOptions};
 use std::sync::{Arc, Mutex};
@@ -80,7 +80,7 @@ fn load(url: &str) -> (Duration, Duration, Deployment) {
     let tree = repository.tree(&commit, "apps").expect("the documents");
     let git = began.elapsed();
     let began = Instant::now();
-    let manifests = cutover::config::load(&tree.files).expect("valid documents");
+    let manifests = cutover::config::load(&tree.files, Some(PlatformKind::Ecs)).expect("valid documents");
     let parse = began.elapsed();
     let application = SourceFile { path: "app.yaml".into(), bytes: APPLICATION.into() };
     let mut application = cutover::config::load_application(&application).expect("a valid application");

@@ -6,7 +6,7 @@ use super::output::{Output, clean};
 use crate::config::{self, LiveTraffic};
 use crate::diff::to_yaml;
 use crate::engine::{Trouble, TroubleKind};
-use crate::model::SourceFile;
+use crate::model::{PlatformKind, SourceFile};
 use crate::platform::ecs::{Ecs, LiveService};
 use crate::traffic::alb::Alb;
 use clap::Args;
@@ -115,7 +115,7 @@ fn group_name(arn: &str) -> &str {
 /// Documents that the program would refuse are written all the same, with a word on what has to be looked at.
 fn check(documents: &str, output: Output) {
     let file = SourceFile { path: "documents.yaml".into(), bytes: documents.as_bytes().to_vec() };
-    if let Err(problems) = config::load(&[file]) {
+    if let Err(problems) = config::load(&[file], Some(PlatformKind::Ecs)) {
         for problem in problems {
             output.note(&format!("look at this before the first plan: {problem}"));
         }

@@ -29,7 +29,8 @@ pub struct RenderArgs {
 /// If the documents can't be read or are not valid.
 pub async fn run(args: &RenderArgs, output: Output) -> Result<Exit, CliError> {
     let chosen = args.source.choose()?;
-    let documents = args.source.read(&chosen.source, output, "nothing was rendered").await?;
+    let documents =
+        args.source.read(&chosen.source, chosen.platform(), output, "nothing was rendered").await?;
     if output.is_json() {
         output.json(&documents.manifests)?;
     } else {

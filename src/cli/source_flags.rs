@@ -4,7 +4,7 @@ use super::error::{CliError, ErrorKind};
 use super::git_flags::GitFlags;
 use super::output::Output;
 use crate::config;
-use crate::model::{Application, Destination, Manifests, Source, SourceFile, Sync};
+use crate::model::{Application, Destination, Manifests, PlatformKind, Source, SourceFile, Sync};
 use crate::source::{self, Commit};
 use clap::Args;
 use std::fs::File;
@@ -94,13 +94,15 @@ impl SourceFlags {
         Ok(Chosen { file, source })
     }
 
-    /// Reads and checks the documents. `nothing` says what was not done if they are not valid.
+    /// Reads and checks the documents, which are for `platform` where it is known. `nothing` says what was not done if
+    /// they are not valid.
     ///
     /// # Errors
     /// If the repository can't be read, or all that is wrong with the documents.
     pub async fn read(
         &self,
         source: &Source,
+        platform: Option<PlatformKind>,
         output: Output,
         nothing: &'static str,
     ) -> Result<Documents, CliError> {
@@ -110,12 +112,13 @@ impl SourceFlags {
             let mut repository = source::open(&source.repo_url, &options)?;
             let commit = repository.resolve(&source.target_revision)?;
             let tree = repository.tree(&commit, &source.path)?;
-            let manifests =
-                config::load(&tree.files).map_err(|problems| CliError::documents(problems, nothing))?;
+            let manifests = config::load(&tree.files, platform)
+                .map_err(|problems| CliError::documents(problems, nothing))?;
             Ok(Documents { source, commit, manifests, notices: tree.notices })
         })
         .await?;
         documents.commit.notices.iter().chain(&documents.notices).for_each(|notice| output.note(notice));
+        documents.manifests.left_out.iter().for_each(|document| output.note(&document.to_string()));
         if documents.manifests.is_empty() {
             output.note(&format!(
                 "there are no documents under {} at {}",
@@ -127,6 +130,11 @@ impl SourceFlags {
 }
 
 impl Chosen {
+    /// The platform that the Application file names, if there is a file.
+    pub fn platform(&self) -> Option<PlatformKind> {
+        self.file.as_ref().map(|application| application.destination.platform())
+    }
+
     /// The application: the file's, or one made up for the destination that the flags name.
     ///
     /// # Errors

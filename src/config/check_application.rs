@@ -2,6 +2,7 @@
 
 use super::envelope::Document;
 use super::forms::is_document_name;
+use super::objects::is_label;
 use super::problems::Problems;
 use crate::model::{Application, Destination};
 
@@ -44,9 +45,17 @@ pub fn check(document: &Document, application: &Application, problems: &mut Prob
         note("destination.ecs.cluster", "is neither a cluster's name nor its ARN");
     }
     if let Destination::Kubernetes { namespace, .. } = &application.destination
-        && !is_document_name(namespace)
+        && !is_label(namespace)
     {
-        note("destination.kubernetes.namespace", "is not the name of a namespace");
+        note(
+            "destination.kubernetes.namespace",
+            "is not the name of a namespace: lower-case letters, digits and \"-\" in between, at most 63 characters",
+        );
+    }
+    if let Destination::Kubernetes { context: Some(context), .. } = &application.destination
+        && context.chars().any(char::is_control)
+    {
+        note("destination.kubernetes.context", "is not the name of a context");
     }
     let region_ok =
         |region: &String| region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
@@ -60,6 +69,23 @@ pub fn check(document: &Document, application: &Application, problems: &mut Prob
             note(path, "must be longer than 0");
         }
     }
+    let on_ecs = matches!(application.destination, Destination::Ecs { .. });
+    if on_ecs && !application.ignore_differences.is_empty() {
+        note("ignoreDifferences", "is for Kubernetes objects, and this application goes to ECS");
+    }
+    if on_ecs && application.sync.force_conflicts {
+        note("sync.forceConflicts", "is for Kubernetes objects, and this application goes to ECS");
+    }
+    for (index, rule) in application.ignore_differences.iter().enumerate() {
+        if rule.namespace.as_ref().is_some_and(|namespace| !is_label(namespace)) {
+            note(&format!("ignoreDifferences[{index}].namespace"), "is not the name of a namespace");
+        }
+        for (at, pointer) in rule.json_pointers.iter().enumerate() {
+            if let Some(message) = wrong_pointer(pointer) {
+                note(&format!("ignoreDifferences[{index}].jsonPointers[{at}]"), message);
+            }
+        }
+    }
     for (index, name) in application.depends_on.iter().enumerate() {
         let path = format!("dependsOn[{index}]");
         if *name == application.name {
@@ -68,4 +94,20 @@ pub fn check(document: &Document, application: &Application, problems: &mut Prob
             note(&path, "is not the name of an Application");
         }
     }
+}
+
+/// What is wrong with a JSON pointer (RFC 6901), or why its field can't be ignored.
+fn wrong_pointer(pointer: &str) -> Option<&'static str> {
+    let is_escape_open =
+        |part: &str| part.split('~').skip(1).any(|after| !after.starts_with('0') && !after.starts_with('1'));
+    if !pointer.starts_with('/') {
+        return Some("is not a JSON pointer; it begins with \"/\", like /spec/replicas");
+    }
+    if is_escape_open(pointer) || pointer.chars().any(char::is_control) {
+        return Some("is not a JSON pointer; \"~\" in a field's name is written ~0, and \"/\" is written ~1");
+    }
+    let first = pointer.split('/').nth(1).unwrap_or_default();
+    let names_it = ["/metadata/name", "/metadata/namespace", "/metadata"].contains(&pointer);
+    (matches!(first, "" | "apiVersion" | "kind") || names_it)
+        .then_some("says which object is meant; it can't be ignored")
 }

@@ -1,5 +1,7 @@
 //! What a BlueGreen must say beyond its shape, and what it asks of the Service it steers.
 
+use super::check_cluster_traffic::check_without_alb;
+use super::check_deployment;
 use super::check_service::missing_port;
 use super::envelope::Document;
 use super::forms::{
@@ -7,23 +9,99 @@ use super::forms::{
 };
 use super::problems::Problems;
 use super::repository::Index;
-use crate::model::{BlueGreen, Kind, Listeners, Slot};
+use crate::model::{BlueGreen, Kind, Listeners, Manifests, PlatformKind, Slot};
 use serde_json::Value;
 use std::collections::HashSet;
 
-/// Notes what is wrong with the document, and with the service for its sake.
-pub fn check(document: &Document, blue_green: &BlueGreen, index: &Index<'_>, problems: &mut Problems) {
-    check_rules(document, blue_green, problems);
-    check_slots(document, blue_green, problems);
+/// Notes what is wrong with the document, and with what it names for its sake.
+pub fn check(
+    document: &Document,
+    blue_green: &BlueGreen,
+    index: &Index<'_>,
+    manifests: &Manifests,
+    problems: &mut Problems,
+) {
     check_steps(document, blue_green, problems);
     check_gates(document, blue_green, problems);
+    check_platform(document, blue_green, index.platform, problems);
+    if blue_green.traffic.is_none() {
+        check_rules(document, blue_green, problems);
+        check_target_groups(document, blue_green, problems);
+    }
+    match (index.platform, blue_green.workload_ref.kind.as_str()) {
+        (PlatformKind::Ecs, "Service") => check_steered_service(document, blue_green, index, problems),
+        (PlatformKind::Kubernetes, "Deployment") => {
+            check_without_alb(document, blue_green, problems);
+            check_deployment::check(document, blue_green, manifests, problems);
+        }
+        (PlatformKind::Ecs, kind) => {
+            let message = format!(
+                "a {kind} is shipped on Kubernetes, and this application goes to ECS; name a Service document, or move \
+                 this to an application with destination.kubernetes"
+            );
+            problems.note(document, "workloadRef.kind", message);
+        }
+        (PlatformKind::Kubernetes, _) => {
+            let message =
+                "on Kubernetes a Deployment is shipped; name it here, its Service is found by its selector";
+            problems.note(document, "workloadRef.kind", message);
+        }
+    }
+}
+
+/// What one platform has and the other has not.
+fn check_platform(
+    document: &Document,
+    blue_green: &BlueGreen,
+    platform: PlatformKind,
+    problems: &mut Problems,
+) {
+    let has_alb = document.spec.as_ref().is_some_and(|spec| spec.entry("alb").is_some());
+    match (platform, has_alb, &blue_green.traffic) {
+        (PlatformKind::Ecs, _, Some(_)) => {
+            problems.note(document, "traffic", "is for Kubernetes; on ECS requests are steered by alb");
+        }
+        (PlatformKind::Ecs, false, None) => problems.note(document, "", "the field \"alb\" is missing"),
+        (PlatformKind::Kubernetes, false, None) => {
+            let message = "has neither alb nor traffic: nothing says how requests are steered";
+            problems.note(document, "", message);
+        }
+        (PlatformKind::Kubernetes, true, Some(_)) => {
+            problems.note(document, "traffic", "there can be alb or traffic, not both");
+        }
+        _ => {}
+    }
+    for slot in Slot::BOTH {
+        let Some(named) = blue_green.slots.get(slot) else { continue };
+        let wrong = match platform {
+            PlatformKind::Ecs => named.deployment.as_ref().map(|_| ("deployment", "service")),
+            PlatformKind::Kubernetes => named.service.as_ref().map(|_| ("service", "deployment")),
+        };
+        if let Some((field, right)) = wrong {
+            let message = format!("is not for this platform; here a slot is named with slots.{slot}.{right}");
+            problems.note(document, &format!("slots.{slot}.{field}"), message);
+        }
+    }
+}
+
+fn check_steered_service(
+    document: &Document,
+    blue_green: &BlueGreen,
+    index: &Index<'_>,
+    problems: &mut Problems,
+) {
+    for slot in Slot::BOTH {
+        if let Some(service) = blue_green.slots.get(slot).as_ref().and_then(|named| named.service.as_ref())
+            && !is_ecs_name(service)
+        {
+            problems.note(document, &format!("slots.{slot}.service"), "is not the name of an ECS service");
+        }
+    }
     let name = &blue_green.workload_ref.name;
     let Some(service) = index.get(Kind::Service, name) else {
         let hint = index.guess_name(Kind::Service, name, problems);
-        problems.push(
-            document.problem("workloadRef.name", format!("there is no Service document \"{name}\"{hint}")),
-        );
-        return;
+        let message = format!("there is no Service document \"{name}\"{hint}");
+        return problems.note(document, "workloadRef.name", message);
     };
     if let Some(spec) = index.spec(Kind::Service, name) {
         check_service(document, blue_green, service, spec, index, problems);
@@ -55,7 +133,11 @@ pub fn rules(blue_green: &BlueGreen) -> Vec<(String, String)> {
 
 fn check_rules(document: &Document, blue_green: &BlueGreen, problems: &mut Problems) {
     let alb = &blue_green.alb;
-    if alb.production_listener_rule.arns().is_empty() && alb.production_listener.arns().is_empty() {
+    let is_written = document.spec.as_ref().is_some_and(|spec| spec.entry("alb").is_some());
+    if is_written
+        && alb.production_listener_rule.arns().is_empty()
+        && alb.production_listener.arns().is_empty()
+    {
         let message =
             "names neither productionListenerRule nor productionListener; there is no traffic to shift";
         problems.note(document, "alb", message);
@@ -96,9 +178,11 @@ pub fn group_path(blue_green: &BlueGreen, slot: Slot) -> String {
     }
 }
 
-fn check_slots(document: &Document, blue_green: &BlueGreen, problems: &mut Problems) {
+fn check_target_groups(document: &Document, blue_green: &BlueGreen, problems: &mut Problems) {
+    if document.spec.as_ref().is_none_or(|spec| spec.entry("alb").is_none()) {
+        return;
+    }
     for slot in Slot::BOTH {
-        let in_slot = blue_green.slots.get(slot).as_ref();
         let path = group_path(blue_green, slot);
         let group = blue_green.target_group(slot);
         if group.is_empty() {
@@ -107,13 +191,6 @@ fn check_slots(document: &Document, blue_green: &BlueGreen, problems: &mut Probl
             let message =
                 "is neither a target group's name (letters, digits and \"-\", at most 32) nor its ARN";
             problems.note(document, &path, message);
-        }
-        if let Some(service) = in_slot.and_then(|named| named.service.as_ref())
-            && !is_ecs_name(service)
-        {
-            problems.push(
-                document.problem(&format!("slots.{slot}.service"), "is not the name of an ECS service"),
-            );
         }
     }
 }
@@ -150,7 +227,12 @@ fn check_gates(document: &Document, blue_green: &BlueGreen, problems: &mut Probl
         );
         problems.note(document, "deadline", message);
     }
-    if !gates.http.is_empty() && alb.test_listener_rule.is_none() && alb.test_listener.is_none() {
+    let has_traffic = blue_green.traffic.is_some();
+    if !gates.http.is_empty()
+        && !has_traffic
+        && alb.test_listener_rule.is_none()
+        && alb.test_listener.is_none()
+    {
         let message =
             "is asked through the test rule, but there is neither alb.testListenerRule nor alb.testListener";
         problems.note(document, "gates.http", message);

@@ -2,9 +2,10 @@
 
 use super::forms::is_document_name;
 use super::node::{Data, Entry, Node};
+use super::objects::is_ours;
 use super::problems::{Problems, clip, guess};
 use super::{CUTOVER_API, ECS_API};
-use crate::model::{Kind, Origin, Problem, marks};
+use crate::model::{Kind, Origin, PlatformKind, Problem, marks};
 
 /// Lists field paths (separated by commas or white space, without indices) that are sent to AWS unchecked: the way out
 /// when AWS has a field or value that this version of the program does not know yet.
@@ -56,7 +57,13 @@ fn label(kind: Kind, name: &str) -> String {
 }
 
 /// Reads the envelope of one document; `None` if it is of no kind that is known. What is wrong is noted.
-pub fn open(file: &str, root: Node, problems: &mut Problems) -> Option<Document> {
+/// `platform` is that of the application, where one is known.
+pub fn open(
+    file: &str,
+    root: Node,
+    platform: Option<PlatformKind>,
+    problems: &mut Problems,
+) -> Option<Document> {
     let before = problems.count();
     let line = root.line;
     let Data::Map(_) = &root.data else {
@@ -72,7 +79,7 @@ pub fn open(file: &str, root: Node, problems: &mut Problems) -> Option<Document>
         problems.file(file, line, message);
         return None;
     }
-    let kind = read_kind(file, &root, problems)?;
+    let kind = read_kind(file, &root, platform, problems)?;
     let mut note = |document: &str, line, field: &str, message: String| {
         problems.push(Problem {
             origin: Origin { file: file.to_owned(), line },
@@ -105,7 +112,12 @@ pub fn open(file: &str, root: Node, problems: &mut Problems) -> Option<Document>
     Some(Document { origin, kind, name, spec, spec_line, unchecked, is_valid: problems.count() == before })
 }
 
-fn read_kind(file: &str, root: &Node, problems: &mut Problems) -> Option<Kind> {
+fn read_kind(
+    file: &str,
+    root: &Node,
+    platform: Option<PlatformKind>,
+    problems: &mut Problems,
+) -> Option<Kind> {
     let field = |name: &str| root.get(name).and_then(Node::text);
     let (Some(api), Some(kind)) = (field("apiVersion"), field("kind")) else {
         for name in ["apiVersion", "kind"] {
@@ -123,6 +135,19 @@ fn read_kind(file: &str, root: &Node, problems: &mut Problems) -> Option<Kind> {
         }
         return None;
     };
+    if platform == Some(PlatformKind::Kubernetes) && api == ECS_API {
+        let message = format!(
+            "kind: {} of \"{ECS_API}\" goes to ECS, and this application goes to Kubernetes; move it to an application \
+             with destination.ecs",
+            clip(kind)
+        );
+        problems.file(file, root.line_of("kind"), message);
+        return None;
+    }
+    let elsewhere = match platform == Some(PlatformKind::Ecs) && !is_ours(root) {
+        true => "; Kubernetes objects go to an application with destination.kubernetes",
+        false => "",
+    };
     if let Some((kind, _)) =
         KINDS.iter().find(|(known, its_api)| known.to_string() == kind && *its_api == api)
     {
@@ -132,14 +157,15 @@ fn read_kind(file: &str, root: &Node, problems: &mut Problems) -> Option<Kind> {
     let line = root.line_of("kind");
     match KINDS.iter().find(|(known, _)| known.to_string() == kind) {
         Some((_, its_api)) => {
-            let message = format!("apiVersion: {kind} is of \"{its_api}\", found \"{}\"", clip(api));
+            let message =
+                format!("apiVersion: {kind} is of \"{its_api}\", found \"{}\"{elsewhere}", clip(api));
             problems.file(file, root.line_of("apiVersion"), message);
         }
         None => {
             let known: Vec<String> = KINDS.iter().map(|(kind, api)| format!("{kind} ({api})")).collect();
             let hint = guess(kind, names.iter().map(String::as_str));
             let message = format!(
-                "kind: \"{}\" of \"{}\" is not known{hint}; known are {}",
+                "kind: \"{}\" of \"{}\" is not known{hint}; known are {}{elsewhere}",
                 clip(kind),
                 clip(api),
                 known.join(", ")

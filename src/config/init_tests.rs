@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::load;
-use crate::model::{Manifests, SourceFile};
+use crate::model::{Manifests, PlatformKind, SourceFile};
 
 const ELB: &str = "arn:aws:elasticloadbalancing:eu-central-1:123456789012";
 
@@ -68,7 +68,8 @@ fn write(traffic: Option<LiveTraffic>, is_scaled: bool) -> (String, Manifests) {
     };
     let text = documents_from_live(&live);
     let file = SourceFile { path: "web.yaml".into(), bytes: text.clone().into_bytes() };
-    let manifests = load(&[file]).unwrap_or_else(|problems| panic!("{problems:?}\n{text}"));
+    let manifests =
+        load(&[file], Some(PlatformKind::Ecs)).unwrap_or_else(|problems| panic!("{problems:?}\n{text}"));
     (text, manifests)
 }
 

@@ -134,6 +134,10 @@ fn collection(table: &Table, shape: &Shape, definitions: &mut Map<String, Value>
             if !shape.required.is_empty() {
                 schema.insert("required".into(), json!(shape.required));
             }
+            if shape.exactly_one {
+                schema.insert("minProperties".into(), 1.into());
+                schema.insert("maxProperties".into(), 1.into());
+            }
             let mut properties = Map::new();
             for (field, member) in &shape.members {
                 let mut property = describe(table, table.member(member), member.shape(), definitions);

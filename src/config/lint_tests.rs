@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::load;
-use crate::model::SourceFile;
+use crate::model::{PlatformKind, SourceFile};
 
 const GOOD: &str = "\
 apiVersion: ecs.cutover.dev/v1alpha1
@@ -35,7 +35,9 @@ spec:
 fn findings(from: &str, to: &str) -> Vec<String> {
     assert!(GOOD.contains(from), "{from}");
     let text = GOOD.replacen(from, to, 1);
-    let manifests = load(&[SourceFile { path: "a.yaml".into(), bytes: text.into_bytes() }]).expect("valid");
+    let manifests =
+        load(&[SourceFile { path: "a.yaml".into(), bytes: text.into_bytes() }], Some(PlatformKind::Ecs))
+            .expect("valid");
     lint(&manifests).iter().map(ToString::to_string).collect()
 }
 

@@ -6,6 +6,8 @@
 
 mod check_application;
 mod check_blue_green;
+mod check_cluster_traffic;
+mod check_deployment;
 mod check_service;
 mod check_task_definition;
 mod envelope;
@@ -15,6 +17,7 @@ mod json_schema;
 mod lint;
 mod lint_fargate;
 mod node;
+mod objects;
 mod problems;
 mod render;
 mod repository;

@@ -3,13 +3,14 @@
 use super::envelope::{self, Document};
 use super::forms::{TaskDefinitionName, items, parse_task_definition_name, target_group_name, text};
 use super::node::Node;
+use super::objects::{self, Objects};
 use super::problems::Problems;
 use super::validate::Validator;
 use super::yaml::{self, Budget};
 use super::{check_application, check_blue_green, check_service, check_task_definition};
 use crate::model::{
-    Application, BlueGreen, Kind, Manifests, Problem, Service, Slot, SourceFile, TaskDefinition,
-    TaskDefinitionRef,
+    Application, BlueGreen, Kind, Manifests, ObjectKey, PlatformKind, Problem, Service, Slot, SourceFile,
+    TaskDefinition, TaskDefinitionRef,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -38,15 +39,17 @@ fn common_folder(files: &[SourceFile]) -> usize {
 }
 
 /// Reads and checks all documents of `files`; files that hold no documents by
-/// [`is_document_file`] are passed over.
+/// [`is_document_file`] are passed over. The platform says what documents there may be; without it they tell it
+/// themselves.
 ///
 /// # Errors
 /// Everything that is wrong in any of the files, by file and line (the first thousand).
-pub fn load(files: &[SourceFile]) -> Result<Manifests, Vec<Problem>> {
+pub fn load(files: &[SourceFile], platform: Option<PlatformKind>) -> Result<Manifests, Vec<Problem>> {
     let mut problems = Problems::default();
-    let documents = read_documents(files, &mut problems);
-    let index = Index::new(&documents, &mut problems);
-    let mut manifests = Manifests::default();
+    let Read { platform, documents, objects } = read_documents(files, platform, &mut problems);
+    let index = Index::new(&documents, platform, &mut problems);
+    let mut manifests =
+        Manifests { objects: objects.objects, left_out: objects.left_out, ..Manifests::default() };
     // Documents with a problem are built, too, as far as they go, so that their other problems come up in the same run.
     for document in &documents {
         build(document, &index, &mut manifests, &mut problems);
@@ -61,8 +64,9 @@ pub fn load(files: &[SourceFile]) -> Result<Manifests, Vec<Problem>> {
 /// Everything that is wrong with the file.
 pub fn load_application(file: &SourceFile) -> Result<Application, Vec<Problem>> {
     let mut problems = Problems::default();
-    let mut documents = vec![];
-    read_file(file, &mut Budget::default(), &mut documents, &mut problems);
+    let roots = yaml::parse(file, &mut Budget::default(), &mut problems);
+    let read = |root| read_document(&file.path, root, None, &mut problems);
+    let documents: Vec<Document> = roots.into_iter().filter_map(read).collect();
     for document in documents.iter().filter(|document| document.kind != Kind::Application) {
         problems.note(document, "", "this file may hold an Application and nothing else");
     }
@@ -80,40 +84,87 @@ pub fn load_application(file: &SourceFile) -> Result<Application, Vec<Problem>> 
     application.filter(|_| problems.count() == 0).ok_or_else(|| problems.into_sorted())
 }
 
-fn read_documents(files: &[SourceFile], problems: &mut Problems) -> Vec<Document> {
+/// What was read of all files.
+struct Read {
+    platform: PlatformKind,
+    /// The program's own kinds and those of ECS.
+    documents: Vec<Document>,
+    objects: Objects,
+}
+
+fn read_documents(files: &[SourceFile], platform: Option<PlatformKind>, problems: &mut Problems) -> Read {
     let folder = common_folder(files);
     let mut files: Vec<&SourceFile> =
         files.iter().filter(|file| is_document_file(&file.path[folder..])).collect();
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    let mut documents = vec![];
-    let mut budget = Budget::default();
-    for file in files {
-        read_file(file, &mut budget, &mut documents, problems);
+    if platform != Some(PlatformKind::Ecs) {
+        pass_over_charts(&mut files, problems);
     }
-    documents
+    let mut budget = Budget::default();
+    let mut roots = vec![];
+    for file in files {
+        roots.extend(yaml::parse(file, &mut budget, problems).into_iter().map(|root| (file, root)));
+    }
+    let platform = platform.unwrap_or_else(|| objects::platform_of(roots.iter().map(|(_, root)| root)));
+    let mut read = Read { platform, documents: vec![], objects: Objects::default() };
+    for (file, root) in roots {
+        match platform {
+            PlatformKind::Ecs => {
+                read.documents.extend(read_document(&file.path, root, Some(platform), problems));
+            }
+            PlatformKind::Kubernetes => read.take(&file.path, root, problems),
+        }
+    }
+    read
 }
 
-fn read_file(file: &SourceFile, budget: &mut Budget, documents: &mut Vec<Document>, problems: &mut Problems) {
-    for root in yaml::parse(file, budget, problems) {
-        let Some(mut document) = envelope::open(&file.path, root, problems) else { continue };
-        if let Some(spec) = &document.spec {
-            let before = problems.count();
-            let mut validator = Validator {
-                file: &file.path,
-                document: &document.label(),
-                kind: document.kind,
-                unchecked: &document.unchecked,
-                problems: &mut *problems,
-            };
-            validator.validate(spec, document.spec_line);
-            document.is_valid &= problems.count() == before;
+/// Takes files in Helm charts out, with one problem for each chart.
+fn pass_over_charts(files: &mut Vec<&SourceFile>, problems: &mut Problems) {
+    let charts = objects::chart_folders(files);
+    files.retain(|file| !charts.iter().any(|(folder, _)| file.path.starts_with(folder)));
+    charts.into_iter().for_each(|(_, file)| problems.file(file, 1, objects::CHART));
+}
+
+impl Read {
+    /// A document for Kubernetes: ours, an object, or a list of them.
+    fn take(&mut self, file: &str, root: Node, problems: &mut Problems) {
+        if let Some(message) = objects::needs_rendering(file, &root) {
+            return problems.file(file, root.line, message);
         }
-        documents.push(document);
+        for root in objects::unfold(root) {
+            match objects::is_ours(&root) {
+                true => self.documents.extend(read_document(file, root, Some(self.platform), problems)),
+                false => objects::read(file, root, &mut self.objects, problems),
+            }
+        }
     }
+}
+
+fn read_document(
+    file: &str,
+    root: Node,
+    platform: Option<PlatformKind>,
+    problems: &mut Problems,
+) -> Option<Document> {
+    let mut document = envelope::open(file, root, platform, problems)?;
+    if let Some(spec) = &document.spec {
+        let before = problems.count();
+        let mut validator = Validator {
+            file,
+            document: &document.label(),
+            kind: document.kind,
+            unchecked: &document.unchecked,
+            problems: &mut *problems,
+        };
+        validator.validate(spec, document.spec_line);
+        document.is_valid &= problems.count() == before;
+    }
+    Some(document)
 }
 
 /// The documents by kind and name; the first one of each name, valid or not.
 pub struct Index<'a> {
+    pub platform: PlatformKind,
     kinds: BTreeMap<Kind, HashMap<&'a str, Named<'a>>>,
 }
 
@@ -124,7 +175,7 @@ struct Named<'a> {
 }
 
 impl<'a> Index<'a> {
-    fn new(documents: &'a [Document], problems: &mut Problems) -> Self {
+    fn new(documents: &'a [Document], platform: PlatformKind, problems: &mut Problems) -> Self {
         let mut kinds: BTreeMap<Kind, HashMap<&str, Named<'_>>> = BTreeMap::new();
         for document in documents.iter().filter(|document| !document.name.is_empty()) {
             let names = kinds.entry(document.kind).or_default();
@@ -135,7 +186,7 @@ impl<'a> Index<'a> {
             let valid_spec = document.spec.as_ref().filter(|_| document.is_valid).map(Node::to_json);
             names.insert(&document.name, Named { document, valid_spec });
         }
-        Index { kinds }
+        Index { platform, kinds }
     }
 
     /// The document of this kind and name.
@@ -189,7 +240,7 @@ fn build(document: &Document, index: &Index<'_>, manifests: &mut Manifests, prob
         Kind::BlueGreen => {
             let Some(mut blue_green) = typed::<BlueGreen>(document, spec.clone(), problems) else { return };
             (blue_green.name, blue_green.origin) = (name.clone(), document.origin.clone());
-            check_blue_green::check(document, &blue_green, index, problems);
+            check_blue_green::check(document, &blue_green, index, manifests, problems);
             manifests.blue_greens.insert(name, blue_green);
         }
     }
@@ -274,8 +325,8 @@ fn check_together(manifests: &Manifests, index: &Index<'_>, problems: &mut Probl
         let workload = blue_green.workload_ref.name.as_str();
         if let Some(other) = steered.get(workload) {
             let message = format!(
-                "Service/{workload} is already steered by BlueGreen/{} ({})",
-                other.name, other.origin
+                "{}/{workload} is already steered by BlueGreen/{} ({})",
+                blue_green.workload_ref.kind, other.name, other.origin
             );
             problems.note(document, "workloadRef.name", message);
             continue;
@@ -290,6 +341,7 @@ fn check_together(manifests: &Manifests, index: &Index<'_>, problems: &mut Probl
             rules.claim(&arn, document, &path, problems);
         }
     }
+    check_slots_together(manifests, index, problems);
     let mut names = Owners::new("serviceName");
     let mut live = Owners::new("ECS service");
     for service in manifests.services.values() {
@@ -318,6 +370,25 @@ fn check_together(manifests: &Manifests, index: &Index<'_>, problems: &mut Probl
                 );
                 problems.note(document, &format!("loadBalancers[{at}].targetGroupArn"), message);
             }
+        }
+    }
+}
+
+/// Two BlueGreens on Kubernetes share neither the Service that their requests come through nor a slot's name.
+fn check_slots_together(manifests: &Manifests, index: &Index<'_>, problems: &mut Problems) {
+    let mut services = Owners::new("Service");
+    let mut slots = Owners::new("Deployment");
+    for blue_green in manifests.blue_greens.values() {
+        let Some(deployment) = manifests.steered_deployment(blue_green) else { continue };
+        let Some(document) = index.get(Kind::BlueGreen, &blue_green.name) else { continue };
+        if let Some(service) = manifests.pattern_service(blue_green, deployment) {
+            let path = if blue_green.traffic.is_some() { "traffic" } else { "workloadRef.name" };
+            services.claim(&service.key.label(), document, path, problems);
+        }
+        for slot in Slot::BOTH {
+            let name = blue_green.slot_workload(slot, &deployment.key.name);
+            let key = ObjectKey { name, ..deployment.key.clone() };
+            slots.claim(&key.label(), document, &format!("slots.{slot}"), problems);
         }
     }
 }

@@ -56,8 +56,12 @@ fn file(path: &str, text: impl Into<Vec<u8>>) -> SourceFile {
     SourceFile { path: path.into(), bytes: text.into() }
 }
 
+fn load_ecs(files: &[SourceFile]) -> Result<Manifests, Vec<Problem>> {
+    load(files, Some(PlatformKind::Ecs))
+}
+
 fn load_text(text: &str) -> Result<Manifests, Vec<Problem>> {
-    load(&[file("a.yaml", text)])
+    load_ecs(&[file("a.yaml", text)])
 }
 
 /// The one problem of this text, without the file's name.
@@ -94,7 +98,7 @@ fn a_whole_repository_becomes_typed_documents() {
     assert_eq!(blue_green.slot_workload(Slot::Green, "web"), "web-green");
     assert_eq!(manifests.blue_green_of("web"), Some(blue_green));
     assert_eq!(manifests.applications["shop"].sync.prune_limit, "5");
-    assert_eq!(load(&[]), Ok(Manifests::default()));
+    assert_eq!(load_ecs(&[]), Ok(Manifests::default()));
 }
 
 #[test]
@@ -265,7 +269,7 @@ fn the_envelope_is_checked() {
 #[test]
 fn duplicate_documents_name_both_places() {
     let files = [file("b/x.yml", TASK), file("a.yaml", TASK), file("c.json", b"".to_vec())];
-    let problems = load(&files).expect_err("duplicate");
+    let problems = load_ecs(&files).expect_err("duplicate");
     assert_eq!(problems[0].to_string(), "b/x.yml:1: TaskDefinition/web: is already at a.yaml:1");
     assert_eq!(problems.len(), 1);
 }
@@ -291,7 +295,7 @@ fn dangling_references_are_found() {
         (
             "kind: Service, name: web",
             "kind: Deployment, name: web",
-            "21: BlueGreen/web: workloadRef.kind: \"Deployment\" is not one of Service",
+            "21: BlueGreen/web: workloadRef.kind: a Deployment is shipped on Kubernetes, and this application goes to ECS",
         ),
         (
             "name: app, port: 8080",
@@ -496,7 +500,7 @@ fn all_problems_of_all_files_are_reported_together_by_file_and_line() {
         file("README.md", "not: [looked at"),
         file(".github/workflows/x.yaml", "on: push"),
     ];
-    let problems = load(&files).expect_err("broken");
+    let problems = load_ecs(&files).expect_err("broken");
     let places: Vec<String> = problems.iter().map(|p| p.origin.to_string()).collect();
     assert_eq!(places, ["a.yaml:1", "b.yaml:15", "b.yaml:16", "c/d.json:1"]);
 }
@@ -542,13 +546,13 @@ fn an_application_file_holds_one_application() {
 #[test]
 fn folders_with_a_dot_are_left_alone_unless_the_application_lives_in_one() {
     let broken = file(".github/workflows/x.yaml", "on: push");
-    assert_eq!(load(&[file("web.yaml", TASK), broken.clone()]).map(|m| m.len()), Ok(1));
+    assert_eq!(load_ecs(&[file("web.yaml", TASK), broken.clone()]).map(|m| m.len()), Ok(1));
     assert_eq!(
-        load(&[file(".deploy/a/web.yaml", TASK), file(".deploy/b.yaml", SERVICE)]).map(|m| m.len()),
+        load_ecs(&[file(".deploy/a/web.yaml", TASK), file(".deploy/b.yaml", SERVICE)]).map(|m| m.len()),
         Ok(2)
     );
-    assert_eq!(load(&[file(".deploy/web.yaml", TASK)]).map(|m| m.len()), Ok(1));
-    assert!(load(&[broken]).is_err());
+    assert_eq!(load_ecs(&[file(".deploy/web.yaml", TASK)]).map(|m| m.len()), Ok(1));
+    assert!(load_ecs(&[broken]).is_err());
 }
 
 /// The documents without the places they came from.
@@ -662,7 +666,7 @@ fn random_damage_never_panics_or_hangs() {
                 bytes.push(b'a');
             }
         }
-        match load(&[file("a.yaml", bytes)]) {
+        match load_ecs(&[file("a.yaml", bytes)]) {
             Ok(manifests) => {
                 valid += 1;
                 let again = load_text(&render(&manifests)).expect("what is rendered is valid");
@@ -685,7 +689,7 @@ fn ten_thousand_documents_are_no_trouble() {
             )
         })
         .collect();
-    assert_eq!(load(&many).expect("valid").len(), 10_000);
+    assert_eq!(load_ecs(&many).expect("valid").len(), 10_000);
     // The worst case for guesses: every reference dangles.
     let dangling: Vec<SourceFile> = many
         .iter()
@@ -696,6 +700,6 @@ fn ten_thousand_documents_are_no_trouble() {
             )
         })
         .collect();
-    let problems = load(&dangling).expect_err("all dangle");
+    let problems = load_ecs(&dangling).expect_err("all dangle");
     assert!(problems.last().expect("many").message.starts_with("there are more problems"));
 }

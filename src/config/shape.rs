@@ -35,6 +35,9 @@ pub struct Shape {
     /// Fields that a structure must have.
     #[serde(default)]
     pub required: Vec<String>,
+    /// A structure of which one field has to be there, and no second one.
+    #[serde(default)]
+    pub exactly_one: bool,
     /// The shape of a list's items or a map's values.
     #[serde(default)]
     member: Option<String>,

@@ -1,6 +1,6 @@
 //! Walks a tree against a shape and notes everything that does not fit, with path and line.
 
-use super::node::{Data, Node, Plain};
+use super::node::{Data, Entry, Node, Plain};
 use super::problems::{Problems, clip, did_you_mean, guess};
 use super::shape::{Form, Format, Shape, Table};
 use crate::model::{Kind, Origin, Problem, parse_duration};
@@ -116,6 +116,9 @@ impl Validator<'_> {
                 self.note(entry.line, path, message);
             });
         }
+        if shape.exactly_one {
+            self.check_exactly_one(place, node, path);
+        }
         for field in &shape.required {
             // A misspelt field has been noted; that the right one is missing would be the same again.
             let is_misspelt = || {
@@ -126,6 +129,22 @@ impl Validator<'_> {
                 let message = format!("the field \"{field}\" is missing");
                 self.note(place.line, path, message);
             }
+        }
+    }
+
+    fn check_exactly_one(&mut self, place: &Place<'_>, node: &Node, path: &Path) {
+        let names: Vec<&str> = place.shape.members.keys().map(String::as_str).collect();
+        let is_known = |entry: &&Entry| place.shape.members.contains_key(&entry.key);
+        let mut known = node.entries().iter().filter(is_known);
+        match (known.next(), known.next()) {
+            // An unknown field has been noted, and may be the misspelt one.
+            (None, _) if node.entries().is_empty() => {
+                self.note(place.line, path, format!("one of {} is missing", names.join(", ")));
+            }
+            (_, Some(second)) => {
+                self.note(second.line, path, format!("there can be only one of {}", names.join(", ")));
+            }
+            _ => {}
         }
     }
 

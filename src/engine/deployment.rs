@@ -50,7 +50,7 @@ impl Deployment {
         let deployment = self.manifests.steered_deployment(blue_green)?;
         Some(KubernetesDocuments {
             deployment: deployment.clone(),
-            service: self.manifests.service_of(deployment).cloned(),
+            service: self.manifests.pattern_service(blue_green, deployment).cloned(),
             carried: self.manifests.carried_with(deployment).cloned().collect(),
         })
     }

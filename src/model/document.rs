@@ -1,6 +1,6 @@
 //! Validated documents, where they came from, and what is wrong with those that are not valid.
 
-use super::{Application, BlueGreen, Object, ObjectKey, selects};
+use super::{Application, BlueGreen, ClusterTraffic, Object, ObjectKey, selects};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -143,6 +143,9 @@ pub struct Manifests {
     /// Kubernetes objects, as written: an object without a namespace has none here.
     #[serde(serialize_with = "by_name")]
     pub objects: BTreeMap<ObjectKey, Object>,
+    /// Valid documents that are not applied (Argo CD's `hook: Skip`), each with the reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<Problem>,
 }
 
 impl Manifests {
@@ -164,11 +167,33 @@ impl Manifests {
         let mut steered = BTreeMap::new();
         for blue_green in self.blue_greens.values() {
             if let Some(deployment) = self.steered_deployment(blue_green) {
-                let parts = self.service_of(deployment).into_iter().chain(self.carried_with(deployment));
-                steered.extend(parts.chain([deployment]).map(|object| (&object.key, blue_green)));
+                let parts = self.parts_of(blue_green, deployment);
+                steered.extend(parts.into_iter().map(|object| (&object.key, blue_green)));
             }
         }
         steered
+    }
+
+    /// The objects that a BlueGreen makes slots of, and that are not applied themselves: its Deployment and what is
+    /// carried with it; with an ALB also the Service. With `traffic` clients go through the user's own Service or
+    /// HTTPRoute, which therefore stays an object like any other.
+    pub fn parts_of<'a>(&'a self, blue_green: &BlueGreen, deployment: &'a Object) -> Vec<&'a Object> {
+        let service = self.pattern_service(blue_green, deployment).filter(|_| blue_green.traffic.is_none());
+        self.carried_with(deployment).chain(service).chain([deployment]).collect()
+    }
+
+    /// The Service that the slots' own are made after: the one that `traffic` names, or the one that selects the
+    /// Deployment's pods.
+    pub fn pattern_service(&self, blue_green: &BlueGreen, deployment: &Object) -> Option<&Object> {
+        match &blue_green.traffic {
+            Some(ClusterTraffic::Service(name)) => self.objects.get(&ObjectKey {
+                kind: "Service".into(),
+                namespace: deployment.key.namespace.clone(),
+                name: name.clone(),
+                ..ObjectKey::default()
+            }),
+            Some(ClusterTraffic::HttpRoute(_)) | None => self.service_of(deployment),
+        }
     }
 
     /// The Service whose selector takes the Deployment's pods: the first by name.

@@ -1,6 +1,6 @@
 //! Kubernetes objects as documents.
 
-use super::{Origin, Turn};
+use super::{Origin, Problem, Turn};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
@@ -29,6 +29,12 @@ impl Object {
     /// The value of an annotation.
     pub fn annotation(&self, key: &str) -> Option<&str> {
         self.body.get("metadata")?.get("annotations")?.get(key)?.as_str()
+    }
+
+    /// Something that is wrong with a field, or with the object as a whole if `field` is empty.
+    pub fn problem(&self, field: &str, message: impl Into<String>) -> Problem {
+        let origin = self.origin_of(field);
+        Problem { origin, document: self.label(), field: field.to_owned(), message: message.into() }
     }
 
     /// Where a field such as `spec.template.spec.containers[0].image` is written, or the object if that is not known.
@@ -79,22 +85,72 @@ impl fmt::Display for ObjectKey {
     }
 }
 
-/// The lines of an object's fields, by path (`spec.ports[0].name`), in the order of the text.
+/// The lines of an object's fields, as a tree in the order of the text: a CustomResourceDefinition has tens of thousands
+/// of fields, and ten thousand objects are read at a time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FieldLines(pub Vec<(String, usize)>);
+pub struct FieldLines(Vec<FieldLine>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct FieldLine {
+    /// A key, or an index such as `[0]`.
+    name: Box<str>,
+    line: u32,
+    /// How many of the following entries are inside of this one.
+    inside: u32,
+}
 
 impl FieldLines {
-    /// The 1-based line of a field or, if it is not there, of the nearest one that holds it.
+    /// Adds a field at a 1-based line, and whatever `inside` adds as inside of it.
+    pub fn add(&mut self, name: &str, line: usize, inside: impl FnOnce(&mut FieldLines)) {
+        let at = self.0.len();
+        self.0.push(FieldLine {
+            name: name.into(),
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+            inside: 0,
+        });
+        inside(self);
+        self.0[at].inside = u32::try_from(self.0.len() - at - 1).unwrap_or(u32::MAX);
+    }
+
+    /// The 1-based line of a field (`spec.ports[0].name`, also `data[a.b]`) or, if it is not there, of the nearest one
+    /// that holds it.
     pub fn line(&self, field: &str) -> Option<usize> {
-        let exact = |path: &str| self.0.iter().find(|(known, _)| known == path).map(|(_, line)| *line);
-        let mut path = field;
+        let (mut among, mut rest, mut found) = (&self.0[..], field, None);
         loop {
-            if let Some(line) = exact(path) {
-                return Some(line);
+            rest = rest.strip_prefix('.').unwrap_or(rest);
+            let mut best: Option<(usize, &str)> = None;
+            let mut at = 0;
+            while let Some(candidate) = among.get(at) {
+                // Keys may hold dots: of several that fit, the longest is meant.
+                let after = after(&candidate.name, rest);
+                if let Some(after) = after.filter(|after| best.is_none_or(|(_, b)| after.len() < b.len())) {
+                    best = Some((at, after));
+                }
+                at += 1 + candidate.inside as usize;
             }
-            path = &path[..path.rfind(['.', '['])?];
+            let Some((at, after)) = best else { return found };
+            found = Some(among[at].line as usize);
+            among = &among[at + 1..=at + among[at].inside as usize];
+            rest = after;
         }
     }
+}
+
+impl<'a> FromIterator<(&'a str, usize)> for FieldLines {
+    /// From paths, as they are.
+    fn from_iter<T: IntoIterator<Item = (&'a str, usize)>>(paths: T) -> Self {
+        let mut lines = FieldLines::default();
+        paths.into_iter().for_each(|(path, line)| lines.add(path, line, |_| {}));
+        lines
+    }
+}
+
+/// What follows `name` at the beginning of a path.
+fn after<'a>(name: &str, path: &'a str) -> Option<&'a str> {
+    if let Some(after) = path.strip_prefix(name) {
+        return (after.is_empty() || after.starts_with(['.', '['])).then_some(after);
+    }
+    path.strip_prefix('[')?.strip_prefix(name)?.strip_prefix(']')
 }
 
 /// Which fields of which objects are left out of comparison and writing.
@@ -126,17 +182,32 @@ mod tests {
 
     #[test]
     fn a_field_that_is_not_written_has_the_line_of_what_holds_it() {
-        let known = [("spec", 4), ("spec.ports", 5), ("spec.ports[0]", 6), ("spec.ports[0].name", 7)];
-        let lines = FieldLines(known.map(|(path, line)| (path.to_owned(), line)).to_vec());
+        let mut tree = FieldLines::default();
+        tree.add("metadata", 2, |lines| lines.add("labels", 3, |lines| lines.add("a.b/c", 4, |_| {})));
+        tree.add("spec", 5, |lines| {
+            lines.add("ports", 6, |lines| lines.add("[0]", 7, |lines| lines.add("name", 8, |_| {})));
+            lines.add("port", 9, |_| {});
+        });
         for (field, line) in [
-            ("spec.ports[0].name", Some(7)),
-            ("spec.ports[0].port", Some(6)),
-            ("spec.ports[3].port", Some(5)),
-            ("spec.type", Some(4)),
+            ("spec.ports[0].name", Some(8)),
+            ("spec.ports[0].port", Some(7)),
+            ("spec.ports[3].port", Some(6)),
+            ("spec.port", Some(9)),
+            ("spec.type", Some(5)),
+            ("metadata.labels[a.b/c]", Some(4)),
+            ("metadata.labels.a.b/c", Some(4)),
+            ("metadata.labels.a", Some(3)),
             ("status", None),
+            ("", None),
+            ("[", None),
         ] {
-            assert_eq!(lines.line(field), line, "{field}");
+            assert_eq!(tree.line(field), line, "{field}");
         }
+        let flat: FieldLines = [("spec", 5), ("spec.ports[0]", 7)].into_iter().collect();
+        assert_eq!(
+            ["spec.ports[0].port", "spec.ports[1]", "x"].map(|field| flat.line(field)),
+            [Some(7), Some(5), None]
+        );
     }
 
     #[test]

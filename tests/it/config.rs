@@ -1,7 +1,7 @@
 //! Repositories on disk through the reader of documents.
 
 use cutover::config::{is_document_file, lint, load, load_application, render};
-use cutover::model::SourceFile;
+use cutover::model::{PlatformKind, SourceFile};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,8 @@ pub fn read_folder(root: &Path, folder: &Path) -> Vec<SourceFile> {
 #[test]
 fn a_very_broken_repository_is_reported_whole() {
     let root = project("tests/fixtures/broken");
-    let problems = load(&read_folder(&root, &root)).expect_err("everything in it is broken");
+    let problems =
+        load(&read_folder(&root, &root), Some(PlatformKind::Ecs)).expect_err("everything in it is broken");
     let lines: Vec<String> = problems.iter().map(|problem| format!("error: {problem}")).collect();
     insta::assert_snapshot!(lines.join("\n"));
 }
@@ -43,12 +44,12 @@ fn every_example_is_valid() {
         if path.is_dir() {
             let files = read_folder(&root, &path);
             let manifests =
-                load(&files).unwrap_or_else(|problems| panic!("{}: {problems:#?}", path.display()));
+                load(&files, None).unwrap_or_else(|problems| panic!("{}: {problems:#?}", path.display()));
             assert!(!manifests.is_empty(), "{}", path.display());
             let findings: Vec<String> = lint(&manifests).iter().map(ToString::to_string).collect();
             assert_eq!(findings, Vec::<String>::new());
             let again = SourceFile { path: "rendered.yaml".into(), bytes: render(&manifests).into_bytes() };
-            assert_eq!(load(&[again]).map(|again| again.len()), Ok(manifests.len()));
+            assert_eq!(load(&[again], None).map(|again| again.len()), Ok(manifests.len()));
             seen += 1;
         } else if is_document_file(&path.to_string_lossy().replace(&*root.to_string_lossy(), "")) {
             let file =

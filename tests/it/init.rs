@@ -2,7 +2,7 @@
 
 use cutover::config::{LiveService, LiveTraffic, documents_from_live, load};
 use cutover::diff::{compare_service, compare_task_definition};
-use cutover::model::{Manifests, SourceFile};
+use cutover::model::{Manifests, PlatformKind, SourceFile};
 use serde_json::{Value, json};
 
 const ELB: &str = "arn:aws:elasticloadbalancing:eu-central-1:123456789012";
@@ -69,7 +69,7 @@ fn written(service: &Value, task_definition: &Value, traffic: Option<LiveTraffic
         LiveService { service, task_definition, task_definition_tags: &tags, is_scaled: false, traffic };
     let text = documents_from_live(&live);
     let file = SourceFile { path: "web.yaml".into(), bytes: text.clone().into_bytes() };
-    load(&[file]).unwrap_or_else(|problems| panic!("{problems:#?}\n{text}"))
+    load(&[file], Some(PlatformKind::Ecs)).unwrap_or_else(|problems| panic!("{problems:#?}\n{text}"))
 }
 
 #[test]

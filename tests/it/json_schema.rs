@@ -55,6 +55,8 @@ fn fits(root: &Value, schema: &Value, value: &Value) -> bool {
         "oneOf" => want.as_array().expect("a list").iter().filter(|one| fits(root, one, value)).count() == 1,
         "minimum" => value.as_f64().is_none_or(|n| n >= number(want)),
         "maximum" => value.as_f64().is_none_or(|n| n <= number(want)),
+        "minProperties" => value.as_object().is_none_or(|fields| fields.len() as f64 >= number(want)),
+        "maxProperties" => value.as_object().is_none_or(|fields| fields.len() as f64 <= number(want)),
         "minLength" | "minItems" => length >= number(want),
         "maxLength" | "maxItems" => length <= number(want),
         other => panic!("unknown word {other}"),
@@ -66,7 +68,7 @@ fn examples() -> Vec<Value> {
     let root = project("examples");
     let mut documents = vec![];
     for folder in ["shop", "worker"] {
-        let manifests = load(&read_folder(&root, &root.join(folder))).expect("examples are valid");
+        let manifests = load(&read_folder(&root, &root.join(folder)), None).expect("examples are valid");
         for text in render(&manifests).split("---\n") {
             documents.push(serde_yaml::from_str::<Value>(text).expect("rendered documents are YAML"));
         }

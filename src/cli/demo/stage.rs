@@ -10,7 +10,7 @@ use crate::cli::report;
 use crate::cli::source_flags::{SourceFlags, blocking};
 use crate::config;
 use crate::engine::{self, Deployment, StopSignal, Verdict};
-use crate::model::Application;
+use crate::model::{Application, PlatformKind};
 use crate::simulator::shell::{Simulator, StartOptions, Traffic, TrafficGenerator, TrafficReport};
 use crate::source::{self, Auth, GitOptions};
 use aws_credential_types::Credentials;
@@ -262,7 +262,7 @@ impl Stage {
             let mut repository = source::open(&source.repo_url, &options)?;
             let commit = repository.resolve(&source.target_revision)?;
             let tree = repository.tree(&commit, &source.path)?;
-            let manifests = config::load(&tree.files)
+            let manifests = config::load(&tree.files, Some(PlatformKind::Ecs))
                 .map_err(|problems| CliError::documents(problems, "the demo is broken"))?;
             Ok((commit.id, manifests))
         })

@@ -3,7 +3,7 @@
 
 use super::{RULE, TEST_LISTENER};
 use cutover::engine::Deployment;
-use cutover::model::{Application, Destination, Manifests, Origin, Source, SourceFile, Sync};
+use cutover::model::{Application, Destination, Manifests, Origin, PlatformKind, Source, SourceFile, Sync};
 
 /// A web workload shipped by blue/green. The fields are YAML texts.
 #[derive(Clone, Debug)]
@@ -144,7 +144,7 @@ pub fn application() -> Application {
 /// Reads documents; all problems are a panic.
 pub fn load_documents(text: &str) -> Manifests {
     let file = SourceFile { path: "shop.yaml".into(), bytes: text.as_bytes().to_vec() };
-    cutover::config::load(&[file]).unwrap_or_else(|problems| {
+    cutover::config::load(&[file], Some(PlatformKind::Ecs)).unwrap_or_else(|problems| {
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
         panic!("the test's documents are wrong:\n{}\n{text}", problems.join("\n"))
     })

@@ -4,7 +4,7 @@ use crate::kube_support::{Space, User};
 use cutover::engine::{Deployment, Platform, Settled, Trouble, TroubleKind};
 use cutover::kubernetes::{Cluster, Connect, KubeconfigSource, Resource};
 use cutover::model::{
-    Application, Destination, FieldLines, HookPhase, Manifests, Object, ObjectKey, Origin, Source, Sync, Turn,
+    Application, Destination, HookPhase, Manifests, Object, ObjectKey, Origin, Source, Sync, Turn,
 };
 use cutover::plan::{Change, Live, LiveObject, PlanItem, WouldBe};
 use cutover::platform::kubernetes::Kubernetes;
@@ -86,7 +86,7 @@ fn object(body: Value) -> Object {
         api_version,
         origin: Origin { file: "app.yaml".into(), line: 1 },
         turn: Turn { phase, wave: 0, rank },
-        lines: FieldLines(vec![("spec".into(), 7), ("spec.template.spec.containers[0]".into(), 14)]),
+        lines: [("spec", 7), ("spec.template.spec.containers[0]", 14)].into_iter().collect(),
         body,
     }
 }

@@ -1,0 +1,229 @@
+//! When an object's turn comes: waves and hooks by annotation, ours or Argo CD's, and the rank of its kind.
+
+use crate::config::problems::{clip, guess};
+use crate::model::{HookPhase, Turn};
+
+/// The wave: a whole number of 32 bits, lower ones first.
+pub const WAVE: &str = "cutover.dev/wave";
+/// The phase in which a Job is run as a hook.
+pub const HOOK: &str = "cutover.dev/hook";
+/// Argo CD's name for [`WAVE`].
+pub const ARGO_WAVE: &str = "argocd.argoproj.io/sync-wave";
+/// Argo CD's name for [`HOOK`], a list.
+pub const ARGO_HOOK: &str = "argocd.argoproj.io/hook";
+
+/// What the annotations say of an object's turn.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Timing {
+    /// Once, or as a hook of several phases.
+    Turns(Vec<Turn>),
+    /// Not at all, with the annotation that says so.
+    LeftOut(&'static str, String),
+}
+
+/// Reads the turn of an object of this kind. `annotation` gives an annotation's value, `wrong` takes the annotation and
+/// what is wrong with it.
+pub fn timing<'a>(
+    group: &str,
+    kind: &str,
+    annotation: impl Fn(&str) -> Option<&'a str>,
+    mut wrong: impl FnMut(&'static str, String),
+) -> Timing {
+    let mut wave = 0;
+    let written = [WAVE, ARGO_WAVE].into_iter().find_map(|key| Some((key, annotation(key)?)));
+    if let Some((key, text)) = written {
+        match text.trim().parse() {
+            Ok(number) => wave = number,
+            Err(_) => {
+                wrong(key, format!("\"{}\" is not a wave; it is a whole number like \"-1\"", clip(text)))
+            }
+        }
+    }
+    let is_job = (group, kind) == ("batch", "Job");
+    let phases = match (annotation(HOOK), annotation(ARGO_HOOK)) {
+        (Some(text), _) => vec![our_phase(text, is_job, &mut wrong)],
+        (None, Some(text)) => match argo_phases(text, is_job, &mut wrong) {
+            Ok(phases) => phases,
+            Err(why) => return Timing::LeftOut(ARGO_HOOK, why),
+        },
+        (None, None) => vec![HookPhase::Sync],
+    };
+    let rank = rank(group, kind);
+    Timing::Turns(phases.into_iter().map(|phase| Turn { phase, wave, rank }).collect())
+}
+
+/// The phase as names of our hooks have it.
+pub fn phase_name(phase: HookPhase) -> &'static str {
+    match phase {
+        HookPhase::PreSync => "pre-sync",
+        HookPhase::Sync => "sync",
+        HookPhase::PostSync => "post-sync",
+        HookPhase::SyncFail => "sync-fail",
+    }
+}
+
+fn our_phase(text: &str, is_job: bool, wrong: &mut impl FnMut(&'static str, String)) -> HookPhase {
+    let known = [HookPhase::PreSync, HookPhase::PostSync, HookPhase::SyncFail];
+    let phase = known.into_iter().find(|phase| phase_name(*phase) == text);
+    if phase.is_none() {
+        let names = known.map(phase_name);
+        let hint = guess(text, names);
+        wrong(HOOK, format!("\"{}\" is not one of {}{hint}", clip(text), names.join(", ")));
+    } else if !is_job {
+        let message = format!(
+            "only a Job is run as a hook; what has to be there before the rest gets a low wave, {WAVE}: \"-1\""
+        );
+        wrong(HOOK, message);
+    }
+    phase.unwrap_or_default()
+}
+
+/// The phases of Argo CD's list, or why the object is never applied. What is no Job is not run but kept: Argo CD's
+/// repositories mark the ConfigMap of a hook as a hook, too. It comes in its phase; what is for a failed sync has to be
+/// there before, so it comes with all others.
+fn argo_phases(
+    text: &str,
+    is_job: bool,
+    wrong: &mut impl FnMut(&'static str, String),
+) -> Result<Vec<HookPhase>, String> {
+    let known = ["PreSync", "Sync", "PostSync", "SyncFail", "Skip", "PreDelete", "PostDelete"];
+    let mut phases = vec![];
+    let mut others = vec![];
+    for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+        match word {
+            "PreSync" => phases.push(HookPhase::PreSync),
+            "Sync" => phases.push(HookPhase::Sync),
+            "PostSync" => phases.push(HookPhase::PostSync),
+            "SyncFail" => phases.push(HookPhase::SyncFail),
+            "Skip" => return Err("Skip: it is not applied".into()),
+            "PreDelete" | "PostDelete" => others.push(word),
+            other => {
+                let hint = guess(other, known);
+                wrong(ARGO_HOOK, format!("\"{}\" is not one of {}{hint}", clip(other), known.join(", ")));
+            }
+        }
+    }
+    if let (true, Some(word)) = (phases.is_empty(), others.first()) {
+        return Err(format!("{word}: it is for the end of an application, which is not a sync"));
+    }
+    phases.sort_unstable();
+    phases.dedup();
+    if !is_job {
+        phases.truncate(1);
+        phases.retain(|phase| *phase != HookPhase::SyncFail);
+    }
+    if phases.is_empty() {
+        phases.push(HookPhase::Sync);
+    }
+    Ok(phases)
+}
+
+/// The order of kinds within a wave.
+pub fn rank(group: &str, kind: &str) -> u8 {
+    match (group, kind) {
+        ("", "Namespace") => 0,
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => 1,
+        (
+            "",
+            "ServiceAccount"
+            | "ConfigMap"
+            | "Secret"
+            | "PersistentVolume"
+            | "PersistentVolumeClaim"
+            | "ResourceQuota"
+            | "LimitRange"
+            | "Service"
+            | "Endpoints",
+        )
+        | ("rbac.authorization.k8s.io" | "storage.k8s.io" | "scheduling.k8s.io" | "discovery.k8s.io", _)
+        | ("networking.k8s.io", "NetworkPolicy" | "IngressClass")
+        | ("node.k8s.io", "RuntimeClass") => 2,
+        ("apps", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
+        | ("", "Pod" | "ReplicationController")
+        | ("batch", "Job" | "CronJob")
+        | ("policy", "PodDisruptionBudget") => 3,
+        // They may refuse what comes after them until what they call is up.
+        ("admissionregistration.k8s.io" | "apiregistration.k8s.io", _) => 5,
+        _ => 4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The turns, or what is wrong.
+    fn read(group: &str, kind: &str, annotations: &[(&str, &'static str)]) -> Result<Timing, Vec<String>> {
+        let mut wrong = vec![];
+        let annotation = |key: &str| annotations.iter().find(|(k, _)| *k == key).map(|(_, value)| *value);
+        let found = timing(group, kind, annotation, |key, message| wrong.push(format!("{key}: {message}")));
+        if wrong.is_empty() { Ok(found) } else { Err(wrong) }
+    }
+
+    fn turns(phases: &[HookPhase], wave: i32, rank: u8) -> Result<Timing, Vec<String>> {
+        Ok(Timing::Turns(phases.iter().map(|phase| Turn { phase: *phase, wave, rank }).collect()))
+    }
+
+    #[test]
+    fn an_argo_repository_keeps_its_order() {
+        use HookPhase::{PostSync, PreSync, Sync, SyncFail};
+        let job = |annotations: &[(&str, &'static str)]| read("batch", "Job", annotations);
+        let map = |annotations: &[(&str, &'static str)]| read("", "ConfigMap", annotations);
+        assert_eq!(job(&[]), turns(&[Sync], 0, 3));
+        assert_eq!(job(&[(ARGO_WAVE, "-5"), (ARGO_HOOK, "PreSync")]), turns(&[PreSync], -5, 3));
+        assert_eq!(job(&[(ARGO_WAVE, "7"), (WAVE, "2")]), turns(&[Sync], 2, 3));
+        assert_eq!(job(&[(ARGO_HOOK, "SyncFail, PostSync,PostSync")]), turns(&[PostSync, SyncFail], 0, 3));
+        assert_eq!(job(&[(ARGO_HOOK, "PreSync"), (HOOK, "sync-fail")]), turns(&[SyncFail], 0, 3));
+        assert_eq!(map(&[(ARGO_HOOK, "PreSync,PostSync")]), turns(&[PreSync], 0, 2));
+        assert_eq!(map(&[(ARGO_HOOK, "SyncFail")]), turns(&[Sync], 0, 2));
+        assert_eq!(map(&[(ARGO_HOOK, "")]), turns(&[Sync], 0, 2));
+        assert_eq!(job(&[(ARGO_HOOK, "Sync,PostDelete")]), turns(&[Sync], 0, 3));
+        for never in ["Skip", "PreSync,Skip", "PostDelete"] {
+            assert!(matches!(map(&[(ARGO_HOOK, never)]), Ok(Timing::LeftOut(ARGO_HOOK, _))), "{never}");
+        }
+    }
+
+    #[test]
+    fn wrong_annotations_are_explained() {
+        for (kind, key, value, want) in [
+            (
+                "Job",
+                WAVE,
+                "first",
+                "cutover.dev/wave: \"first\" is not a wave; it is a whole number like \"-1\"",
+            ),
+            ("Job", WAVE, "3000000000", "cutover.dev/wave: \"3000000000\" is not a wave"),
+            ("Job", ARGO_WAVE, "1.5", "argocd.argoproj.io/sync-wave: \"1.5\" is not a wave"),
+            (
+                "Job",
+                HOOK,
+                "presync",
+                "cutover.dev/hook: \"presync\" is not one of pre-sync, post-sync, sync-fail, did you mean \"pre-sync\"?",
+            ),
+            ("CronJob", HOOK, "pre-sync", "cutover.dev/hook: only a Job is run as a hook"),
+            (
+                "Job",
+                ARGO_HOOK,
+                "Presync",
+                "argocd.argoproj.io/hook: \"Presync\" is not one of PreSync, Sync, PostSync, SyncFail, Skip, PreDelete, PostDelete, did you mean \"PreSync\"?",
+            ),
+        ] {
+            let wrong = read("batch", kind, &[(key, value)]).expect_err(value);
+            assert_eq!(wrong.len(), 1, "{wrong:?}");
+            assert!(wrong[0].starts_with(want), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn kinds_come_after_what_they_need() {
+        let order = [
+            ("", "Namespace"),
+            ("apiextensions.k8s.io", "CustomResourceDefinition"),
+            ("rbac.authorization.k8s.io", "RoleBinding"),
+            ("policy", "PodDisruptionBudget"),
+            ("e.dev", "Thing"),
+            ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"),
+        ];
+        assert_eq!(order.map(|(group, kind)| rank(group, kind)), [0, 1, 2, 3, 4, 5]);
+    }
+}
