@@ -32,7 +32,7 @@ pub fn object(body: Value) -> Object {
         api_version,
         origin: super::shop::at(&name, 1),
         turn: Turn { rank, ..Turn::default() },
-        lines: FieldLines(vec![("spec".into(), 4)]),
+        lines: [("spec", 4)].into_iter().collect(),
         body,
     }
 }
