@@ -52,6 +52,8 @@ impl Deployment {
             deployment: deployment.clone(),
             service: self.manifests.pattern_service(blue_green, deployment).cloned(),
             carried: self.manifests.carried_with(deployment).cloned().collect(),
+            ignore_differences: self.application.ignore_differences.clone(),
+            force_conflicts: self.application.sync.force_conflicts,
         })
     }
 }

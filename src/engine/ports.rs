@@ -3,7 +3,8 @@
 
 use super::Deployment;
 use crate::model::{
-    BlueGreen, BySlot, ClusterTraffic, Object, RevisionId, Seconds, Service, Slot, TaskDefinition, Turn,
+    BlueGreen, BySlot, ClusterTraffic, IgnoreDifferences, Object, RevisionId, Seconds, Service, Slot,
+    TaskDefinition, Turn,
 };
 use crate::plan::{Live, PlanItem};
 use crate::rollout::{Action, Alarm, HttpAnswer, RuleObservation, SlotObservation, Targets};
@@ -46,6 +47,10 @@ pub struct KubernetesDocuments {
     pub service: Option<Object>,
     /// HorizontalPodAutoscalers and PodDisruptionBudgets that target the Deployment.
     pub carried: Vec<Object>,
+    /// The application's `ignoreDifferences`.
+    pub ignore_differences: Vec<IgnoreDifferences>,
+    /// The application's `sync.forceConflicts`.
+    pub force_conflicts: bool,
 }
 
 impl Rollout {

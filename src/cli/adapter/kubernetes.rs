@@ -5,7 +5,7 @@ use super::observed::Observed;
 use crate::aws::{CallCounts, CallTally, Connect, WriteGuard};
 use crate::engine::{
     Deployment, Gating, Guard, Platform, Rollout, Settled, Signal, Signalling, TimeSource, Traffic,
-    TrafficReading, Trouble, TroubleKind, Workloads,
+    TrafficReading, Trouble, Workloads,
 };
 use crate::kubernetes::Cluster;
 use crate::model::{Application, BySlot, ClusterTraffic, RevisionId, Slot, Timestamp};
@@ -87,38 +87,27 @@ impl KubernetesTarget {
     }
 }
 
-/// A BlueGreen whose workload is a Deployment is read and checked, but nothing carries it out yet.
-fn no_rollouts(rollout: &Rollout) -> Trouble {
-    Trouble {
-        kind: TroubleKind::Rejected,
-        doing: format!("BlueGreen/{}", rollout.blue_green.name),
-        message: "blue/green of a Deployment can't be carried out by this version of cutover; without the BlueGreen \
-                  document the Deployment is applied as it is"
-            .into(),
-    }
-}
-
 impl Workloads for KubernetesTarget {
     async fn desired_revision(&self, rollout: &Rollout) -> Result<RevisionId, Trouble> {
-        Err(no_rollouts(rollout))
+        self.platform.desired_revision(rollout).await
     }
 
     /// Every wait comes by here, so this is also where the other runs are shown that this one is alive.
     async fn observe_slots(&self, rollout: &Rollout) -> Result<BySlot<SlotObservation>, Trouble> {
         self.writer.keep().await?;
         self.observed.note(rollout, self.writer.is_held());
-        Err(no_rollouts(rollout))
+        self.platform.observe_slots(rollout).await
     }
 
-    async fn apply_workload(&self, rollout: &Rollout, _: &Action) -> Result<(), Trouble> {
+    async fn apply_workload(&self, rollout: &Rollout, action: &Action) -> Result<(), Trouble> {
         self.observed.check(rollout)?;
-        Err(no_rollouts(rollout))
+        self.platform.apply_workload(rollout, action).await
     }
 }
 
 impl Signalling for KubernetesTarget {
-    async fn apply_signal(&self, rollout: &Rollout, _: Slot, _: Signal) -> Result<(), Trouble> {
-        Err(no_rollouts(rollout))
+    async fn apply_signal(&self, rollout: &Rollout, slot: Slot, signal: Signal) -> Result<(), Trouble> {
+        self.platform.apply_signal(rollout, slot, signal).await
     }
 }
 

@@ -111,7 +111,7 @@ pub(super) fn label<'a>(live: &'a Value, key: &str) -> Option<&'a str> {
 }
 
 /// The object under `field`, made if it is not there.
-fn object_at<'a>(value: &'a mut Value, field: &str) -> &'a mut Value {
+pub(super) fn object_at<'a>(value: &'a mut Value, field: &str) -> &'a mut Value {
     if !value.get(field).is_some_and(Value::is_object) {
         value[field] = Value::Object(Map::new());
     }

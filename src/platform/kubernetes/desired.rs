@@ -82,12 +82,8 @@ fn defined_here(object: &Object, manifests: &Manifests) -> Option<bool> {
 impl Wanted<'_> {
     /// What is applied: the document in its namespace with the marks of a member.
     pub(super) fn body(&self, identity: &Identity) -> Value {
-        let mut body = self.object.body.clone();
-        if let Some(fields) = body.as_object_mut() {
-            fields.shift_remove("status");
-        }
+        let mut body = without_servers_own(&self.object.body);
         if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
-            SERVERS_OWN.iter().for_each(|field| drop(metadata.shift_remove(*field)));
             match &self.key.namespace {
                 Some(namespace) => drop(metadata.insert("namespace".into(), namespace.as_str().into())),
                 None => drop(metadata.shift_remove("namespace")),
@@ -100,6 +96,18 @@ impl Wanted<'_> {
     pub(super) fn namespace(&self) -> Option<&str> {
         self.key.namespace.as_deref()
     }
+}
+
+/// A document without what only the API server sets.
+pub(super) fn without_servers_own(body: &Value) -> Value {
+    let mut body = body.clone();
+    if let Some(fields) = body.as_object_mut() {
+        fields.shift_remove("status");
+    }
+    if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
+        SERVERS_OWN.iter().for_each(|field| drop(metadata.shift_remove(*field)));
+    }
+    body
 }
 
 #[cfg(test)]

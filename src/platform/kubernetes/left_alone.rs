@@ -82,7 +82,7 @@ fn leave_here(body: &mut Value, live: Option<&Value>, owned: Option<&Value>, las
 }
 
 /// The managed fields of the list element that has the same keys as `item`: its keys and what is owned of it.
-fn element<'a>(item: &Value, owned: Option<&'a Value>) -> Option<(&'a str, &'a Value)> {
+pub(super) fn element<'a>(item: &Value, owned: Option<&'a Value>) -> Option<(&'a str, &'a Value)> {
     let elements = owned?.as_object()?.iter();
     let mut keyed = elements.filter_map(|(name, owned)| Some((name.strip_prefix("k:")?, owned)));
     keyed.find(|(keys, _)| has_keys(item, keys))
@@ -94,7 +94,7 @@ fn has_keys(item: &Value, keys: &str) -> bool {
 }
 
 /// What our applies own of an object.
-fn our_fields(live: &Value) -> Option<&Value> {
+pub(super) fn our_fields(live: &Value) -> Option<&Value> {
     let entries = live.pointer("/metadata/managedFields")?.as_array()?;
     let ours = entries.iter().find(|entry| {
         entry["manager"] == FIELD_MANAGER

@@ -6,13 +6,14 @@ mod lists;
 mod would_be;
 
 pub(super) use autoscalers::Autoscalers;
-pub(super) use would_be::{belongs_to, is_replaced, refused};
+pub(super) use would_be::{belongs_to, is_replaced, refused, without_namespace};
 
 use super::Kubernetes;
 use super::applyset::{Parent, group_kind, parse_group_kind};
 use super::desired::{Resolved, Wanted, resolve};
 use super::health::assess;
 use super::hooks::{self, Hooks};
+use super::slots::{AllSlots, Protection};
 use crate::engine::{Deployment, Trouble, TroubleKind};
 use crate::kubernetes::{Kinds, Resource};
 use crate::model::{Health, HealthReport, Object, ObjectKey};
@@ -68,8 +69,11 @@ impl Kubernetes {
         let context =
             Context { deployment, autoscalers: &autoscalers, hooks: &hooks, force: self.forces(deployment) };
         let mut live = Live { incomplete: lists.incomplete(), ..Live::default() };
-        live.owned = lists.members(&self.identity).map(|(key, object)| owned(key, object)).collect();
-        self.note(&wanted, &resolved, &lists);
+        let slots = self.plan_all_slots(deployment).await?;
+        live.incomplete = live.incomplete.or(slots.unread.clone());
+        live.owned = self.owned(deployment, &lists, &slots);
+        self.note(&wanted, &resolved, &lists, &slots);
+        live.slots = slots.objects;
         let found: Vec<(&Object, &Resolved<'_>, Option<Value>)> = resolved
             .iter()
             .map(|(object, resolved)| match resolved {
@@ -218,7 +222,40 @@ impl Kubernetes {
         Ok(found(live, would_be))
     }
 
-    fn note(&self, wanted: &[&Wanted<'_>], resolved: &[(&Object, Resolved<'_>)], lists: &Lists) {
+    /// All members, with the reason why some of them stay even if Git does not have them.
+    fn owned(&self, deployment: &Deployment, lists: &Lists, slots: &AllSlots) -> Vec<Owned> {
+        let protection = Protection::find(lists.members(&self.identity), &slots.live);
+        let steered = deployment.manifests.steered_objects();
+        let is_pattern = |key: &ObjectKey| {
+            let written = |object: &&ObjectKey| object.is("", "Service") && object.name == key.name;
+            key.is("", "Service") && steered.keys().any(|object| written(object))
+        };
+        let declared = slots.objects.values().flat_map(|slots| slots.blue.iter().chain(&slots.green));
+        let declared: BTreeSet<&ObjectKey> = declared.map(|object| &object.key).collect();
+        let members = lists.members(&self.identity).map(|(key, live)| {
+            let is_used = slots.keys.contains(key) && !declared.contains(key);
+            let used = is_used.then(|| "a slot uses it as it is".to_owned());
+            let pattern = is_pattern(key).then(|| {
+                "documents name it: the slots' own Services are made after it, and others may still use it".to_owned()
+            });
+            let in_use = kept(live).or(protection.reason(key).map(ToOwned::to_owned)).or(used).or(pattern);
+            Owned {
+                document: key.label(),
+                resource: key.to_string(),
+                target_groups: protection.target_groups(key),
+                in_use,
+            }
+        });
+        members.collect()
+    }
+
+    fn note(
+        &self,
+        wanted: &[&Wanted<'_>],
+        resolved: &[(&Object, Resolved<'_>)],
+        lists: &Lists,
+        slots: &AllSlots,
+    ) {
         let own = wanted
             .iter()
             .find(|wanted| wanted.key.is("", "Namespace") && wanted.key.name == self.identity.namespace());
@@ -229,12 +266,8 @@ impl Kubernetes {
             Resolved::Unknown(..) | Resolved::Unclear(_) => None,
         });
         let members = lists.members(&self.identity).map(|(key, _)| key.clone()).collect();
-        self.inventory.note(members, declared.collect(), own);
+        self.inventory.note(members, declared.chain(slots.keys.iter().cloned()).collect(), own);
     }
-}
-
-fn owned(key: &ObjectKey, live: &Value) -> Owned {
-    Owned { document: key.label(), resource: key.to_string(), target_groups: vec![], in_use: kept(live) }
 }
 
 /// Why an object stays although it is no longer in Git, if its annotations say so.

@@ -11,6 +11,8 @@ mod live;
 mod lock;
 mod prune;
 mod settle;
+mod slot;
+mod slots;
 mod troubles;
 mod watch;
 mod watches;
@@ -37,6 +39,7 @@ pub struct Kubernetes {
     inventory: Arc<Inventory>,
     applied: Applied,
     watches: Watches,
+    looks: slots::Looks,
 }
 
 impl Kubernetes {
@@ -51,6 +54,7 @@ impl Kubernetes {
             inventory: Arc::default(),
             applied: Applied::default(),
             watches,
+            looks: slots::Looks::default(),
         }
     }
 

@@ -40,7 +40,7 @@ impl Kubernetes {
             }
             Err(Refusal::Invalid { message, fields }) => Ok(refused(wanted.object, &message, &fields)),
             Err(Refusal::Trouble(trouble)) if trouble.kind == TroubleKind::Missing => {
-                without_namespace(wanted, &context.deployment.manifests, trouble)
+                without_namespace(wanted.namespace(), &context.deployment.manifests, trouble)
             }
             Err(Refusal::Trouble(trouble)) => Err(trouble),
         }
@@ -101,12 +101,12 @@ pub(in crate::platform::kubernetes) fn refused(
 }
 
 /// A namespace that is not there: it comes with this sync, or somebody has to make it.
-fn without_namespace(
-    wanted: &Wanted<'_>,
+pub(in crate::platform::kubernetes) fn without_namespace(
+    namespace: Option<&str>,
     manifests: &Manifests,
     trouble: Trouble,
 ) -> Result<WouldBe, Trouble> {
-    let Some(namespace) = wanted.namespace() else { return Err(trouble) };
+    let Some(namespace) = namespace else { return Err(trouble) };
     if !trouble.message.contains(&format!("namespaces \"{namespace}\" not found")) {
         return Err(trouble);
     }

@@ -1,0 +1,36 @@
+//! Copies of what is written for the Deployment: HorizontalPodAutoscalers and PodDisruptionBudgets.
+
+use super::labels::SlotLabels;
+use super::{LiveSlot, Part, Steered};
+use crate::engine::Rollout;
+use crate::model::Slot;
+use crate::platform::kubernetes::applyset::object_at;
+use serde_json::{Value, json};
+
+/// The name of a copy. In the slot that is the very Deployment that is written, adopted as it was, the objects keep their
+/// names: two autoscalers, or two budgets, for the same pods would both fail.
+pub(super) fn name_in(name: &str, deployment: &str, rollout: &Rollout, slot: Slot) -> String {
+    if rollout.slot_name(slot) == deployment { name.to_owned() } else { format!("{name}-{slot}") }
+}
+
+pub(super) fn parts<'a>(
+    steered: &Steered<'a>,
+    slot: Slot,
+    labels: &SlotLabels,
+    live: &'a LiveSlot,
+) -> Vec<Part<'a>> {
+    let documents = steered.documents.carried.iter().zip(steered.carried_keys(slot));
+    let parts = documents.enumerate().map(|(index, (document, key))| {
+        let mut body = steered.dressed(&document.body, &key, slot);
+        let spec = object_at(&mut body, "spec");
+        match key.kind.as_str() {
+            "HorizontalPodAutoscaler" => {
+                object_at(spec, "scaleTargetRef")["name"] = steered.rollout.slot_name(slot).into();
+            }
+            _ => spec["selector"] = json!({"matchLabels": Value::Object(labels.matching.clone())}),
+        }
+        let live = live.carried.get(index).and_then(Option::as_ref);
+        Part { key, api_version: document.api_version.clone(), body, document: Some(document), live }
+    });
+    parts.collect()
+}

@@ -1,0 +1,71 @@
+//! Whether an object is still as we sent it, told by who manages its fields: nobody can change a field without the server
+//! noting that it is theirs.
+
+use crate::platform::kubernetes::left_alone::{element, our_fields};
+use serde_json::Value;
+
+/// True if every field of `sent`'s spec is one that our last apply owns on `live`. What was applied has to be known from
+/// elsewhere; what others added beside it does not count, and neither does the number of replicas.
+pub(in crate::platform::kubernetes) fn is_ours_as_sent(live: &Value, sent: &Value) -> bool {
+    let Some(owned) = our_fields(live).and_then(|owned| owned.get("f:spec")) else { return false };
+    let Some(spec) = sent.get("spec").and_then(Value::as_object) else { return false };
+    let fields = spec.iter().filter(|(name, _)| *name != "replicas");
+    fields.into_iter().all(|(name, value)| is_covered(value, owned.get(format!("f:{name}"))))
+}
+
+fn is_covered(value: &Value, owned: Option<&Value>) -> bool {
+    // The server leaves out what is empty, and with it the note of whose it was.
+    let is_nothing = match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
+    };
+    if is_nothing {
+        return true;
+    }
+    let Some(owned) = owned else { return false };
+    // Owned as a whole.
+    if owned.as_object().is_none_or(serde_json::Map::is_empty) {
+        return true;
+    }
+    match value {
+        Value::Object(fields) => {
+            fields.iter().all(|(name, value)| is_covered(value, owned.get(format!("f:{name}"))))
+        }
+        Value::Array(items) => items.iter().all(|item| match element(item, Some(owned)) {
+            Some((_, owned)) => is_covered(item, Some(owned)),
+            None => owned.get(format!("v:{item}")).is_some(),
+        }),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn live(owned: Value) -> Value {
+        json!({"metadata": {"managedFields": [{"manager": "cutover", "operation": "Apply", "fieldsV1": {"f:spec": owned}}]}})
+    }
+
+    #[test]
+    fn a_field_that_somebody_else_changed_is_not_ours_any_more() {
+        let sent = json!({"spec": {"replicas": 3, "paused": false, "selector": {"matchLabels": {"a": "b"}}, "template":
+            {"metadata": {"creationTimestamp": null}, "spec": {"volumes": [],
+                "containers": [{"name": "app", "image": "web:1", "ports": [{"containerPort": 80}], "args": ["x"]}]}}}});
+        let owned = |image: Value| {
+            let mut container = json!({".": {}, "f:name": {}, "f:args": {},
+                "f:ports": {"k:{\"containerPort\":80,\"protocol\":\"TCP\"}": {".": {}, "f:containerPort": {}}}});
+            if image.is_object() {
+                container["f:image"] = image;
+            }
+            json!({"f:paused": {}, "f:selector": {}, "f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"app\"}": container}}}})
+        };
+        assert!(is_ours_as_sent(&live(owned(json!({}))), &sent), "replicas do not count");
+        assert!(!is_ours_as_sent(&live(owned(Value::Null)), &sent), "kubectl set image took it");
+        assert!(!is_ours_as_sent(&live(json!({})), &sent));
+        assert!(!is_ours_as_sent(&json!({"metadata": {}}), &sent));
+    }
+}

@@ -1,0 +1,58 @@
+//! The two slots of a blue/green workload: reads them, and does the machine's actions on them.
+
+mod act;
+mod apply;
+mod content;
+mod plan;
+mod protect;
+mod read;
+
+pub(super) use plan::AllSlots;
+pub(super) use protect::Protection;
+
+use super::Kubernetes;
+use super::slot::Steered;
+use crate::engine::{Rollout, Signal, Signalling, Trouble, Workloads};
+use crate::model::{BySlot, RevisionId, Slot};
+use crate::rollout::{Action, SlotObservation};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::time::Instant;
+
+/// What one run knows of slots from its earlier looks.
+#[derive(Default)]
+pub(super) struct Looks(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    /// By the Deployment's uid: what it runs, and since when this run has seen it not at rest.
+    unsteady: HashMap<String, (String, Instant)>,
+    /// By the Deployment's uid: what was compared by a dry run, and the result.
+    compared: HashMap<String, (String, bool)>,
+}
+
+impl Looks {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Workloads for Kubernetes {
+    async fn desired_revision(&self, rollout: &Rollout) -> Result<RevisionId, Trouble> {
+        Ok(Steered::new(rollout, &self.identity)?.revision)
+    }
+
+    async fn observe_slots(&self, rollout: &Rollout) -> Result<BySlot<SlotObservation>, Trouble> {
+        self.read_slots(&Steered::new(rollout, &self.identity)?).await
+    }
+
+    async fn apply_workload(&self, rollout: &Rollout, action: &Action) -> Result<(), Trouble> {
+        self.act_on_slot(&Steered::new(rollout, &self.identity)?, action).await
+    }
+}
+
+impl Signalling for Kubernetes {
+    async fn apply_signal(&self, rollout: &Rollout, slot: Slot, signal: Signal) -> Result<(), Trouble> {
+        self.signal_slot(&Steered::new(rollout, &self.identity)?, slot, signal).await
+    }
+}
