@@ -1,16 +1,19 @@
 //! Drives runs over a small world, with commits, people, crashes and faults in between. There is no runtime: a run is
 //! polled, and the world's clock goes straight to the next moment at which anything happens.
 
+use super::platform::Platform;
 use super::random::Random;
 use super::world::{Faults, Kind, START, World};
 use cutover::engine::{
-    EcsDocuments, Ports, Rollout, Run, RunEnd, Silent, StopSignal, TimeSource, WorkloadDocuments,
+    EcsDocuments, KubernetesDocuments, Ports, Rollout, Run, RunEnd, Silent, StopSignal, TimeSource,
+    WorkloadDocuments,
 };
 use cutover::model::{
-    Alb, BlueGreen, Container, Gates, Listeners, Service, Slot, Step, TargetGroups, TaskDefinitionRef,
-    WorkloadRef,
+    Alb, BlueGreen, ClusterTraffic, Container, Gates, Listeners, Object, ObjectKey, Service, Slot, Step,
+    TargetGroups, TaskDefinitionRef, WorkloadRef,
 };
 use cutover::rollout::{Outcome, RuleSplit};
+use serde_json::json;
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -33,8 +36,14 @@ pub enum Happening {
 }
 
 /// The documents of a small world.
-pub fn rollout(count: Option<u32>, steps: Vec<Step>, gates: Gates, bake: u64, keep: u64) -> Rollout {
-    let spec = count.map_or(serde_json::json!({}), |count| serde_json::json!({"desiredCount": count}));
+pub fn rollout(
+    platform: Platform,
+    count: Option<u32>,
+    steps: Vec<Step>,
+    gates: Gates,
+    bake: u64,
+    keep: u64,
+) -> Rollout {
     Rollout {
         application: "shop".into(),
         commit: "0".repeat(40),
@@ -48,7 +57,7 @@ pub fn rollout(count: Option<u32>, steps: Vec<Step>, gates: Gates, bake: u64, ke
                 target_groups: TargetGroups { blue: "blue".into(), green: "green".into() },
                 ..Alb::default()
             },
-            traffic: None,
+            traffic: (platform == Platform::Selector).then(|| ClusterTraffic::Service("web".into())),
             slots: Default::default(),
             steps,
             gates,
@@ -56,17 +65,39 @@ pub fn rollout(count: Option<u32>, steps: Vec<Step>, gates: Gates, bake: u64, ke
             keep_previous: keep,
             deadline: 200,
         },
-        workload: WorkloadDocuments::Ecs(EcsDocuments {
-            service: Service {
-                name: "web".into(),
-                origin: Default::default(),
-                spec,
-                task_definition: TaskDefinitionRef::Document("web".into()),
-            },
-            task_definition: None,
-        }),
+        workload: match platform {
+            Platform::Ecs => WorkloadDocuments::Ecs(ecs_documents(count)),
+            Platform::Pods { .. } | Platform::Selector => {
+                WorkloadDocuments::Kubernetes(pods_documents(count))
+            }
+        },
         turn: Default::default(),
     }
+}
+
+fn ecs_documents(count: Option<u32>) -> EcsDocuments {
+    let spec = count.map_or(json!({}), |count| json!({"desiredCount": count}));
+    let task_definition = TaskDefinitionRef::Document("web".into());
+    let service = Service { name: "web".into(), origin: Default::default(), spec, task_definition };
+    EcsDocuments { service, task_definition: None }
+}
+
+fn pods_documents(count: Option<u32>) -> KubernetesDocuments {
+    let spec = count.map_or(json!({}), |count| json!({"replicas": count}));
+    let deployment = Object {
+        key: ObjectKey {
+            group: "apps".into(),
+            kind: "Deployment".into(),
+            namespace: None,
+            name: "web".into(),
+        },
+        api_version: "apps/v1".into(),
+        origin: Default::default(),
+        turn: Default::default(),
+        body: json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": spec}),
+        lines: Default::default(),
+    };
+    KubernetesDocuments { deployment, service: None, carried: vec![] }
 }
 
 /// Runs over and over, as a controller or a CI job would, for `seconds`; `happenings` are (second, what), in order.
@@ -145,8 +176,16 @@ fn happen(world: &World, what: &Happening, put_back: &mut Option<RuleSplit>) {
         }
         Happening::HumanEdits { rule, blue } => {
             let mut state = world.state.borrow_mut();
-            *put_back = Some(state.rules[*rule].split.clone());
-            let weights = cutover::model::Weights { blue: *blue, green: 100 - blue };
+            let before = state.rules[*rule].split.clone();
+            let weights = match world.platform.knows_shares() {
+                true => cutover::model::Weights { blue: *blue, green: 100 - blue },
+                // Somebody switches the selector.
+                false => {
+                    let blue = before.weights().all_to(Slot::Blue);
+                    cutover::model::Weights::percent(if blue { Slot::Green } else { Slot::Blue }, 100)
+                }
+            };
+            *put_back = Some(before);
             state.rules[*rule].split = RuleSplit::Both(weights);
             world.human.borrow_mut().insert(*rule);
             world.must_serve.set(false);
@@ -181,19 +220,27 @@ fn happen(world: &World, what: &Happening, put_back: &mut Option<RuleSplit>) {
 /// One random schedule, made from its seed alone. Returns the world as it ended, and how the last run ended.
 pub fn random_schedule(seed: u64) -> (World, Option<RunEnd>) {
     let mut random = Random(seed);
+    // From a number of its own, so that a seed's ECS world stays what it was.
+    let platform = match Random(seed ^ 0x5107).below(4) {
+        0 => Platform::Pods { lag: Random(seed ^ 0x1a6).below(25) },
+        1 => Platform::Selector,
+        _ => Platform::Ecs,
+    };
     let others = [Kind::Good, Kind::Good, Kind::NeverHealthy, Kind::CrashLoop, Kind::RingsAlarm];
     let kinds: Vec<Kind> =
         std::iter::once(Kind::Good).chain((0..3).map(|_| random.pick(&others))).chain([Kind::Good]).collect();
     let last = kinds.len() - 1;
     let rules = 1 + usize::try_from(random.below(2)).unwrap_or(0);
+    let rules = if platform.knows_shares() { rules } else { 1 };
     let percent = random.pick(&[100, 100, 50]);
-    let world = World::new(seed, kinds, rules, percent);
+    let world = World::new(seed, platform, kinds, rules, percent);
     let tenth = Step { weight: 10, hold: random.below(20) };
     let steps = random.pick(&[
         vec![Step { weight: 100, hold: 0 }],
         vec![tenth, Step { weight: 100, hold: 0 }],
         vec![tenth, Step { weight: 50, hold: 5 }, Step { weight: 100, hold: 0 }],
     ]);
+    let steps = if platform.knows_shares() { steps } else { vec![Step { weight: 100, hold: 0 }] };
     let gates = Gates {
         healthy_targets: percent,
         stable_for: random.below(12),
@@ -206,7 +253,7 @@ pub fn random_schedule(seed: u64) -> (World, Option<RunEnd>) {
     let declared = random.pick(&[Some(count), None]);
     let bake = random.pick(&[0, 15, 40]);
     let keep = random.pick(&[0, 60, 100_000]);
-    let rollout = rollout(declared, steps, gates, bake, keep);
+    let rollout = rollout(platform, declared, steps, gates, bake, keep);
     if random.below(4) > 0 {
         world.install(Slot::Blue, 0, count, random.below(2) == 0, None);
         world.must_serve.set(true);
@@ -277,5 +324,5 @@ pub fn judge(world: &World, end: Option<&RunEnd>) -> Vec<String> {
 
 /// The log of a schedule, for a person who looks into a failing seed.
 pub fn story(world: &World) -> String {
-    format!("kinds {:?}, start {START}\n{}", world.kinds, world.log.borrow().join("\n"))
+    format!("{:?}, kinds {:?}, start {START}\n{}", world.platform, world.kinds, world.log.borrow().join("\n"))
 }

@@ -1,6 +1,7 @@
 //! A world of one workload in memory: two slots, one or two rules, tasks that come up, fail or flap, and a check of the
 //! invariants at every write and every second. It knows nothing of how the machine decides.
 
+use super::platform::Platform;
 use super::random::Random;
 use cutover::engine::{
     Gating, Guard, Rollout, TimeSource, Traffic, TrafficReading, Trouble, TroubleKind, Workloads,
@@ -31,17 +32,21 @@ pub enum Kind {
 }
 
 #[derive(Clone, Debug)]
-struct Task {
-    started: u64,
-    ready_after: u64,
-    down_until: u64,
+pub struct Task {
+    /// Its address.
+    pub number: u64,
+    pub started: u64,
+    pub ready_after: u64,
+    pub down_until: u64,
 }
 
 #[derive(Clone, Debug)]
 pub struct Service {
     pub version: usize,
     pub count: u32,
-    tasks: Vec<Task>,
+    pub tasks: Vec<Task>,
+    /// The tasks that were stopped lately, and when.
+    pub gone: Vec<(u64, u64)>,
     pub record: Option<Record>,
     pub signals: Signals,
     pub owned: bool,
@@ -61,6 +66,25 @@ pub struct State {
     pub rules: Vec<Rule>,
 }
 
+impl State {
+    /// True if a rule names the slot's targets.
+    pub fn names(&self, slot: Slot) -> bool {
+        self.rules.iter().any(|rule| match &rule.split {
+            RuleSplit::Both(_) => true,
+            RuleSplit::Only(only) => *only == slot,
+            RuleSplit::Neither(_) => false,
+        })
+    }
+}
+
+impl Service {
+    /// Stops all tasks but the first `count`.
+    fn keep(&mut self, count: usize, now: u64) {
+        let gone = self.tasks.drain(count.min(self.tasks.len())..).map(|task| (task.number, now));
+        self.gone.extend(gone);
+    }
+}
+
 /// What may go wrong, each in percent of the calls.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Faults {
@@ -72,6 +96,7 @@ pub struct Faults {
 }
 
 pub struct World {
+    pub platform: Platform,
     pub state: RefCell<State>,
     history: RefCell<VecDeque<(u64, State)>>,
     pub kinds: Vec<Kind>,
@@ -83,6 +108,7 @@ pub struct World {
     pub log: RefCell<Vec<String>>,
     pub writes: Cell<u64>,
     pub tasks_started: Cell<u64>,
+    numbers: Cell<u64>,
     pub weight_writes: Cell<u64>,
     /// Rules changed by a human and not yet put back.
     pub human: RefCell<BTreeSet<usize>>,
@@ -97,9 +123,14 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(seed: u64, kinds: Vec<Kind>, rules: usize, percent: u32) -> World {
-        let rule = Rule { split: RuleSplit::Only(Slot::Blue), writes: 0, changed: START };
+    pub fn new(seed: u64, platform: Platform, kinds: Vec<Kind>, rules: usize, percent: u32) -> World {
+        let split = match platform {
+            Platform::Selector => RuleSplit::Both(Weights::percent(Slot::Blue, 100)),
+            _ => RuleSplit::Only(Slot::Blue),
+        };
+        let rule = Rule { split, writes: 0, changed: START };
         World {
+            platform,
             state: RefCell::new(State { slots: BySlot::default(), rules: vec![rule; rules] }),
             history: RefCell::default(),
             kinds,
@@ -111,6 +142,7 @@ impl World {
             log: RefCell::default(),
             writes: Cell::new(0),
             tasks_started: Cell::new(0),
+            numbers: Cell::new(0),
             weight_writes: Cell::new(0),
             human: RefCell::default(),
             failed: RefCell::default(),
@@ -140,10 +172,12 @@ impl World {
 
     /// A service that has been running `version` for long, in `slot`.
     pub fn install(&self, slot: Slot, version: usize, count: u32, owned: bool, record: Option<Record>) {
-        let task = Task { started: START - 1_000, ready_after: 0, down_until: 0 };
-        let tasks = vec![task; count as usize];
-        *self.state.borrow_mut().slots.get_mut(slot) =
-            Some(Service { version, count, tasks, record, signals: Signals::default(), owned });
+        let task =
+            |_| Task { number: self.next_number(), started: START - 1_000, ready_after: 0, down_until: 0 };
+        let tasks = (0..count).map(task).collect();
+        let service =
+            Service { version, count, tasks, gone: vec![], record, signals: Signals::default(), owned };
+        *self.state.borrow_mut().slots.get_mut(slot) = Some(service);
     }
 
     pub fn broken(&self, what: String) {
@@ -155,7 +189,12 @@ impl World {
     }
 
     pub fn healthy(&self, slot: Slot) -> u32 {
-        healthy(&self.state.borrow(), slot, self.time(), &self.kinds).0
+        self.platform.healthy(&self.state.borrow(), slot, self.time(), &self.kinds).0
+    }
+
+    fn next_number(&self) -> u64 {
+        self.numbers.set(self.numbers.get() + 1);
+        self.numbers.get()
     }
 
     /// No request may fail, none may reach a version that never passed a gate. Called after whatever changes the world;
@@ -167,7 +206,7 @@ impl World {
                 if rule.split.weights().of(slot) == 0 || !self.must_serve.get() {
                     continue;
                 }
-                if healthy(&state, slot, now, &self.kinds).1 == 0 {
+                if self.platform.healthy(&state, slot, now, &self.kinds).1 == 0 {
                     self.broken(format!("requests to {slot} fail: no task runs"));
                 }
                 let kind = state.slots.get(slot).as_ref().map(|service| self.kinds[service.version]);
@@ -247,10 +286,11 @@ impl World {
     fn start_tasks(&self, service: &mut Service, count: u32) {
         while service.tasks.len() < count as usize {
             let ready_after = 2 + self.random.borrow_mut().below(20);
-            service.tasks.push(Task { started: self.time(), ready_after, down_until: 0 });
+            let number = self.next_number();
+            service.tasks.push(Task { number, started: self.time(), ready_after, down_until: 0 });
             self.tasks_started.set(self.tasks_started.get() + 1);
         }
-        service.tasks.truncate(count as usize);
+        service.keep(count as usize, self.time());
         service.count = count;
     }
 
@@ -288,6 +328,7 @@ impl World {
                     version: wanted,
                     count: 0,
                     tasks: vec![],
+                    gone: vec![],
                     record: Some(record.clone()),
                     signals: Signals::default(),
                     owned: true,
@@ -301,7 +342,7 @@ impl World {
                 let Some(service) = state.slots.get_mut(*slot) else { return };
                 if service.version != wanted {
                     service.version = wanted;
-                    service.tasks.clear();
+                    service.keep(0, self.time());
                 }
                 self.start_tasks(service, *count);
             }
@@ -358,26 +399,14 @@ impl World {
     }
 }
 
-fn transient(doing: &str) -> Trouble {
-    Trouble { kind: TroubleKind::Transient, doing: doing.into(), message: "fault".into() }
+/// True for all of the traffic to one side.
+fn is_whole(action: &Action) -> bool {
+    let Action::SetWeights { weights, .. } = action else { return false };
+    Slot::BOTH.into_iter().any(|slot| weights.all_to(slot))
 }
 
-/// Healthy targets and tasks that can answer a request, of a slot.
-fn healthy(state: &State, slot: Slot, now: u64, kinds: &[Kind]) -> (u32, u32) {
-    let Some(service) = state.slots.get(slot) else { return (0, 0) };
-    let named = state.rules.iter().any(|rule| match &rule.split {
-        RuleSplit::Both(_) => true,
-        RuleSplit::Only(only) => *only == slot,
-        RuleSplit::Neither(_) => false,
-    });
-    let up = service.tasks.iter().filter(|task| now >= task.started + task.ready_after);
-    let up = match kinds[service.version] {
-        Kind::Good | Kind::RingsAlarm => u32::try_from(up.clone().count()).unwrap_or(0),
-        Kind::NeverHealthy | Kind::CrashLoop => 0,
-    };
-    let flapping = service.tasks.iter().filter(|task| task.down_until > now).count();
-    let healthy = up.saturating_sub(u32::try_from(flapping).unwrap_or(0));
-    (if named { healthy } else { 0 }, up)
+fn transient(doing: &str) -> Trouble {
+    Trouble { kind: TroubleKind::Transient, doing: doing.into(), message: "fault".into() }
 }
 
 impl Workloads for World {
@@ -408,7 +437,7 @@ impl Workloads for World {
                 targets: Targets::default(),
                 record: service.record.clone(),
                 signals: service.signals,
-                addresses: None,
+                addresses: self.platform.addresses(&state, slot, now, &self.kinds),
             }
         }))
     }
@@ -424,17 +453,13 @@ impl Workloads for World {
 impl Traffic for World {
     async fn observe_traffic(&self, _: &Rollout) -> Result<TrafficReading, Trouble> {
         let (state, now) = (self.read("DescribeRules")?, self.time());
-        let targets = BySlot::from_fn(|slot| {
-            let (healthy, _) = healthy(&state, slot, now, &self.kinds);
-            let count = state.slots.get(slot).as_ref().map_or(0, |service| service.count);
-            Targets { healthy, unhealthy: count - healthy.min(count), ..Targets::default() }
-        });
+        let (targets, healthy) = self.platform.targets(&state, now, &self.kinds);
         let rules = state.rules.iter().enumerate().map(|(index, rule)| observation(index, rule)).collect();
         Ok(TrafficReading {
             rules,
             test_rule: None,
             targets,
-            healthy: BySlot::default(),
+            healthy,
             stickiness: Default::default(),
             settle: SETTLE,
         })
@@ -446,6 +471,9 @@ impl Traffic for World {
         observed: &RuleObservation,
         action: &Action,
     ) -> Result<RuleObservation, Trouble> {
+        if !self.platform.knows_shares() && !is_whole(action) {
+            self.broken(format!("a selector is asked for what it can't do: {action}"));
+        }
         let (index, split) = match action {
             Action::NameGroup { rule, .. } => {
                 (*rule, RuleSplit::Both(self.state.borrow().rules[*rule].split.weights()))
