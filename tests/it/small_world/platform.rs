@@ -30,6 +30,11 @@ impl Platform {
         good && now >= task.started + task.ready_after
     }
 
+    /// A load balancer checks the targets that a rule names; a slot's own Service has its endpoints anyway.
+    fn looks_at(self, state: &State, slot: Slot) -> bool {
+        self == Platform::Selector || state.names(slot)
+    }
+
     /// What the platform holds for ready. Behind an ALB that says little: a pod without a probe is ready at once, also if
     /// it never answers.
     fn is_ready(self, service: &Service, at: usize, now: u64, kinds: &[Kind]) -> bool {
@@ -51,7 +56,7 @@ impl Platform {
         };
         let up = count(&|at| Platform::is_up(service, at, now, kinds));
         let healthy = count(&|at| self.is_healthy(service, at, now, kinds));
-        (if state.names(slot) { healthy } else { 0 }, up)
+        (if self.looks_at(state, slot) { healthy } else { 0 }, up)
     }
 
     /// The addresses of a slot's ready members, where the platform tells.
@@ -82,7 +87,7 @@ impl Platform {
             // Pods that are gone, but not yet from the target group.
             let lag = if let Platform::Pods { lag } = self { lag } else { 0 };
             addresses.extend(service.gone.iter().filter(|(_, at)| now < at + lag).map(|(n, _)| address(*n)));
-            if !state.names(slot) {
+            if !self.looks_at(state, slot) {
                 addresses.clear();
             }
             let healthy_count = u32::try_from(addresses.len()).unwrap_or(0);

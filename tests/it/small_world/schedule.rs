@@ -177,16 +177,14 @@ fn happen(world: &World, what: &Happening, put_back: &mut Option<RuleSplit>) {
         Happening::HumanEdits { rule, blue } => {
             let mut state = world.state.borrow_mut();
             let before = state.rules[*rule].split.clone();
-            let weights = match world.platform.knows_shares() {
-                true => cutover::model::Weights { blue: *blue, green: 100 - blue },
-                // Somebody switches the selector.
-                false => {
-                    let blue = before.weights().all_to(Slot::Blue);
-                    cutover::model::Weights::percent(if blue { Slot::Green } else { Slot::Blue }, 100)
-                }
+            // A selector that is switched to the other slot by hand is what the machine itself might have done; only one
+            // that takes neither's pods is known for somebody else's.
+            let split = match world.platform.knows_shares() {
+                true => RuleSplit::Both(cutover::model::Weights { blue: *blue, green: 100 - blue }),
+                false => RuleSplit::Neither("its selector is app=maintenance".into()),
             };
             *put_back = Some(before);
-            state.rules[*rule].split = RuleSplit::Both(weights);
+            state.rules[*rule].split = split;
             world.human.borrow_mut().insert(*rule);
             world.must_serve.set(false);
         }
