@@ -6,4 +6,4 @@ mod hooks;
 mod lock;
 mod plan;
 mod prune;
-pub mod support;
+mod support;

@@ -1,8 +1,9 @@
 //! What is synced while something goes wrong.
 
 use crate::kube_support::Space;
-use crate::kubernetes_objects::support::deployment;
+use cutover::config::{load, load_application};
 use cutover::engine::Deployment;
+use cutover::model::{PlatformKind, SourceFile};
 
 /// Documents before and after.
 pub struct Scenario {
@@ -15,11 +16,19 @@ pub struct Scenario {
 impl Scenario {
     /// The application with these documents; what is no longer among them is pruned.
     pub fn deployment(&self, space: &Space, documents: &str) -> Deployment {
-        let mut deployment = deployment(space, documents);
-        deployment.application.sync.prune = true;
-        deployment.application.sync.prune_limit = "100%".into();
-        deployment.application.sync.timeout = 60;
-        deployment
+        let application = format!(
+            "apiVersion: cutover.dev/v1alpha1\nkind: Application\nmetadata: {{name: shop}}\nspec:\n  \
+             source: {{repoURL: 'https://git.example/deploy.git', path: shop}}\n  \
+             destination: {{kubernetes: {{namespace: {}}}}}\n  sync: {{prune: true, pruneLimit: 100%, timeout: 1m}}\n",
+            space.name
+        );
+        let file = |path: &str, text: &str| SourceFile { path: path.into(), bytes: text.into() };
+        let manifests = load(&[file("shop/all.yaml", documents)], Some(PlatformKind::Kubernetes));
+        Deployment {
+            application: load_application(&file("app.yaml", &application)).expect("an application"),
+            commit: "c0ffee".into(),
+            manifests: manifests.unwrap_or_else(|problems| panic!("{}: {problems:#?}", self.name)),
+        }
     }
 }
 
