@@ -97,7 +97,13 @@ fn pods_documents(count: Option<u32>) -> KubernetesDocuments {
         body: json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": spec}),
         lines: Default::default(),
     };
-    KubernetesDocuments { deployment, service: None, carried: vec![] }
+    KubernetesDocuments {
+        deployment,
+        service: None,
+        carried: vec![],
+        force_conflicts: false,
+        ignore_differences: vec![],
+    }
 }
 
 /// Runs over and over, as a controller or a CI job would, for `seconds`; `happenings` are (second, what), in order.
