@@ -5,6 +5,7 @@ use super::desired::{Resolved, Wanted, resolve};
 use super::hooks::is_hook;
 use super::left_alone::{leave, pointers};
 use super::live::{Autoscalers, belongs_to, is_replaced, refused};
+use super::steering::is_steered;
 use crate::engine::{Deployment, Trouble, TroubleKind};
 use crate::kubernetes::{Apply, Refusal};
 use crate::model::{HookPhase, Object};
@@ -71,9 +72,10 @@ impl Kubernetes {
         let mut body = wanted.body(&self.identity);
         // What was absent when it was planned is not asked for once more.
         let live = match change {
-            Change::Create => None,
+            Change::Create if !is_steered(deployment, &wanted.key, self.identity.namespace()) => None,
             _ => self.cluster.get(&wanted.resource, wanted.namespace(), &wanted.key.name).await?,
         };
+        let steered = self.steer(deployment, wanted, &mut body, live.as_ref()).await?;
         if let Some(live) = &live {
             if live.pointer("/metadata/deletionTimestamp").is_some() {
                 let message = "it is being deleted, and is made anew when it is gone".into();
@@ -86,7 +88,7 @@ impl Kubernetes {
                     message: belongs_to(&owner),
                 });
             }
-            if self.leave_alone(deployment, wanted, &mut body, live).await? {
+            if self.leave_alone(deployment, wanted, &mut body, live, steered).await? {
                 body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
             }
             if change == Change::Replace && wanted.key.is("batch", "Job") {
@@ -121,18 +123,21 @@ impl Kubernetes {
         }
     }
 
-    /// Leaves ignored fields and replicas under an autoscaler as they are; true if one of them is sent.
+    /// Leaves ignored fields, what a rollout steers by, and replicas under an autoscaler as they are; true if one of them is sent.
     async fn leave_alone(
         &self,
         deployment: &Deployment,
         wanted: &Wanted<'_>,
         body: &mut Value,
         live: &Value,
+        steered: Vec<String>,
     ) -> Result<bool, Trouble> {
         let is_autoscaled =
             body.pointer("/spec/replicas").is_some() && self.is_autoscaled(deployment, wanted).await?;
         let rules = &deployment.application.ignore_differences;
-        Ok(leave(body, live, &pointers(rules, &wanted.key, is_autoscaled)))
+        let mut pointers = pointers(rules, &wanted.key, is_autoscaled);
+        pointers.extend(steered);
+        Ok(leave(body, live, &pointers))
     }
 
     async fn is_autoscaled(&self, deployment: &Deployment, wanted: &Wanted<'_>) -> Result<bool, Trouble> {

@@ -13,6 +13,7 @@ mod prune;
 mod settle;
 mod slot;
 mod slots;
+mod steering;
 mod troubles;
 mod watch;
 mod watches;

@@ -3,6 +3,7 @@
 use super::Kubernetes;
 use super::desired::Wanted;
 use super::hooks::is_hook;
+use super::steering::is_steered;
 use super::watch::without_bulk;
 use super::watches::DELETED;
 use crate::engine::{Deployment, Settled, Trouble};
@@ -35,6 +36,10 @@ impl Kubernetes {
         let wanted = self.find(deployment, item).await?;
         if is_hook(wanted.object) {
             return self.settle_hook(&deployment.manifests, &wanted).await;
+        }
+        // Its backends may be slots that are not there yet; the rollout itself looks at the one that matters.
+        if wanted.key.kind == "HTTPRoute" && is_steered(deployment, &wanted.key, self.identity.namespace()) {
+            return Ok(Settled::Steady);
         }
         let applied = match self.applied.of(&wanted.key) {
             Some(applied) => applied,

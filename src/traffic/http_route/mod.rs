@@ -77,13 +77,14 @@ impl Place<'_> {
         Trouble { kind, doing: format!("changing {}", self.id()), message: message.into() }
     }
 
-    /// A route that is not there yet will be made with everything for blue, which has no pods on a first deploy.
+    /// A route that is not there yet will be made with everything for blue, which has no pods on a first deploy. Its
+    /// fingerprint is empty: one that comes is no stranger's change.
     fn observation(&self, route: Option<&Value>) -> RuleObservation {
         let new = || RuleSplit::Both(Weights::percent(Slot::Blue, 100));
         RuleObservation {
             id: self.id(),
             split: route.map_or_else(new, |route| split(route, &self.services)),
-            fingerprint: route.map_or_else(|| "(absent)".into(), fingerprint),
+            fingerprint: route.map(fingerprint).unwrap_or_default(),
         }
     }
 }
@@ -115,6 +116,9 @@ impl Traffic for RouteTraffic {
             return Err(place.trouble(TroubleKind::Missing, message));
         };
         let before = place.observation(Some(&route));
+        if observed.fingerprint.is_empty() {
+            return Err(place.trouble(TroubleKind::LookAgain, "it was not there when it was observed"));
+        }
         if before.fingerprint != observed.fingerprint {
             let (then, now) = (observed.split.weights(), before.split.weights());
             let message = format!("it is not as it was observed: it had {then}, now it has {now}");

@@ -114,6 +114,9 @@ impl Traffic for ServiceTraffic {
             let message = "there is no such Service; a sync makes it before it moves traffic";
             return Err(place.trouble(TroubleKind::Missing, message));
         };
+        if observed.fingerprint.is_empty() {
+            return Err(place.trouble(TroubleKind::LookAgain, "it was not there when it was observed"));
+        }
         if fingerprint(Some(&service)) != observed.fingerprint {
             let now = fingerprint(Some(&service));
             let message = format!("its selector was {}, now it is {now}", observed.fingerprint);

@@ -69,9 +69,10 @@ pub(super) fn split(service: Option<&Value>, sides: &BySlot<Side>) -> RuleSplit 
     }
 }
 
-/// The selector as one line, which names it: `app=web,cutover.dev/slot=blue`.
+/// The selector as one line, which names it: `app=web,cutover.dev/slot=blue`. Empty without a Service: one that comes is
+/// no stranger's change.
 pub(super) fn fingerprint(service: Option<&Value>) -> String {
-    let Some(service) = service else { return "(absent)".into() };
+    let Some(service) = service else { return String::new() };
     let selector = service.pointer("/spec/selector").and_then(Value::as_object);
     let mut parts: Vec<String> = selector
         .into_iter()

@@ -19,12 +19,15 @@ impl Kubernetes {
         live: Option<&Value>,
     ) -> Result<WouldBe, Trouble> {
         let mut body = wanted.body(&self.identity);
+        let steered = self.steer(context.deployment, wanted, &mut body, live).await?;
         if let Some(live) = live {
             if let Some(owner) = self.identity.other_owner(live) {
                 return Ok(WouldBe::Refused { message: belongs_to(&owner), field: None });
             }
             let rules = &context.deployment.application.ignore_differences;
-            leave(&mut body, live, &pointers(rules, &wanted.key, context.autoscalers.scale(&wanted.key)));
+            let mut pointers = pointers(rules, &wanted.key, context.autoscalers.scale(&wanted.key));
+            pointers.extend(steered);
+            leave(&mut body, live, &pointers);
         }
         let how = Apply { force: context.force, dry_run: true };
         match self.cluster.apply(&wanted.resource, wanted.namespace(), &body, how).await {
