@@ -44,7 +44,7 @@ pub enum ErrorKind {
     Git,
     /// Documents are not valid.
     Documents,
-    /// AWS can't be reached, or refuses.
+    /// AWS or the Kubernetes cluster can't be reached, or refuses.
     Aws,
     /// What was asked for makes no sense as things stand.
     Refused,
@@ -150,10 +150,11 @@ impl From<Trouble> for CliError {
     fn from(trouble: Trouble) -> CliError {
         let hint = match trouble.kind {
             TroubleKind::Transient | TroubleKind::LookAgain => {
-                Some("AWS could not be reached or did not answer as it should; try again")
+                Some("the other side could not be reached or did not answer as it should; try again")
             }
             TroubleKind::Denied => Some(
-                "check which credentials are used (AWS_PROFILE, AWS_ACCESS_KEY_ID, --profile) and what they may do",
+                "check which credentials are used (AWS: AWS_PROFILE, AWS_ACCESS_KEY_ID, --profile; Kubernetes: \
+                 --context, `kubectl auth whoami`) and what they may do",
             ),
             TroubleKind::ChangedByOthers => {
                 Some("look at the rule; run again to take it as it is, or set it back first")

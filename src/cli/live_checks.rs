@@ -3,7 +3,7 @@
 use super::adapter::EcsTarget;
 use super::error::CliError;
 use super::live_judgement::{Group, Notes, judge_groups, judge_network};
-use crate::aws::{Conduct, EcsOperation, listener_of_rule};
+use crate::aws::{Aws, Conduct, EcsOperation, listener_of_rule};
 use crate::config::Finding;
 use crate::engine::{Deployment, Gating, Rollout, Traffic, Trouble, TroubleKind, WorkloadDocuments};
 use crate::model::{Destination, Kind, Service, Slot, TaskDefinitionRef, marks};
@@ -86,7 +86,7 @@ async fn check_service(
     for (index, balancer) in balancers.enumerate() {
         let Some(arn) = balancer.get("targetGroupArn").and_then(Value::as_str) else { continue };
         let field = format!("loadBalancers[{index}].targetGroupArn");
-        let Some(group) = found(read_group(target, arn).await, &field, notes)? else { continue };
+        let Some(group) = found(read_group(&target.aws, arn).await, &field, notes)? else { continue };
         judge_network(&group, network_mode(deployment, service), &field, notes);
         if group.load_balancers.is_empty() {
             notes.error(&field, "no listener sends to this target group; ECS refuses such a service");
@@ -100,27 +100,48 @@ async fn check_blue_green(
     rollout: &Rollout,
     notes: &mut Notes<'_>,
 ) -> Result<(), CliError> {
-    let blue_green = &rollout.blue_green;
+    let task_definition = match &rollout.workload {
+        WorkloadDocuments::Ecs(documents) => documents.task_definition.as_ref(),
+        WorkloadDocuments::Kubernetes(_) => None,
+    };
+    let mode = task_definition
+        .map(|document| document.spec.get("networkMode").and_then(Value::as_str).unwrap_or("bridge"));
+    let judge = |group: &Group, field: &str, notes: &mut Notes<'_>| judge_network(group, mode, field, notes);
+    check_groups(&target.aws, target, rollout, judge, notes).await?;
+    check_alarms(target, rollout, notes).await
+}
+
+/// The slots' target groups are there, fit what will be their targets, each other, and the rules.
+pub async fn check_groups(
+    aws: &Aws,
+    traffic: &impl Traffic,
+    rollout: &Rollout,
+    judge: impl Fn(&Group, &str, &mut Notes<'_>),
+    notes: &mut Notes<'_>,
+) -> Result<(), CliError> {
     let mut groups = vec![];
     for slot in Slot::BOTH {
         let field = format!("alb.targetGroups.{slot}");
-        let name = blue_green.target_group(slot);
-        let Some(group) = found(read_group(target, name).await, &field, notes)? else { continue };
-        let task_definition = match &rollout.workload {
-            WorkloadDocuments::Ecs(documents) => documents.task_definition.as_ref(),
-            WorkloadDocuments::Kubernetes(_) => None,
-        };
-        let mode = task_definition
-            .map(|document| document.spec.get("networkMode").and_then(Value::as_str).unwrap_or("bridge"));
-        judge_network(&group, mode, &field, notes);
+        let name = rollout.blue_green.target_group(slot);
+        let Some(group) = found(read_group(aws, name).await, &field, notes)? else { continue };
+        judge(&group, &field, notes);
         groups.push(group);
     }
     if let [blue, green] = groups.as_slice() {
         judge_groups(blue, green, notes);
-        check_rules(target, rollout, &[blue, green], notes).await?;
+        check_rules(aws, traffic, rollout, &[blue, green], notes).await?;
     }
-    for (index, name) in blue_green.gates.alarms.iter().enumerate() {
-        let alarms = target.read_alarms(std::slice::from_ref(name)).await;
+    Ok(())
+}
+
+/// The alarms of the gates are there.
+pub async fn check_alarms(
+    gates: &impl Gating,
+    rollout: &Rollout,
+    notes: &mut Notes<'_>,
+) -> Result<(), CliError> {
+    for (index, name) in rollout.blue_green.gates.alarms.iter().enumerate() {
+        let alarms = gates.read_alarms(std::slice::from_ref(name)).await;
         found(alarms, &format!("gates.alarms[{index}]"), notes)?;
     }
     Ok(())
@@ -128,12 +149,13 @@ async fn check_blue_green(
 
 /// The rules exist, send to these groups, and belong to the load balancer that the groups serve.
 async fn check_rules(
-    target: &EcsTarget,
+    aws: &Aws,
+    traffic: &impl Traffic,
     rollout: &Rollout,
     groups: &[&Group; 2],
     notes: &mut Notes<'_>,
 ) -> Result<(), CliError> {
-    let Some(reading) = found(target.observe_traffic(rollout).await, "alb", notes)? else { return Ok(()) };
+    let Some(reading) = found(traffic.observe_traffic(rollout).await, "alb", notes)? else { return Ok(()) };
     for rule in &reading.rules {
         if let RuleSplit::Neither(why) = &rule.split {
             notes.error("alb", format!("{} forwards to neither target group: {why}", rule.id));
@@ -141,7 +163,7 @@ async fn check_rules(
     }
     for rule in reading.rules.iter().chain(&reading.test_rule) {
         let listener = listener_of_rule(&rule.id).unwrap_or_else(|| rule.id.clone());
-        let Some(facts) = found(target.aws.listener_facts(&listener).await, "alb", notes)? else { continue };
+        let Some(facts) = found(aws.listener_facts(&listener).await, "alb", notes)? else { continue };
         for group in groups {
             let serves = &group.load_balancers;
             if !serves.is_empty() && !serves.contains(&facts.load_balancer_arn) {
@@ -156,9 +178,9 @@ async fn check_rules(
     Ok(())
 }
 
-async fn read_group(target: &EcsTarget, name: &str) -> Result<Group, Trouble> {
-    let arns = target.aws.target_group_arns(&[name]).await?;
-    let mut groups = target.aws.describe_target_groups(&arns).await?;
+async fn read_group(aws: &Aws, name: &str) -> Result<Group, Trouble> {
+    let arns = aws.target_group_arns(&[name]).await?;
+    let mut groups = aws.describe_target_groups(&arns).await?;
     let group = arns.first().and_then(|arn| groups.remove(arn));
     group.map(Group::from).ok_or_else(|| Trouble {
         kind: TroubleKind::Transient,
@@ -168,7 +190,11 @@ async fn read_group(target: &EcsTarget, name: &str) -> Result<Group, Trouble> {
 }
 
 /// What AWS says is not there, or not so, is a finding; anything else that fails is an error.
-fn found<T>(result: Result<T, Trouble>, field: &str, notes: &mut Notes<'_>) -> Result<Option<T>, CliError> {
+pub fn found<T>(
+    result: Result<T, Trouble>,
+    field: &str,
+    notes: &mut Notes<'_>,
+) -> Result<Option<T>, CliError> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(trouble) if matches!(trouble.kind, TroubleKind::Missing | TroubleKind::Rejected) => {

@@ -10,6 +10,7 @@ mod error;
 mod git_flags;
 mod init;
 mod interrupts;
+mod kubernetes_checks;
 mod kubernetes_flags;
 mod live_checks;
 mod live_judgement;
@@ -52,7 +53,7 @@ Exit codes:
   64  the command line is wrong
   130 interrupted by Ctrl-C";
 
-/// Brings Amazon ECS to what a Git repository says, and ships new versions by blue/green
+/// Brings Amazon ECS or Kubernetes to what a Git repository says, and ships new versions by blue/green
 ///
 /// Cutover reads YAML documents from a Git repository, compares them with what runs, and applies the difference. A new
 /// version comes up beside the old one on its own target group; only when its targets are healthy are the weights of

@@ -5,9 +5,9 @@ use super::error::{CliError, Exit};
 use super::output::{Output, clean};
 use super::plan::read_deployment;
 use super::source_flags::SourceFlags;
-use crate::engine::{self, ServiceStatus, SlotStatus, Status, WorkloadStatus};
-use crate::model::Slot;
-use crate::plan::Palette;
+use crate::engine::{self, ObjectStatus, ServiceStatus, SlotStatus, Status, WorkloadStatus};
+use crate::model::{Health, PlatformKind, Slot};
+use crate::plan::{Change, Palette};
 use crate::rollout::{Outcome, Phase};
 use clap::Args;
 use std::fmt::Write;
@@ -66,18 +66,19 @@ fn text(status: &Status, palette: &Palette) -> String {
         clean(&commit)
     );
     for workload in &status.workloads {
-        render_workload(&mut text, workload, palette);
+        render_workload(&mut text, workload, status.platform, palette);
     }
     for service in &status.services {
         render_service(&mut text, service, palette);
     }
+    render_objects(&mut text, &status.objects, palette);
     for notice in &status.notices {
         let _ = writeln!(text, "\n{}!{:#} {}", palette.alarm, palette.alarm, clean(notice));
     }
     text
 }
 
-fn render_workload(text: &mut String, workload: &WorkloadStatus, palette: &Palette) {
+fn render_workload(text: &mut String, workload: &WorkloadStatus, platform: PlatformKind, palette: &Palette) {
     let bold = palette.heading;
     let style = match (workload.phase, &workload.outcome) {
         (None | Some(Phase::Blocked | Phase::Quarantined), _) => palette.delete,
@@ -94,22 +95,32 @@ fn render_workload(text: &mut String, workload: &WorkloadStatus, palette: &Palet
     }
     if let Some(slots) = &workload.slots {
         for slot in Slot::BOTH {
-            render_slot(text, slot, slots.get(slot), palette);
+            render_slot(text, slot, slots.get(slot), platform, palette);
         }
     }
 }
 
-fn render_slot(text: &mut String, slot: Slot, status: &SlotStatus, palette: &Palette) {
+fn render_slot(
+    text: &mut String,
+    slot: Slot,
+    status: &SlotStatus,
+    platform: PlatformKind,
+    palette: &Palette,
+) {
+    let (workload, members) = match platform {
+        PlatformKind::Ecs => ("service", "tasks"),
+        PlatformKind::Kubernetes => ("Deployment", "pods"),
+    };
     let role = format!("{:?}", status.role).to_lowercase();
     let _ = write!(text, "  {:5}  {role:9}  {}", slot.name(), clean(&status.service));
     if status.revision.is_empty() {
-        let _ = writeln!(text, "  no service");
+        let _ = writeln!(text, "  no {workload}");
         return;
     }
     let targets = status.targets;
     let _ = write!(
         text,
-        "  {}  {} of {} tasks, {} healthy",
+        "  {}  {} of {} {members}, {} healthy",
         clean(&status.revision),
         status.running,
         status.desired,
@@ -133,6 +144,30 @@ fn render_slot(text: &mut String, slot: Slot, status: &SlotStatus, palette: &Pal
     }
     for trouble in &status.troubles {
         let _ = writeln!(text, "         {}", clean(trouble));
+    }
+}
+
+/// Those that are not as they should be by name, and how many others there are.
+fn render_objects(text: &mut String, objects: &[ObjectStatus], palette: &Palette) {
+    let (quiet, notable): (Vec<&ObjectStatus>, Vec<&ObjectStatus>) =
+        objects.iter().partition(|object| object.is_well() && object.change == Change::Unchanged);
+    for object in &notable {
+        let style = match object.health.health {
+            Health::Degraded => palette.delete,
+            _ if object.is_well() => palette.create,
+            _ => palette.update,
+        };
+        let bold = palette.heading;
+        let (name, health) = (clean(&object.document), format!("{:?}", object.health.health).to_lowercase());
+        let _ = writeln!(text, "\n{bold}{name}{bold:#}: {style}{health}{style:#}; {}", object.change);
+        if !object.health.message.is_empty() {
+            let _ = writeln!(text, "  {}", clean(&object.health.message));
+        }
+    }
+    if !quiet.is_empty() {
+        let others = if notable.is_empty() { "" } else { "other " };
+        let s = if quiet.len() == 1 { "" } else { "s" };
+        let _ = writeln!(text, "\n{} {others}object{s}: healthy, as in Git", quiet.len());
     }
 }
 

@@ -3,13 +3,13 @@
 use super::adapter::Target;
 use super::destination_flags::DestinationFlags;
 use super::error::{CliError, Exit};
+use super::kubernetes_checks::kubernetes_findings;
 use super::live_checks::live_findings;
 use super::output::{Output, clean};
 use super::source_flags::{Documents, SourceFlags};
 use crate::config::{self, Finding, Severity};
-use crate::engine::{self, Deployment};
-use crate::model::Problem;
-use crate::plan::{Change, Palette, Plan, PlanItem};
+use crate::engine::Deployment;
+use crate::plan::Palette;
 use clap::Args;
 use serde_json::json;
 use std::fmt::Write;
@@ -24,12 +24,13 @@ Examples:
 /// Check the documents of a commit before a deploy does
 ///
 /// Documents must be valid, refer only to what is there, and fit together: CPU and memory that Fargate has, containers
-/// and ports that exist, images with a tag, and so on. Without --live nothing is sent to AWS; with it, cluster, roles,
-/// target groups, listeners, rules and alarms are looked up and held against the documents.
+/// and ports that exist, images with a tag, and so on. Without --live nothing is asked; with it, cluster, roles, target
+/// groups, listeners, rules and alarms are looked up and held against the documents, and a Kubernetes cluster is asked
+/// what it would make of each of them (a dry run).
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct VerifyArgs {
-    /// Also ask AWS, or the API server by a dry run, whether what the documents name is there and fits together (reads only)
+    /// Also ask AWS and the cluster whether what the documents name is there and fits together (reads only)
     #[arg(long)]
     live: bool,
     #[command(flatten)]
@@ -54,7 +55,7 @@ pub async fn run(args: &VerifyArgs, output: Output) -> Result<Exit, CliError> {
         let deployment = Deployment { application, commit, manifests };
         findings.extend(match &target {
             Target::Ecs(target) => live_findings(target, &deployment).await?,
-            Target::Kubernetes(_) => refusals(&engine::plan(&target, &deployment).await?),
+            Target::Kubernetes(target) => kubernetes_findings(target, &deployment).await?,
         });
         findings.sort();
     }
@@ -70,21 +71,6 @@ pub async fn run(args: &VerifyArgs, output: Output) -> Result<Exit, CliError> {
         output.text(&text(&documents, &findings, output.palette()))?;
     }
     Ok(if passed { Exit::Done } else { Exit::Error })
-}
-
-/// What the API server says of the documents when it is asked without being told to keep them.
-fn refusals(plan: &Plan) -> Vec<Finding> {
-    let blocked = plan.items.iter().filter(|item| item.change == Change::Blocked);
-    let finding = |item: &PlanItem| Finding {
-        severity: Severity::Error,
-        problem: Problem {
-            origin: item.origin.clone().unwrap_or_default(),
-            document: item.document(),
-            field: String::new(),
-            message: item.why.clone(),
-        },
-    };
-    blocked.map(finding).collect()
 }
 
 fn text(documents: &Documents, findings: &[Finding], palette: &Palette) -> String {

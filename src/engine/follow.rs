@@ -39,6 +39,10 @@ pub async fn follow<A: Adapter + Platform>(
                         watcher.event(Event::Settling { document, text: text.clone() });
                     }
                 }
+                for object in status.objects.iter().filter(|object| !object.is_well()) {
+                    let text = object.health.message.clone();
+                    watcher.event(Event::Settling { document: object.document.clone(), text });
+                }
                 if stop.is_set() || Instant::now() + POLL >= end {
                     let verdict = if stop.is_set() { Verdict::Stopped } else { Verdict::TimedOut };
                     return Ok((status, verdict));
@@ -65,13 +69,14 @@ pub async fn follow<A: Adapter + Platform>(
 /// How it ended, if it did.
 fn verdict(status: &Status) -> Option<Verdict> {
     let outcomes = status.workloads.iter().filter_map(|workload| workload.outcome.as_ref());
-    let worst = outcomes
-        .filter_map(|outcome| match outcome {
-            Outcome::Failed { .. } => Some(Verdict::Failed),
-            Outcome::Blocked { .. } => Some(Verdict::Error),
-            Outcome::AwaitingApproval => Some(Verdict::AwaitingApproval),
-            Outcome::Done => None,
-        })
-        .max();
-    worst.or(status.in_sync.then_some(Verdict::Done))
+    let ended = outcomes.filter_map(|outcome| match outcome {
+        Outcome::Failed { .. } => Some(Verdict::Failed),
+        Outcome::Blocked { .. } => Some(Verdict::Error),
+        Outcome::AwaitingApproval => Some(Verdict::AwaitingApproval),
+        Outcome::Done => None,
+    });
+    let worst = ended.max();
+    let broken = status.objects.iter().any(|object| object.health.is_final && !object.is_well());
+    let worst = worst.max(broken.then_some(Verdict::Failed));
+    worst.or(status.is_at_rest().then_some(Verdict::Done))
 }

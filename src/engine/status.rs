@@ -4,11 +4,12 @@ use super::deployment::Deployment;
 use super::plan::read_live;
 use super::ports::{Platform, Rollout, Trouble};
 use super::run::Adapter;
-use crate::model::{BySlot, Kind, Slot, Weights};
-use crate::plan::{Change, Live, LiveRollout, Plan, assemble};
+use crate::model::{BySlot, Health, HealthReport, HookPhase, Kind, PlatformKind, Slot, Weights};
+use crate::plan::{Change, Live, LiveObject, LiveRollout, Plan, PlanItem, assemble};
 use crate::rollout::{Decision, Observation, Outcome, Phase, Progress, Record, Targets, Workload, decide};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// One application as it stands.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -17,11 +18,41 @@ pub struct Status {
     pub application: String,
     /// The commit it was compared with.
     pub commit: String,
+    pub platform: PlatformKind,
     /// True if a sync would have nothing to do.
     pub in_sync: bool,
     pub services: Vec<ServiceStatus>,
+    /// Kubernetes objects that no slot is made of, in the order of their names.
+    pub objects: Vec<ObjectStatus>,
     pub workloads: Vec<WorkloadStatus>,
     pub notices: Vec<String>,
+}
+
+impl Status {
+    /// True if nothing has to be done and everything that is there has come to rest in good health.
+    pub fn is_at_rest(&self) -> bool {
+        self.in_sync && self.objects.iter().all(ObjectStatus::is_well)
+    }
+}
+
+/// A Kubernetes object.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectStatus {
+    pub document: String,
+    /// `Deployment.apps/shop/web`
+    pub resource: String,
+    /// What a sync would do to it.
+    pub change: Change,
+    #[serde(flatten)]
+    pub health: HealthReport,
+}
+
+impl ObjectStatus {
+    /// True if there is nothing to wait for and nothing wrong. What does not tell how it fares is not waited for.
+    pub fn is_well(&self) -> bool {
+        matches!(self.health.health, Health::Healthy | Health::Suspended | Health::Unknown)
+    }
 }
 
 /// A service without a BlueGreen.
@@ -125,11 +156,31 @@ fn summarise(deployment: &Deployment, live: &Live, plan: &Plan) -> Status {
     Status {
         application: plan.application.clone(),
         commit: plan.commit.clone(),
+        platform: deployment.application.destination.platform(),
         in_sync: !plan.has_changes() && live.moving.is_empty(),
         services,
+        objects: objects(live, plan),
         workloads,
         notices: plan.notices.clone(),
     }
+}
+
+/// What documents declare, with what a sync would do to it. A hook that has run may have gone again, and is left out.
+fn objects(live: &Live, plan: &Plan) -> Vec<ObjectStatus> {
+    let mut planned: BTreeMap<&str, &PlanItem> = BTreeMap::new();
+    for item in plan.items.iter().filter(|item| !item.carried) {
+        planned.insert(&item.resource, item);
+    }
+    let status = |object: &LiveObject| {
+        let resource = object.key.to_string();
+        let item = planned.get(resource.as_str());
+        let change = item.map_or(Change::Unchanged, |item| item.change);
+        let is_hook = item.is_some_and(|item| item.turn.phase != HookPhase::Sync);
+        let document = item.map_or_else(|| object.key.label(), |item| item.document());
+        let status = ObjectStatus { document, resource, change, health: object.health.clone() };
+        (!is_hook || change != Change::Unchanged).then_some(status)
+    };
+    live.objects.values().filter_map(status).collect()
 }
 
 fn workload(declared: &Rollout, rollout: Option<&Result<LiveRollout, String>>) -> WorkloadStatus {
