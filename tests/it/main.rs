@@ -28,6 +28,7 @@ mod init;
 mod json_schema;
 mod kube_proxy;
 mod kube_support;
+mod kubernetes_cli;
 mod kubernetes_crash;
 mod kubernetes_health;
 mod kubernetes_objects;

@@ -1,0 +1,5 @@
+//! The binary on a real API server: a small application from its first plan to its end.
+
+mod desk;
+mod objects;
+mod rollouts;

@@ -1,0 +1,1 @@
+//! Blue/green without a load balancer of AWS.
