@@ -35,14 +35,12 @@ pub async fn kubernetes_findings(
 /// What the API server says of the documents when it is asked without being told to keep them.
 fn refusals(plan: &Plan) -> Vec<Finding> {
     let blocked = plan.items.iter().filter(|item| item.change == Change::Blocked);
-    let finding = |item: &PlanItem| Finding {
-        severity: Severity::Error,
-        problem: Problem {
-            origin: item.origin.clone().unwrap_or_default(),
-            document: item.document(),
-            field: String::new(),
-            message: item.why.clone(),
-        },
+    let finding = |item: &PlanItem| {
+        let origin = item.origin.clone().unwrap_or_default();
+        // A refused field's sentence begins with where it is, which is said anyway.
+        let message = item.why.strip_prefix(&format!("{origin}: ")).unwrap_or(&item.why).to_owned();
+        let problem = Problem { origin, document: item.document(), field: String::new(), message };
+        Finding { severity: Severity::Error, problem }
     };
     blocked.map(finding).collect()
 }

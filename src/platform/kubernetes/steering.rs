@@ -204,6 +204,8 @@ mod tests {
                 deployment,
                 service: Some(service),
                 carried: vec![],
+                force_conflicts: false,
+                ignore_differences: vec![],
             }),
             turn: Turn::default(),
         }

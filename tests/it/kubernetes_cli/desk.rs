@@ -19,9 +19,11 @@ impl KubeDesk {
              source: {{repoURL: ., path: deploy}}\n  destination: {{kubernetes: {{namespace: {}}}}}\n  {spec}\n",
             space.name
         );
-        desk.write("shop.yaml", &application);
         desk.write("deploy/shop.yaml", documents);
         tokio::task::block_in_place(|| desk.commit("First"));
+        // Not committed: the namespace has another name each time, and commits shall have the same.
+        desk.write(".git/info/exclude", "shop.yaml\n!deploy/shop.yaml\n");
+        desk.write("shop.yaml", &application);
         KubeDesk { desk, space }
     }
 

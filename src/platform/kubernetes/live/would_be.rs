@@ -9,6 +9,7 @@ use crate::plan::WouldBe;
 use crate::platform::kubernetes::Kubernetes;
 use crate::platform::kubernetes::desired::Wanted;
 use crate::platform::kubernetes::left_alone::{leave, pointers};
+use crate::platform::kubernetes::steering::is_steered;
 use serde_json::Value;
 
 impl Kubernetes {
@@ -19,6 +20,8 @@ impl Kubernetes {
         live: Option<&Value>,
     ) -> Result<WouldBe, Trouble> {
         let mut body = wanted.body(&self.identity);
+        let is_route = wanted.key.kind == "HTTPRoute"
+            && is_steered(context.deployment, &wanted.key, self.identity.namespace());
         let steered = self.steer(context.deployment, wanted, &mut body, live).await?;
         if let Some(live) = live {
             if let Some(owner) = self.identity.other_owner(live) {
@@ -33,6 +36,10 @@ impl Kubernetes {
         match self.cluster.apply(&wanted.resource, wanted.namespace(), &body, how).await {
             // An apply that changes nothing leaves even the resource version and the managed fields as they are.
             Ok(object) if live == Some(&object) => Ok(WouldBe::Same),
+            // The weights belong to whoever moved them last, which is the rollout; to say so is not worth a write.
+            Ok(object) if is_route && live.is_some_and(|live| are_same_but_for_owners(live, &object)) => {
+                Ok(WouldBe::Same)
+            }
             Ok(object) => Ok(WouldBe::Object(object)),
             Err(Refusal::Conflicts(conflicts)) => Ok(WouldBe::Conflicts(conflicts)),
             Err(Refusal::Invalid { message, .. }) if message.contains("does not support dry run") => {
@@ -48,6 +55,17 @@ impl Kubernetes {
             Err(Refusal::Trouble(trouble)) => Err(trouble),
         }
     }
+}
+
+fn are_same_but_for_owners(live: &Value, would_be: &Value) -> bool {
+    let without_owners = |object: &Value| {
+        let mut object = object.clone();
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.shift_remove("managedFields");
+        }
+        object
+    };
+    without_owners(live) == without_owners(would_be)
 }
 
 /// True if the dry run made a new object. One that is there has a resource version, and keeps it.
