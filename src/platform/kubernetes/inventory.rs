@@ -81,7 +81,7 @@ impl Inventory {
         Ok(())
     }
 
-    /// A member is gone. If it was the last one of its kind or namespace, the set no longer leads there.
+    /// A member is gone. The set no longer leads to kinds and namespaces that have no others.
     pub(super) async fn narrow(
         &self,
         cluster: &Cluster,
@@ -95,9 +95,8 @@ impl Inventory {
         };
         let mut known = self.parent.lock().await;
         let Some(mut parent) = known.take() else { return Ok(()) };
-        let left = leading_to(std::iter::once(gone), identity);
-        let is_last = !left.is_within(&wanted) && (wanted.is_within(&parent));
-        if is_last {
+        // Not only by this one: a run that was cut off after its last deletion has left the set wider than need be.
+        if wanted.is_within(&parent) && !parent.is_within(&wanted) {
             (parent.group_kinds, parent.namespaces) = (wanted.group_kinds, wanted.namespaces);
             parent = write(cluster, identity, &parent).await?;
         }

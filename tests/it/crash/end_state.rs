@@ -105,7 +105,7 @@ fn without_volatile(value: &mut Value) {
 }
 
 /// A record without sequence number, times and wording.
-fn plain(record: Record) -> String {
+pub fn plain(record: Record) -> String {
     let zero = Timestamp(0);
     let progress = match record.progress {
         Progress::Rolling | Progress::Ready => record.progress,

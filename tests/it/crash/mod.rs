@@ -8,7 +8,7 @@
 //! `CUTOVER_CRASH='update/4/After'` plays one point and tells its story, `CUTOVER_CRASH='update'` the undisturbed
 //! scenario.
 
-mod end_state;
+pub mod end_state;
 mod play;
 mod scenario;
 mod traffic;

@@ -33,7 +33,7 @@ mod status;
 
 pub use addresses::dial_address;
 pub use kubelet::SECOND;
-pub use proxy::{Asked, Fault, Proxy, Which};
+pub use proxy::{Asked, Check, Fault, Proxy, Which};
 pub use run::Process;
 pub use servers::User;
 pub use space::Space;

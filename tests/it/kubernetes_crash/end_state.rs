@@ -1,10 +1,17 @@
 //! Every object of a namespace as text, without what may differ between two ways to the same end: ids, times, versions,
 //! random names.
+//!
+//! The inventory may lead to more than there is: a process that dies after its last deletion cannot narrow it, and a sync
+//! that finds nothing to do does not write. It must never lead to less, which is what is compared here.
 
+use crate::crash::end_state::plain;
 use crate::kube_support::Space;
+use cutover::model::marks;
 use cutover::platform::kubernetes::Identity;
+use cutover::rollout::Record;
 use kube::Client;
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 /// Pods and slices have random names, and are as the ReplicaSets and Services that they come from. The lock of a process
 /// that died at its very end stays.
@@ -40,8 +47,12 @@ const VOLATILE: [&str; 9] = [
 /// All of it, with the namespace's name taken out.
 pub async fn end_state(space: &Space) -> String {
     let mut parts = Map::new();
+    let mut listed = vec![];
     for path in KINDS {
-        let listed = list(&space.client, &path.replace("NS", &space.name)).await;
+        listed.push((path, list(&space.client, &path.replace("NS", &space.name)).await));
+    }
+    let members = kinds_of_members(&listed);
+    for (path, listed) in listed {
         for mut object in listed {
             let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
             let kind = path.rsplit('/').next().unwrap_or_default();
@@ -50,6 +61,7 @@ pub async fn end_state(space: &Space) -> String {
                 continue;
             }
             tidy(&mut object, kind);
+            leads_to(&mut object, &members);
             parts.insert(format!("{kind}/{name}"), object);
         }
     }
@@ -58,10 +70,39 @@ pub async fn end_state(space: &Space) -> String {
     text.replace(identity.id(), "[set]").replace(&space.name, "[namespace]")
 }
 
+/// `Deployment.apps` of everything that bears the set's label.
+fn kinds_of_members(listed: &[(&str, Vec<Value>)]) -> BTreeSet<String> {
+    let is_member =
+        |object: &&Value| object["metadata"]["labels"].get("applyset.kubernetes.io/part-of").is_some();
+    let kind = |path: &str, object: &Value| match path.split('/').nth(1) {
+        Some(group) if path.starts_with("apis/") => {
+            format!("{}.{group}", object["kind"].as_str().unwrap_or_default())
+        }
+        _ => object["kind"].as_str().unwrap_or_default().to_owned(),
+    };
+    let of = |(path, objects): &(&str, Vec<Value>)| -> Vec<String> {
+        objects.iter().filter(is_member).map(|object| kind(path, object)).collect()
+    };
+    listed.iter().flat_map(of).collect()
+}
+
+/// Of the kinds that the inventory leads to, keeps those that there is something of.
+fn leads_to(object: &mut Value, members: &BTreeSet<String>) {
+    let pointer = "/metadata/annotations/applyset.kubernetes.io~1contains-group-kinds";
+    if let Some(Value::String(kinds)) = object.pointer_mut(pointer) {
+        let there: Vec<&str> = kinds.split(',').filter(|kind| members.contains(*kind)).collect();
+        *kinds = there.join(",");
+    }
+}
+
 async fn list(client: &Client, path: &str) -> Vec<Value> {
     let request = http::Request::get(format!("/{path}")).body(vec![]).expect("a request");
     let list: Value = client.request(request).await.unwrap_or_else(|error| panic!("{path}: {error}"));
-    list["items"].as_array().cloned().unwrap_or_default()
+    // What is listed does not say its kind.
+    let kind = list["kind"].as_str().unwrap_or_default().trim_end_matches("List").to_owned();
+    let mut items = list["items"].as_array().cloned().unwrap_or_default();
+    items.iter_mut().for_each(|item| item["kind"] = kind.as_str().into());
+    items
 }
 
 fn tidy(object: &mut Value, kind: &str) {
@@ -74,6 +115,10 @@ fn tidy(object: &mut Value, kind: &str) {
     // What others wrote is theirs; what we own says whether a write was made in another way.
     if let Some(Value::Array(managers)) = object.pointer_mut("/metadata/managedFields") {
         managers.retain(|manager| manager["manager"] == "cutover");
+    }
+    let record = format!("/metadata/annotations/{}", marks::RECORD.replace('/', "~1"));
+    if let Some(Value::String(text)) = object.pointer_mut(&record) {
+        *text = Record::from_tag(text).map_or_else(|| format!("no record: {text}"), plain);
     }
     // A ReplicaSet is named after its template; its generation counts how it was scaled.
     if kind == "replicasets"

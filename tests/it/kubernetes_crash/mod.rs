@@ -9,6 +9,7 @@
 //! scenario. `CUTOVER_CRASH_SHARE=3` plays every third point.
 
 mod end_state;
+mod invariants;
 mod play;
 mod scenario;
 
@@ -25,8 +26,8 @@ const EACH: [Fault; 5] =
 /// What leaves nothing behind: each write gets one of them.
 const IN_TURN: [Fault; 5] =
     [Fault::RequestLost, Fault::Refused(500), Fault::Refused(503), Fault::Refused(429), Fault::Refused(409)];
-/// Plays wait for the API server's controllers most of the time.
-const AT_A_TIME: usize = 8;
+/// Plays wait most of the time: for the API server's controllers, for gates and for traffic to follow.
+const AT_A_TIME: usize = 16;
 
 /// One way to disturb one scenario.
 #[derive(Clone, Copy)]
@@ -50,7 +51,7 @@ fn every_crash_point_ends_as_the_undisturbed_run() {
         wrong.extend(judge_calm(played).map(|what| report(scenario, None, played, &what)));
     }
     let all: Vec<Point> =
-        calm.iter().enumerate().flat_map(|(scenario, played)| points(scenario, played)).collect();
+        calm.iter().enumerate().flat_map(|(at, played)| points(at, scenarios[at].slow, played)).collect();
     let share = std::env::var("CUTOVER_CRASH_SHARE").ok().and_then(|share| share.parse().ok()).unwrap_or(1);
     let points: Vec<Point> = all.iter().copied().step_by(share).collect();
     let found = in_parallel(&points, |point| {
@@ -77,10 +78,18 @@ fn every_crash_point_ends_as_the_undisturbed_run() {
     );
 }
 
-fn points(scenario: usize, calm: &Played) -> impl Iterator<Item = Point> {
+fn points(scenario: usize, slow: bool, calm: &Played) -> impl Iterator<Item = Point> {
     (1..=calm.writes.len()).flat_map(move |write| {
         let one = IN_TURN[(scenario + write) % IN_TURN.len()];
-        EACH.into_iter().chain([one]).map(move |fault| Point { scenario, write, fault })
+        let faults = match slow {
+            false => EACH.into_iter().chain([one]).collect(),
+            true => vec![
+                Fault::DeadUnanswered,
+                Fault::AnswerLost,
+                if write % 2 == 0 { Fault::Twice } else { one },
+            ],
+        };
+        faults.into_iter().map(move |fault| Point { scenario, write, fault })
     })
 }
 

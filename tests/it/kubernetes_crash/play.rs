@@ -1,6 +1,7 @@
 //! Plays a scenario once, undisturbed or disturbed at one write.
 
 use super::end_state::end_state;
+use super::invariants;
 use super::scenario::Scenario;
 use crate::kube_support::{Fault, Process, Proxy, Space, User, Which};
 use cutover::aws::Connect;
@@ -41,6 +42,7 @@ pub fn play(scenario: &Scenario, disturbed: Option<(usize, Fault)>) -> Played {
         let mut ended = None;
         for number in 0..PROCESSES {
             let proxy = Proxy::start(space.cluster, User::Admin).await;
+            proxy.check_writes(invariants::of(&space));
             if let Some((write, fault)) = disturbed.filter(|_| number == 0) {
                 proxy.disturb(Which::Write(write), fault);
             }

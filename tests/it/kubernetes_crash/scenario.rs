@@ -11,6 +11,8 @@ pub struct Scenario {
     /// Synced one after the other, undisturbed.
     pub before: Vec<String>,
     pub after: String,
+    /// Takes some time: each write is disturbed in three ways, and not in six.
+    pub slow: bool,
 }
 
 impl Scenario {
@@ -19,7 +21,7 @@ impl Scenario {
         let application = format!(
             "apiVersion: cutover.dev/v1alpha1\nkind: Application\nmetadata: {{name: shop}}\nspec:\n  \
              source: {{repoURL: 'https://git.example/deploy.git', path: shop}}\n  \
-             destination: {{kubernetes: {{namespace: {}}}}}\n  sync: {{prune: true, pruneLimit: 100%, timeout: 1m}}\n",
+             destination: {{kubernetes: {{namespace: {}}}}}\n  sync: {{prune: true, pruneLimit: 100%, timeout: 2m}}\n",
             space.name
         );
         let file = |path: &str, text: &str| SourceFile { path: path.into(), bytes: text.into() };
@@ -70,6 +72,21 @@ spec:
 ---
 ";
 
+const BLUE_GREEN: &str = "
+apiVersion: cutover.dev/v1alpha1
+kind: BlueGreen
+metadata: {name: web}
+spec:
+  workloadRef: {kind: Deployment, name: web}
+  container: {name: app, port: 8080}
+  traffic: {service: web}
+  gates: {healthyTargets: 100%, stableFor: 0s}
+  bakeTime: 0s
+  keepPrevious: 24h
+  deadline: 1m
+---
+";
+
 const EXTRA: &str = "
 apiVersion: v1
 kind: ConfigMap
@@ -105,17 +122,28 @@ spec:
 pub fn scenarios() -> Vec<Scenario> {
     let whole = format!("{SETTINGS}{WEB}");
     let newer = whole.replace("level: info", "level: debug").replace("web:1", "web:2");
+    let steered = format!("{WEB}{BLUE_GREEN}");
+    let newer_steered = steered.replace("web:1", "web:2");
     let hooked = |documents: &str| {
         format!("{}{documents}{}", hook("migrate", "pre-sync"), hook("smoke-test", "post-sync"))
     };
     vec![
-        Scenario { name: "first", before: vec![], after: whole.clone() },
-        Scenario { name: "update", before: vec![whole.clone()], after: newer },
-        Scenario { name: "prune", before: vec![format!("{SETTINGS}{EXTRA}")], after: SETTINGS.into() },
+        Scenario { name: "first", before: vec![], after: whole.clone(), slow: false },
+        Scenario { name: "update", before: vec![whole.clone()], after: newer, slow: false },
+        Scenario {
+            name: "prune",
+            before: vec![format!("{SETTINGS}{EXTRA}")],
+            after: SETTINGS.into(),
+            slow: false,
+        },
+        Scenario { name: "first-slot", before: vec![], after: steered.clone(), slow: true },
+        Scenario { name: "cutover", before: vec![steered.clone()], after: newer_steered.clone(), slow: true },
+        Scenario { name: "return", before: vec![steered.clone(), newer_steered], after: steered, slow: true },
         Scenario {
             name: "hooks",
             before: vec![hooked(SETTINGS)],
             after: hooked(&SETTINGS.replace("level: info", "level: debug")),
+            slow: false,
         },
     ]
 }
