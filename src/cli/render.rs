@@ -15,7 +15,7 @@ Examples:
 
 /// Print the documents of a commit: validated, with defaults filled in
 ///
-/// Nothing is sent to AWS.
+/// Nothing is sent to AWS or to a cluster. The values of Kubernetes Secrets are masked.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct RenderArgs {
@@ -32,7 +32,7 @@ pub async fn run(args: &RenderArgs, output: Output) -> Result<Exit, CliError> {
     let documents =
         args.source.read(&chosen.source, chosen.platform(), output, "nothing was rendered").await?;
     if output.is_json() {
-        output.json(&documents.manifests)?;
+        output.json(&config::masked(&documents.manifests))?;
     } else {
         output.text(&config::render(&documents.manifests))?;
     }

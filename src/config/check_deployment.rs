@@ -224,3 +224,7 @@ fn check_bindings(blue_green: &BlueGreen, manifests: &Manifests, problems: &mut 
         }
     }
 }
+
+#[cfg(test)]
+#[path = "check_deployment_tests.rs"]
+mod tests;

@@ -1,7 +1,7 @@
 //! Checks of valid documents that need no AWS: what ECS would refuse, and what works but will hurt.
 
 use super::forms::{is_role_arn, items, text};
-use super::lint_fargate;
+use super::{lint_deployment, lint_fargate};
 use crate::model::{Kind, Manifests, Origin, Problem, Service, TaskDefinition, TaskDefinitionRef, marks};
 use serde::Serialize;
 use serde_json::Value;
@@ -77,15 +77,16 @@ pub fn lint(manifests: &Manifests) -> Vec<Finding> {
             }
         }
     }
+    lint_deployment::lint(manifests, &mut findings);
     findings.sort();
     findings
 }
 
 /// Collects what is found in one document.
 pub struct Notes<'a> {
-    origin: &'a Origin,
-    label: String,
-    findings: &'a mut Vec<Finding>,
+    pub origin: &'a Origin,
+    pub label: String,
+    pub findings: &'a mut Vec<Finding>,
 }
 
 impl Notes<'_> {
@@ -134,7 +135,8 @@ fn lint_task_definition(task_definition: &TaskDefinition, notes: &mut Notes<'_>)
     }
 }
 
-fn lint_image(container: &Value, place: &str, notes: &mut Notes<'_>) {
+/// An image that is none, or that may be another one tomorrow.
+pub fn lint_image(container: &Value, place: &str, notes: &mut Notes<'_>) {
     let Some(image) = text(container, "image") else { return };
     let field = format!("{place}.image");
     match ImageReference::parse(image) {

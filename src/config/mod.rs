@@ -2,6 +2,7 @@
 //!
 //! The way of a file: [`yaml`](self) events → a tree of nodes with line numbers → the envelope → the shape of the kind
 //! (AWS's own request shapes for ECS documents) → the rules between documents → [`Manifests`](crate::model::Manifests).
+//! Of Kubernetes objects only what holds for every kind is looked at (`objects`); their fields are the API server's.
 //! Every problem of every file is collected; nothing is ignored silently.
 
 mod check_application;
@@ -15,14 +16,17 @@ mod forms;
 mod init;
 mod json_schema;
 mod lint;
+mod lint_deployment;
 mod lint_fargate;
 mod node;
 mod objects;
 mod problems;
+mod reading;
 mod render;
 mod repository;
 mod scalar;
 mod shape;
+mod together;
 mod validate;
 mod yaml;
 
@@ -30,8 +34,9 @@ pub use forms::{TaskDefinitionName, parse_task_definition_name, target_group_nam
 pub use init::{LiveService, LiveTraffic, documents_from_live};
 pub use json_schema::{combined_json_schema, json_schema};
 pub use lint::{Finding, Severity, lint};
-pub use render::render;
-pub use repository::{is_document_file, load, load_application};
+pub use reading::is_document_file;
+pub use render::{masked, render};
+pub use repository::{load, load_application};
 pub use shape::{request_only, request_shape};
 
 /// `apiVersion` of the kinds that are the program's own.

@@ -1,10 +1,14 @@
-//! Validated documents back to text: what `cutover render` prints. Reading it again gives the same documents.
+//! Validated documents back to text: what `cutover render` prints. Reading it again gives the same documents, but for
+//! the values of Kubernetes Secrets: those are masked, and the mask is refused.
 
 use super::{CUTOVER_API, ECS_API};
-use crate::diff::to_yaml;
+use crate::diff::{MASKED, to_yaml};
 use crate::model::{Kind, Manifests, Service, TaskDefinitionRef};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+
+/// Where `kubectl apply` keeps a whole object, a Secret's values included.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// All documents as one YAML stream: by kind, then by name; defaults filled in.
 pub fn render(manifests: &Manifests) -> String {
@@ -21,7 +25,36 @@ pub fn render(manifests: &Manifests) -> String {
     for blue_green in manifests.blue_greens.values() {
         texts.push(document_text(Kind::BlueGreen, &blue_green.name, own_spec(blue_green)));
     }
+    let masked = masked(manifests);
+    texts.extend(masked.objects.values().map(|object| to_yaml(&object.body)));
     texts.join("---\n")
+}
+
+/// The documents with the values of Kubernetes Secrets hidden, also in what `kubectl apply` notes of them.
+pub fn masked(manifests: &Manifests) -> Manifests {
+    let mut masked = manifests.clone();
+    for secret in masked.objects.values_mut().filter(|object| object.key.is("", "Secret")) {
+        for field in ["data", "stringData"] {
+            if let Some(values) = secret.body.get_mut(field) {
+                hide(values);
+            }
+        }
+        if let Some(noted) =
+            secret.body.pointer_mut("/metadata/annotations").and_then(|a| a.get_mut(LAST_APPLIED))
+        {
+            hide(noted);
+        }
+    }
+    masked
+}
+
+fn hide(value: &mut Value) {
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(hide),
+        Value::Array(items) => items.iter_mut().for_each(hide),
+        Value::Null => {}
+        scalar => *scalar = MASKED.into(),
+    }
 }
 
 /// One document as YAML.

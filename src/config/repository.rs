@@ -1,42 +1,19 @@
 //! All files of an application's path to [`Manifests`], or everything that is wrong with them.
 
-use super::envelope::{self, Document};
-use super::forms::{TaskDefinitionName, items, parse_task_definition_name, target_group_name, text};
+use super::envelope::Document;
+use super::forms::{TaskDefinitionName, parse_task_definition_name, text};
 use super::node::Node;
-use super::objects::{self, Objects};
 use super::problems::Problems;
-use super::validate::Validator;
+use super::reading::{Read, read_document, read_documents};
+use super::together::check_together;
 use super::yaml::{self, Budget};
 use super::{check_application, check_blue_green, check_service, check_task_definition};
 use crate::model::{
-    Application, BlueGreen, Kind, Manifests, ObjectKey, PlatformKind, Problem, Service, Slot, SourceFile,
-    TaskDefinition, TaskDefinitionRef,
+    Application, BlueGreen, Kind, Manifests, PlatformKind, Problem, Service, SourceFile, TaskDefinition,
+    TaskDefinitionRef,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
-
-/// True for files that hold documents: `.yaml`, `.yml` and `.json`, and not in a folder or file whose name begins with
-/// a dot (`.github/…`). `path` is seen from the application's folder.
-pub fn is_document_file(path: &str) -> bool {
-    let hidden = path.split('/').any(|part| part.starts_with('.') && part != "." && part != "..");
-    let ending = path.rsplit('/').next().and_then(|name| name.rsplit_once('.'));
-    let known = ending
-        .is_some_and(|(_, e)| ["yaml", "yml", "json"].iter().any(|known| e.eq_ignore_ascii_case(known)));
-    known && !hidden
-}
-
-/// How many bytes of the paths are the folder that all files are in, so that an application may live in `.deploy`.
-fn common_folder(files: &[SourceFile]) -> usize {
-    let folder = |path: &str| path.rfind('/').map_or(0, |slash| slash + 1);
-    let Some(first) = files.first() else { return 0 };
-    let mut common = &first.path[..folder(&first.path)];
-    for file in files {
-        while !file.path.starts_with(common) {
-            common = &common[..folder(&common[..common.len() - 1])];
-        }
-    }
-    common.len()
-}
 
 /// Reads and checks all documents of `files`; files that hold no documents by
 /// [`is_document_file`] are passed over. The platform says what documents there may be; without it they tell it
@@ -82,84 +59,6 @@ pub fn load_application(file: &SourceFile) -> Result<Application, Vec<Problem>> 
         None => {}
     }
     application.filter(|_| problems.count() == 0).ok_or_else(|| problems.into_sorted())
-}
-
-/// What was read of all files.
-struct Read {
-    platform: PlatformKind,
-    /// The program's own kinds and those of ECS.
-    documents: Vec<Document>,
-    objects: Objects,
-}
-
-fn read_documents(files: &[SourceFile], platform: Option<PlatformKind>, problems: &mut Problems) -> Read {
-    let folder = common_folder(files);
-    let mut files: Vec<&SourceFile> =
-        files.iter().filter(|file| is_document_file(&file.path[folder..])).collect();
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    if platform != Some(PlatformKind::Ecs) {
-        pass_over_charts(&mut files, problems);
-    }
-    let mut budget = Budget::default();
-    let mut roots = vec![];
-    for file in files {
-        roots.extend(yaml::parse(file, &mut budget, problems).into_iter().map(|root| (file, root)));
-    }
-    let platform = platform.unwrap_or_else(|| objects::platform_of(roots.iter().map(|(_, root)| root)));
-    let mut read = Read { platform, documents: vec![], objects: Objects::default() };
-    for (file, root) in roots {
-        match platform {
-            PlatformKind::Ecs => {
-                read.documents.extend(read_document(&file.path, root, Some(platform), problems));
-            }
-            PlatformKind::Kubernetes => read.take(&file.path, root, problems),
-        }
-    }
-    read
-}
-
-/// Takes files in Helm charts out, with one problem for each chart.
-fn pass_over_charts(files: &mut Vec<&SourceFile>, problems: &mut Problems) {
-    let charts = objects::chart_folders(files);
-    files.retain(|file| !charts.iter().any(|(folder, _)| file.path.starts_with(folder)));
-    charts.into_iter().for_each(|(_, file)| problems.file(file, 1, objects::CHART));
-}
-
-impl Read {
-    /// A document for Kubernetes: ours, an object, or a list of them.
-    fn take(&mut self, file: &str, root: Node, problems: &mut Problems) {
-        if let Some(message) = objects::needs_rendering(file, &root) {
-            return problems.file(file, root.line, message);
-        }
-        for root in objects::unfold(root) {
-            match objects::is_ours(&root) {
-                true => self.documents.extend(read_document(file, root, Some(self.platform), problems)),
-                false => objects::read(file, root, &mut self.objects, problems),
-            }
-        }
-    }
-}
-
-fn read_document(
-    file: &str,
-    root: Node,
-    platform: Option<PlatformKind>,
-    problems: &mut Problems,
-) -> Option<Document> {
-    let mut document = envelope::open(file, root, platform, problems)?;
-    if let Some(spec) = &document.spec {
-        let before = problems.count();
-        let mut validator = Validator {
-            file,
-            document: &document.label(),
-            kind: document.kind,
-            unchecked: &document.unchecked,
-            problems: &mut *problems,
-        };
-        validator.validate(spec, document.spec_line);
-        document.is_valid &= problems.count() == before;
-    }
-    Some(document)
 }
 
 /// The documents by kind and name; the first one of each name, valid or not.
@@ -306,123 +205,6 @@ fn task_definition_of(
     };
     problems.note(document, "taskDefinition", message);
     None
-}
-
-/// Rules over several documents: nothing in AWS may have two masters.
-fn check_together(manifests: &Manifests, index: &Index<'_>, problems: &mut Problems) {
-    let mut families = Owners::new("family");
-    for task_definition in manifests.task_definitions.values() {
-        let family = text(&task_definition.spec, "family").unwrap_or_default();
-        if let Some(document) = index.get(Kind::TaskDefinition, &task_definition.name) {
-            families.claim(family, document, "family", problems);
-        }
-    }
-    let mut steered: BTreeMap<&str, &BlueGreen> = BTreeMap::new();
-    let mut groups = Owners::new("target group");
-    let mut rules = Owners::new("rule or listener");
-    for blue_green in manifests.blue_greens.values() {
-        let Some(document) = index.get(Kind::BlueGreen, &blue_green.name) else { continue };
-        let workload = blue_green.workload_ref.name.as_str();
-        if let Some(other) = steered.get(workload) {
-            let message = format!(
-                "{}/{workload} is already steered by BlueGreen/{} ({})",
-                blue_green.workload_ref.kind, other.name, other.origin
-            );
-            problems.note(document, "workloadRef.name", message);
-            continue;
-        }
-        steered.insert(workload, blue_green);
-        for slot in Slot::BOTH {
-            if let Some(group) = target_group_name(blue_green.target_group(slot)) {
-                groups.claim(group, document, &check_blue_green::group_path(blue_green, slot), problems);
-            }
-        }
-        for (path, arn) in check_blue_green::rules(blue_green) {
-            rules.claim(&arn, document, &path, problems);
-        }
-    }
-    check_slots_together(manifests, index, problems);
-    let mut names = Owners::new("serviceName");
-    let mut live = Owners::new("ECS service");
-    for service in manifests.services.values() {
-        let Some(document) = index.get(Kind::Service, &service.name) else { continue };
-        let name = text(&service.spec, "serviceName").unwrap_or_default();
-        names.claim(name, document, "serviceName", problems);
-        match steered.get(service.name.as_str()) {
-            None => live.claim(name, document, "serviceName", problems),
-            Some(blue_green) => {
-                let Some(document) = index.get(Kind::BlueGreen, &blue_green.name) else { continue };
-                for slot in Slot::BOTH {
-                    live.claim(
-                        &blue_green.slot_workload(slot, name),
-                        document,
-                        &format!("slots.{slot}"),
-                        problems,
-                    );
-                }
-            }
-        }
-        for (at, balancer) in items(&service.spec, "loadBalancers").iter().enumerate() {
-            let group = text(balancer, "targetGroupArn").and_then(target_group_name);
-            if let Some(owner) = group.and_then(|group| groups.owner(group)) {
-                let message = format!(
-                    "{owner} steers this target group; its tasks are registered by the program alone"
-                );
-                problems.note(document, &format!("loadBalancers[{at}].targetGroupArn"), message);
-            }
-        }
-    }
-}
-
-/// Two BlueGreens on Kubernetes share neither the Service that their requests come through nor a slot's name.
-fn check_slots_together(manifests: &Manifests, index: &Index<'_>, problems: &mut Problems) {
-    let mut services = Owners::new("Service");
-    let mut slots = Owners::new("Deployment");
-    for blue_green in manifests.blue_greens.values() {
-        let Some(deployment) = manifests.steered_deployment(blue_green) else { continue };
-        let Some(document) = index.get(Kind::BlueGreen, &blue_green.name) else { continue };
-        if let Some(service) = manifests.pattern_service(blue_green, deployment) {
-            let path = if blue_green.traffic.is_some() { "traffic" } else { "workloadRef.name" };
-            services.claim(&service.key.label(), document, path, problems);
-        }
-        for slot in Slot::BOTH {
-            let name = blue_green.slot_workload(slot, &deployment.key.name);
-            let key = ObjectKey { name, ..deployment.key.clone() };
-            slots.claim(&key.label(), document, &format!("slots.{slot}"), problems);
-        }
-    }
-}
-
-/// Who has claimed what.
-struct Owners {
-    what: &'static str,
-    owners: HashMap<String, (String, String)>,
-}
-
-impl Owners {
-    fn new(what: &'static str) -> Self {
-        Owners { what, owners: HashMap::new() }
-    }
-
-    fn owner(&self, thing: &str) -> Option<&str> {
-        self.owners.get(thing).map(|(label, _)| label.as_str())
-    }
-
-    fn claim(&mut self, thing: &str, document: &Document, path: &str, problems: &mut Problems) {
-        let label = document.label();
-        match self.owners.get(thing) {
-            Some((owner, _)) if *owner == label => {
-                problems.note(document, path, format!("the {} \"{thing}\" is named twice", self.what));
-            }
-            Some((owner, origin)) => {
-                let message = format!("the {} \"{thing}\" belongs to {owner} ({origin}) already", self.what);
-                problems.note(document, path, message);
-            }
-            None => {
-                self.owners.insert(thing.to_owned(), (label, document.origin.to_string()));
-            }
-        }
-    }
 }
 
 #[cfg(test)]

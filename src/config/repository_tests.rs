@@ -1,6 +1,6 @@
 use super::*;
-use crate::config::{json_schema, render};
-use crate::model::Origin;
+use crate::config::{envelope, json_schema, render};
+use crate::model::{Origin, Slot};
 
 const TASK: &str = "\
 apiVersion: ecs.cutover.dev/v1alpha1

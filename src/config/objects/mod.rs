@@ -2,6 +2,8 @@
 //! judge; here it is who an object is, where it goes, when its turn comes, and what of it is ours to refuse.
 
 mod foreign;
+mod identity;
+mod lines;
 mod metadata;
 mod names;
 mod read;
@@ -67,3 +69,6 @@ pub fn unfold(root: Node) -> Vec<Node> {
     };
     items.into_iter().map(told).flat_map(unfold).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,6 +62,16 @@ pub fn phase_name(phase: HookPhase) -> &'static str {
     }
 }
 
+/// The phase in Argo CD's words.
+pub fn argo_name(phase: HookPhase) -> &'static str {
+    match phase {
+        HookPhase::PreSync => "PreSync",
+        HookPhase::Sync => "Sync",
+        HookPhase::PostSync => "PostSync",
+        HookPhase::SyncFail => "SyncFail",
+    }
+}
+
 fn our_phase(text: &str, is_job: bool, wrong: &mut impl FnMut(&'static str, String)) -> HookPhase {
     let known = [HookPhase::PreSync, HookPhase::PostSync, HookPhase::SyncFail];
     let phase = known.into_iter().find(|phase| phase_name(*phase) == text);
