@@ -35,6 +35,7 @@ mod kubernetes_objects;
 mod kubernetes_repositories;
 mod kubernetes_servers;
 mod kubernetes_simulator;
+mod kubernetes_slots;
 mod machine;
 mod simulator_sockets;
 mod small_world;

@@ -30,7 +30,14 @@ pub(super) fn parts<'a>(
             _ => spec["selector"] = json!({"matchLabels": Value::Object(labels.matching.clone())}),
         }
         let live = live.carried.get(index).and_then(Option::as_ref);
-        Part { key, api_version: document.api_version.clone(), body, document: Some(document), live }
+        Part {
+            key,
+            api_version: document.api_version.clone(),
+            body,
+            document: Some(document),
+            live,
+            is_taken_over: false,
+        }
     });
     parts.collect()
 }

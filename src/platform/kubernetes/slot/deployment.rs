@@ -43,7 +43,14 @@ pub(super) fn part<'a>(
             .collect();
         leave(&mut body, live, &ignored);
     }
-    Part { key, api_version: document.api_version.clone(), body, document: Some(document), live }
+    Part {
+        key,
+        api_version: document.api_version.clone(),
+        body,
+        document: Some(document),
+        live,
+        is_taken_over: false,
+    }
 }
 
 /// Rules that spread pods speak of the Deployment's own pods by labels; where the slot's have other values, they have to

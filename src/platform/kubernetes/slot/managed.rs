@@ -15,13 +15,7 @@ pub(in crate::platform::kubernetes) fn is_ours_as_sent(live: &Value, sent: &Valu
 
 fn is_covered(value: &Value, owned: Option<&Value>) -> bool {
     // The server leaves out what is empty, and with it the note of whose it was.
-    let is_nothing = match value {
-        Value::Null => true,
-        Value::Array(items) => items.is_empty(),
-        Value::Object(fields) => fields.is_empty(),
-        _ => false,
-    };
-    if is_nothing {
+    if is_nothing(value) {
         return true;
     }
     let Some(owned) = owned else { return false };
@@ -38,6 +32,15 @@ fn is_covered(value: &Value, owned: Option<&Value>) -> bool {
             None => owned.get(format!("v:{item}")).is_some(),
         }),
         _ => true,
+    }
+}
+
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.values().all(is_nothing),
+        _ => false,
     }
 }
 

@@ -53,6 +53,14 @@ pub(super) struct Part<'a> {
     pub document: Option<&'a Object>,
     /// As its cluster has it; `None`: it is absent.
     pub live: Option<&'a Value>,
+    /// True for a Deployment that people named as a slot and that we have not applied so far: what they own of it is
+    /// taken, once.
+    pub is_taken_over: bool,
+}
+
+/// The revision that our last apply of an object brought, if there was one.
+pub(super) fn applied_revision(live: &Value) -> Option<&str> {
+    live.get("metadata")?.get("annotations")?.get(marks::CONTENT)?.as_str()
 }
 
 impl<'a> Steered<'a> {
@@ -123,7 +131,9 @@ impl<'a> Steered<'a> {
             parts.push(binding::part(self, slot, group, live.binding.as_ref()));
         }
         parts.extend(carried::parts(self, slot, &labels, live));
-        parts.push(self.deployment(slot, live.deployment.as_ref(), count));
+        let deployment = self.deployment(slot, live.deployment.as_ref(), count);
+        let is_new_to_us = live.deployment.as_ref().is_some_and(|live| applied_revision(live).is_none());
+        parts.push(Part { is_taken_over: self.is_adopted(slot) && is_new_to_us, ..deployment });
         parts
     }
 

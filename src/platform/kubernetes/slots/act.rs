@@ -7,7 +7,7 @@ use crate::model::{Slot, marks};
 use crate::platform::kubernetes::Kubernetes;
 use crate::platform::kubernetes::applyset::object_at;
 use crate::platform::kubernetes::health::assess;
-use crate::platform::kubernetes::slot::{LiveSlot, Steered, desired_count, notes};
+use crate::platform::kubernetes::slot::{LiveSlot, Steered, applied_revision, desired_count, notes};
 use crate::rollout::{Action, Record};
 use serde_json::{Value, json};
 
@@ -88,7 +88,7 @@ impl Kubernetes {
     /// is left to itself.
     async fn heal(&self, steered: &Steered<'_>, slot: Slot, live: &LiveSlot) -> Result<(), Trouble> {
         let Some(deployment) = &live.deployment else { return Ok(()) };
-        let is_made_by_us = deployment["metadata"]["annotations"].get(marks::CONTENT).is_some();
+        let is_made_by_us = applied_revision(deployment).is_some();
         let is_ours = self.identity.owns(deployment) || steered.is_adopted(slot);
         if !is_ours || desired_count(deployment) == 0 {
             return Ok(());

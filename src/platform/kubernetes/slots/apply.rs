@@ -9,6 +9,11 @@ use crate::platform::kubernetes::slot::{Part, Steered};
 use serde_json::Value;
 
 impl Kubernetes {
+    /// True if fields of others are taken without asking.
+    pub(super) fn takes_fields(&self, steered: &Steered<'_>, part: &Part<'_>) -> bool {
+        self.force_conflicts || steered.documents.force_conflicts || part.is_taken_over
+    }
+
     /// Brings a part to what is wanted. What is live must still be as it was read: it was decided upon.
     pub(super) async fn apply_part(&self, steered: &Steered<'_>, part: &Part<'_>) -> Result<Value, Trouble> {
         let doing = format!("apply {}", part.key);
@@ -24,7 +29,7 @@ impl Kubernetes {
                 body["metadata"][field] = live["metadata"][field].clone();
             }
         }
-        let forces = self.force_conflicts || steered.documents.force_conflicts;
+        let forces = self.takes_fields(steered, part);
         let apply = async |force| {
             self.cluster
                 .apply(&resource, Some(steered.namespace), &body, Apply { force, dry_run: false })

@@ -8,7 +8,7 @@ use crate::plan::WouldBe;
 use crate::platform::kubernetes::Kubernetes;
 use crate::platform::kubernetes::live::refused;
 use crate::platform::kubernetes::slot::{
-    LiveSlot, Part, Steered, desired_count, is_bound_to, is_ours_as_sent,
+    LiveSlot, Part, Steered, applied_revision, desired_count, is_bound_to, is_ours_as_sent,
 };
 use crate::rollout::Content;
 use serde_json::Value;
@@ -27,7 +27,7 @@ impl Kubernetes {
     ) -> Result<Content, Trouble> {
         let Some(deployment) = &live.deployment else { return Ok(Content::Other) };
         let parts = steered.parts(slot, live, desired_count(deployment));
-        let is_desired = match revision_of(deployment) {
+        let is_desired = match applied_revision(deployment) {
             Some(_) => parts.iter().all(|part| is_as_wanted(steered, slot, part)),
             None => self.is_the_same(steered, slot, deployment).await?,
         };
@@ -77,17 +77,13 @@ impl Kubernetes {
 pub(super) fn is_as_wanted(steered: &Steered<'_>, slot: Slot, part: &Part<'_>) -> bool {
     let Some(live) = part.live else { return false };
     let is_wanted =
-        revision_of(live) == Some(steered.revision.0.as_str()) && is_ours_as_sent(live, &part.body);
+        applied_revision(live) == Some(steered.revision.0.as_str()) && is_ours_as_sent(live, &part.body);
     // The revision does not say which target group: both slots have the same one.
     let is_bound = match steered.target_group(slot).filter(|_| part.key.kind == "TargetGroupBinding") {
         Some(group) => is_bound_to(live, group),
         None => true,
     };
     is_wanted && is_bound
-}
-
-fn revision_of(live: &Value) -> Option<&str> {
-    live.get("metadata")?.get("annotations")?.get(marks::CONTENT)?.as_str()
 }
 
 fn fingerprint(value: &Value) -> String {

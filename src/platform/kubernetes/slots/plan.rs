@@ -113,7 +113,7 @@ impl Kubernetes {
         part: &Part<'_>,
     ) -> Result<WouldBe, Trouble> {
         let resource = self.resource_of(&part.key, &part.api_version).await?;
-        let forces = self.force_conflicts || steered.documents.force_conflicts;
+        let forces = self.takes_fields(steered, part);
         let ask = async |force| {
             self.cluster
                 .apply(&resource, Some(steered.namespace), &part.body, Apply { force, dry_run: true })
