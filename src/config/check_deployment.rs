@@ -184,15 +184,27 @@ fn check_taken_names(
         );
         problems.push(object.problem("metadata.name", message));
     };
+    let workload = &deployment.key.name;
+    // The Service of an adopted Deployment stays as it is, and an HTTPRoute leads to it.
+    let own = manifests.pattern_service(blue_green, deployment).map(|service| service.key.name.as_str());
     for slot in Slot::BOTH {
-        let name = blue_green.slot_workload(slot, &deployment.key.name);
+        let name = blue_green.slot_workload(slot, workload);
         check(slot, "apps", "Deployment", name.clone());
-        check(slot, "", "Service", name.clone());
+        let service = blue_green.slot_service(slot, workload);
+        let is_adopted = blue_green.slots.get(slot).as_ref().is_some_and(|named| named.deployment.is_some());
+        if !(is_adopted && own == Some(&service)) {
+            check(slot, "", "Service", service);
+        }
         if blue_green.traffic.is_none() {
             check(slot, "elbv2.k8s.aws", "TargetGroupBinding", name);
         }
         for carried in manifests.carried_with(deployment) {
-            check(slot, &carried.key.group, &carried.key.kind, format!("{}-{slot}", carried.key.name));
+            check(
+                slot,
+                &carried.key.group,
+                &carried.key.kind,
+                blue_green.slot_carried(slot, workload, &carried.key.name),
+            );
         }
     }
     for carried in

@@ -221,7 +221,7 @@ fn a_blue_green_needs_its_deployment_and_one_way_of_traffic() {
 
 #[test]
 fn documents_that_slots_cannot_be_made_of_are_refused() {
-    let (alb, service) = (with_alb(), with_service());
+    let alb = with_alb();
     let binding = "---\napiVersion: elbv2.k8s.aws/v1beta1\nkind: TargetGroupBinding\nmetadata: {name: mine}\nspec: {targetGroupName: web-blue}\n";
     let other = |kind: &str, api: &str, name: &str| {
         format!(
@@ -261,12 +261,6 @@ fn documents_that_slots_cannot_be_made_of_are_refused() {
             "PodDisruptionBudget/budget-blue: metadata.name: BlueGreen/web makes the PodDisruptionBudget of its slot blue with this name; rename this document, or remove it",
         ),
         (
-            &service,
-            "{service: shop}\n",
-            "{service: shop}\n  slots: {blue: {deployment: shop}}\n",
-            "Service/shop: metadata.name: BlueGreen/web makes the Service of its slot blue with this name; rename this document, or remove it",
-        ),
-        (
             &alb,
             groups,
             &format!("{groups}{binding}"),
@@ -296,6 +290,13 @@ fn documents_that_slots_cannot_be_made_of_are_refused() {
     // An adopted Deployment may have the document's own name.
     let adopted = alb.replace(groups, &format!("{groups}  slots: {{blue: {{deployment: web}}}}\n"));
     assert!(load_text(&adopted).is_ok());
+    // Also if the Service that requests come through has that name.
+    for text in [with_service(), with_route()] {
+        let adopted = text.replace("{name: shop}", "{name: web}").replace("service: shop", "service: web");
+        let adopted = adopted.replace("name: shop, port", "name: web, port");
+        let adopted = adopted.replace("  traffic", "  slots: {blue: {deployment: web}}\n  traffic");
+        assert_eq!(load_text(&adopted).map(|manifests| manifests.blue_greens.len()), Ok(1));
+    }
     // A budget that has nothing to do with the pods may have expressions.
     let apart = alb.replace(
         "spec: {selector: {matchLabels: {app: web}}}",

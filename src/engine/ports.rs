@@ -3,8 +3,7 @@
 
 use super::Deployment;
 use crate::model::{
-    BlueGreen, BySlot, ClusterTraffic, IgnoreDifferences, Object, RevisionId, Seconds, Service, Slot,
-    TaskDefinition, Turn,
+    BlueGreen, BySlot, IgnoreDifferences, Object, RevisionId, Seconds, Service, Slot, TaskDefinition, Turn,
 };
 use crate::plan::{Live, PlanItem};
 use crate::rollout::{Action, Alarm, HttpAnswer, RuleObservation, SlotObservation, Targets};
@@ -56,20 +55,18 @@ pub struct KubernetesDocuments {
 impl Rollout {
     /// The live name of the ECS service or Deployment that is `slot`.
     pub fn slot_name(&self, slot: Slot) -> String {
-        let named = match &self.workload {
-            WorkloadDocuments::Ecs(documents) => documents.service.live_name(),
-            WorkloadDocuments::Kubernetes(documents) => &documents.deployment.key.name,
-        };
-        self.blue_green.slot_workload(slot, named)
+        self.blue_green.slot_workload(slot, self.workload_name())
     }
 
-    /// The name of the Service on Kubernetes that has a slot's pods and no others. Where the slot is an adopted Deployment
-    /// of the same name as the Service that traffic is switched by, it can't be that one.
+    /// The name of the Service on Kubernetes that has a slot's pods and no others.
     pub fn slot_service(&self, slot: Slot) -> String {
-        let name = self.slot_name(slot);
-        match &self.blue_green.traffic {
-            Some(ClusterTraffic::Service(steering)) if *steering == name => format!("{name}-{slot}"),
-            _ => name,
+        self.blue_green.slot_service(slot, self.workload_name())
+    }
+
+    fn workload_name(&self) -> &str {
+        match &self.workload {
+            WorkloadDocuments::Ecs(documents) => documents.service.live_name(),
+            WorkloadDocuments::Kubernetes(documents) => &documents.deployment.key.name,
         }
     }
 

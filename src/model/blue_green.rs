@@ -45,6 +45,27 @@ impl BlueGreen {
         named.unwrap_or_else(|| format!("{workload}-{slot}"))
     }
 
+    /// The name of the Service on Kubernetes that has a slot's pods and no others, for the Deployment that the documents
+    /// name `workload`. Where the slot is an adopted Deployment of the same name as the Service that traffic is switched
+    /// by, it can't be that one.
+    pub fn slot_service(&self, slot: Slot, workload: &str) -> String {
+        let name = self.slot_workload(slot, workload);
+        match &self.traffic {
+            Some(ClusterTraffic::Service(steering)) if *steering == name => format!("{name}-{slot}"),
+            _ => name,
+        }
+    }
+
+    /// The name in `slot` of an object `name` that is carried along with the Deployment `workload`. In the slot that is
+    /// this very Deployment, adopted as it was, it keeps its name: two autoscalers, or two budgets, for the same pods
+    /// would both fail.
+    pub fn slot_carried(&self, slot: Slot, workload: &str, name: &str) -> String {
+        match self.slot_workload(slot, workload) == workload {
+            true => name.to_owned(),
+            false => format!("{name}-{slot}"),
+        }
+    }
+
     /// The target group (name or ARN) of `slot`.
     pub fn target_group(&self, slot: Slot) -> &str {
         let named = self.slots.get(slot).as_ref().and_then(|s| s.target_group.as_deref());

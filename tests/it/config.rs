@@ -63,3 +63,15 @@ fn every_example_is_valid() {
     }
     assert!(seen >= 4, "only {seen} examples were found");
 }
+
+#[test]
+fn every_repository_for_kubernetes_is_valid() {
+    let root = project("tests/fixtures/kubernetes");
+    for name in ["plain", "operators", "argo"] {
+        let files = read_folder(&root, &root.join(name));
+        let manifests = load(&files, Some(PlatformKind::Kubernetes))
+            .unwrap_or_else(|problems| panic!("{name}: {problems:#?}"));
+        assert!(manifests.objects.len() >= 50, "{name} has {} objects", manifests.objects.len());
+        assert_eq!(load(&files, None).as_ref(), Ok(&manifests), "{name} tells its platform itself");
+    }
+}

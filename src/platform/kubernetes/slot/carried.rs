@@ -2,16 +2,9 @@
 
 use super::labels::SlotLabels;
 use super::{LiveSlot, Part, Steered};
-use crate::engine::Rollout;
 use crate::model::Slot;
 use crate::platform::kubernetes::applyset::object_at;
 use serde_json::{Value, json};
-
-/// The name of a copy. In the slot that is the very Deployment that is written, adopted as it was, the objects keep their
-/// names: two autoscalers, or two budgets, for the same pods would both fail.
-pub(super) fn name_in(name: &str, deployment: &str, rollout: &Rollout, slot: Slot) -> String {
-    if rollout.slot_name(slot) == deployment { name.to_owned() } else { format!("{name}-{slot}") }
-}
 
 pub(super) fn parts<'a>(
     steered: &Steered<'a>,

@@ -105,8 +105,8 @@ impl<'a> Steered<'a> {
     /// The keys of the slot's copies of what the Deployment carries, in the order of the documents.
     pub fn carried_keys(&self, slot: Slot) -> Vec<ObjectKey> {
         let named = |object: &Object| {
-            let name =
-                carried::name_in(&object.key.name, &self.documents.deployment.key.name, self.rollout, slot);
+            let workload = &self.documents.deployment.key.name;
+            let name = self.rollout.blue_green.slot_carried(slot, workload, &object.key.name);
             self.key(&object.key.group, &object.key.kind, name)
         };
         self.documents.carried.iter().map(named).collect()
