@@ -2,6 +2,7 @@
 
 mod apply;
 mod client;
+mod exact;
 mod hooks;
 mod lock;
 mod plan;

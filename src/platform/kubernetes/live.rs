@@ -2,7 +2,9 @@
 //! a dry run only where the managed fields do not tell what an apply would make of an object.
 
 mod autoscalers;
+mod compare;
 mod lists;
+mod quantity;
 mod would_be;
 
 pub(super) use autoscalers::Autoscalers;
@@ -16,7 +18,7 @@ use super::hooks::{self, Hooks};
 use super::slots::{AllSlots, Protection};
 use crate::engine::{Deployment, Trouble, TroubleKind};
 use crate::kubernetes::{Kinds, Resource};
-use crate::model::{Health, HealthReport, Object, ObjectKey};
+use crate::model::{Health, HealthReport, Object, ObjectKey, Turn, rank};
 use crate::plan::{Live, LiveObject, Owned, WouldBe};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use lists::{Lists, Place};
@@ -30,6 +32,8 @@ const CONCURRENCY: usize = 64;
 const NEWER_TRIES: u32 = 5;
 /// Says that an object stays when it is no longer in Git; our own and Argo CD's way.
 const PRUNE: &str = "cutover.dev/prune";
+/// The wave of an object, in both ways of saying it.
+const WAVES: [&str; 2] = ["cutover.dev/wave", "argocd.argoproj.io/sync-wave"];
 const ARGO_OPTIONS: &str = "argocd.argoproj.io/sync-options";
 
 /// What all documents of a reading are looked at with.
@@ -238,12 +242,18 @@ impl Kubernetes {
             let pattern = is_pattern(key).then(|| {
                 "documents name it: the slots' own Services are made after it, and others may still use it".to_owned()
             });
-            let in_use = kept(live).or(protection.reason(key).map(ToOwned::to_owned)).or(used).or(pattern);
+            let own = key.is("", "Namespace") && key.name == self.identity.namespace();
+            let own = own.then(|| {
+                "it is the application's own namespace; everything in it would go, and what the application owns is \
+                 written down there".to_owned()
+            });
+            let in_use = kept(live).or(own).or(protection.reason(key).map(ToOwned::to_owned)).or(used).or(pattern);
             Owned {
                 document: key.label(),
                 resource: key.to_string(),
                 target_groups: protection.target_groups(key),
                 in_use,
+                turn: turn_of(key, live),
             }
         });
         members.collect()
@@ -268,6 +278,13 @@ impl Kubernetes {
         let members = lists.members(&self.identity).map(|(key, _)| key.clone()).collect();
         self.inventory.note(members, declared.chain(slots.keys.iter().cloned()).collect(), own);
     }
+}
+
+/// When an object's turn came, as far as it says so itself.
+fn turn_of(key: &ObjectKey, live: &Value) -> Turn {
+    let annotation = |key: &&str| live["metadata"]["annotations"].get(*key).and_then(Value::as_str);
+    let wave = WAVES.iter().find_map(annotation).and_then(|wave| wave.trim().parse().ok()).unwrap_or(0);
+    Turn { wave, rank: rank(&key.group, &key.kind), ..Turn::default() }
 }
 
 /// Why an object stays although it is no longer in Git, if its annotations say so.

@@ -54,6 +54,7 @@ async fn a_plan_without_changes_makes_one_list_a_kind_and_asks_nothing_else() {
     // ConfigMap, Service, Deployment, and who scales the Deployment.
     assert_eq!(counts.of(Verb::List), 4, "{counts:?}");
     assert_eq!(counts.of(Verb::Get), 1, "the ApplySet: {counts:?}");
+    assert_eq!(counts.of(Verb::DryRun), 0, "{counts:?}");
     assert_eq!(counts.writes(), 0, "{counts:?}");
     assert_eq!(sync(&platform, &app).await, Ok(vec![]));
     assert_eq!(platform.cluster().call_counts().writes(), 0, "a sync without changes wrote");

@@ -132,6 +132,33 @@ pub async fn sync(platform: &Kubernetes, deployment: &Deployment) -> Result<Vec<
     Ok(done)
 }
 
+/// Applies all documents, turn after turn, and waits for nothing but that the API server takes them.
+pub async fn apply_only(platform: &Kubernetes, deployment: &Deployment) {
+    let live = platform.read_live(deployment).await.expect("read");
+    let mut objects: Vec<&Object> = deployment.manifests.objects.values().collect();
+    objects.sort_by_key(|object| object.turn);
+    for object in objects {
+        let found = &live.objects[&object.key];
+        let mut item = PlanItem::new("", "", &found.key.to_string(), Change::Create, "");
+        item.turn = object.turn;
+        let work = async {
+            while let Err(trouble) = platform.apply_item(deployment, &item).await {
+                assert!(
+                    matches!(
+                        trouble.kind,
+                        TroubleKind::Transient | TroubleKind::LookAgain | TroubleKind::Missing
+                    ),
+                    "{trouble}"
+                );
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, work)
+            .await
+            .unwrap_or_else(|_| panic!("{} takes too long", item.resource));
+    }
+}
+
 /// One item, repeated while that helps, until it has come to rest.
 pub async fn apply(platform: &Kubernetes, deployment: &Deployment, item: &PlanItem) -> Result<(), Trouble> {
     let work = async {

@@ -1,6 +1,7 @@
 //! What an apply would make of an object.
 
 use super::Context;
+use super::compare::is_as_applied;
 use crate::diff::without_secrets;
 use crate::engine::{Trouble, TroubleKind};
 use crate::kubernetes::{Apply, InvalidField, Refusal};
@@ -31,6 +32,9 @@ impl Kubernetes {
             let mut pointers = pointers(rules, &wanted.key, context.autoscalers.scale(&wanted.key));
             pointers.extend(steered);
             leave(&mut body, live, &pointers);
+            if is_as_applied(&body, live) {
+                return Ok(WouldBe::Same);
+            }
         }
         let how = Apply { force: context.force, dry_run: true };
         match self.cluster.apply(&wanted.resource, wanted.namespace(), &body, how).await {
