@@ -22,4 +22,4 @@ pub use document::{
 pub use health::{Health, HealthReport};
 pub use object::{FieldLines, IgnoreDifferences, Object, ObjectKey, selects};
 pub use slot::{BySlot, RevisionId, Slot, Weights};
-pub use turn::{HookPhase, Turn};
+pub use turn::{HookPhase, Turn, rank};

@@ -32,6 +32,36 @@ impl Turn {
 /// The last rank that what follows it relies on.
 const CUSTOM_RESOURCE_DEFINITIONS: u8 = 1;
 
+/// The order of kinds within a wave.
+pub fn rank(group: &str, kind: &str) -> u8 {
+    match (group, kind) {
+        ("", "Namespace") => 0,
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => 1,
+        (
+            "",
+            "ServiceAccount"
+            | "ConfigMap"
+            | "Secret"
+            | "PersistentVolume"
+            | "PersistentVolumeClaim"
+            | "ResourceQuota"
+            | "LimitRange"
+            | "Service"
+            | "Endpoints",
+        )
+        | ("rbac.authorization.k8s.io" | "storage.k8s.io" | "scheduling.k8s.io" | "discovery.k8s.io", _)
+        | ("networking.k8s.io", "NetworkPolicy" | "IngressClass")
+        | ("node.k8s.io", "RuntimeClass") => 2,
+        ("apps", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
+        | ("", "Pod" | "ReplicationController")
+        | ("batch", "Job" | "CronJob")
+        | ("policy", "PodDisruptionBudget") => 3,
+        // They may refuse what comes after them until what they call is up.
+        ("admissionregistration.k8s.io" | "apiregistration.k8s.io", _) => 5,
+        _ => 4,
+    }
+}
+
 /// Whether something is a hook, and which.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]

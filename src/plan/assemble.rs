@@ -3,8 +3,9 @@
 use super::objects::plan_objects;
 use super::prune::prunable;
 use super::services::plan_services;
-use super::{Change, Live, Plan, PlanItem};
-use crate::model::{Application, Manifests, Slot, SyncMode};
+use super::slots::plan_slots;
+use super::{Change, Live, Owned, Plan, PlanItem};
+use crate::model::{Application, Manifests, SyncMode};
 use std::collections::BTreeSet;
 
 /// The plan for bringing `live` to the documents of `commit`. The work grows with the number of documents, not with
@@ -18,8 +19,7 @@ pub fn assemble(application: &Application, commit: &str, manifests: &Manifests, 
     };
     let mut declared = plan_services(application, manifests, live, &mut plan);
     declared.extend(plan_objects(application, manifests, live, &mut plan));
-    let parts = live.slots.values().flat_map(|slots| Slot::BOTH.map(|slot| slots.get(slot)));
-    declared.extend(parts.flatten().map(|part| part.key.to_string()));
+    declared.extend(plan_slots(manifests, live, &mut plan));
     prune(application, manifests, live, &declared, &mut plan);
     plan
 }
@@ -37,10 +37,23 @@ fn prune(
     let found = prunable(&live.owned, declared, sync.prune, &sync.prune_limit, manifests.len(), incomplete);
     for orphan in found.prune {
         let (kind, name) = orphan.document.split_once('/').unwrap_or(("Service", &orphan.resource));
-        let why = "is no longer in Git";
-        plan.items.push(PlanItem::new(kind, name, &orphan.resource, Change::Prune, why));
+        let item = PlanItem::new(kind, name, &orphan.resource, Change::Prune, farewell(&orphan));
+        plan.items.push(PlanItem { turn: orphan.turn, ..item });
     }
     plan.notices.extend(found.notices);
+}
+
+/// Why something is deleted, and what else that takes along.
+fn farewell(orphan: &Owned) -> &'static str {
+    match orphan.resource.split('/').next() {
+        Some("Namespace") => {
+            "is no longer in Git; everything in the namespace goes with it, also what this application did not make"
+        }
+        Some("CustomResourceDefinition.apiextensions.k8s.io") => {
+            "is no longer in Git; all objects of its kind go with it, in every namespace and whoever made them"
+        }
+        _ => "is no longer in Git",
+    }
 }
 
 /// Without the parts of a BlueGreen's slots nobody can tell which objects are no longer wanted.

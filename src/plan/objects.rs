@@ -43,26 +43,39 @@ pub(super) fn plan_objects(
 fn plan_object(application: &Application, object: &Object, found: &LiveObject) -> PlanItem {
     let resource = found.key.to_string();
     let item = |change, why: String| item_of(object, &resource, change, why);
+    if let Some(item) = refusal(object, &found.would_be, &item) {
+        return item;
+    }
     match &found.would_be {
-        WouldBe::Conflicts(conflicts) => {
-            conflicting(item(Change::Blocked, in_conflict(conflicts)), conflicts)
-        }
-        WouldBe::Refused { message, field } => PlanItem {
-            origin: Some(
-                field.as_deref().map_or_else(|| object.origin.clone(), |field| object.origin_of(field)),
-            ),
-            ..item(Change::Blocked, message.clone())
-        },
         _ if object.turn.phase == HookPhase::SyncFail => {
             item(Change::Unchanged, format!("{} only if a sync fails", verb(object)))
         }
         _ if is_hook(object) => plan_hook(object, found, item),
-        WouldBe::Same => item(Change::Unchanged, "is as declared".into()),
         WouldBe::Unasked => unasked(object, found, item),
         WouldBe::Object(would_be) => match &found.live {
             None => created(object, item(Change::Create, format!("does not exist yet{}", phase(object)))),
             Some(live) => changed(application, object, live, would_be, item),
         },
+        _ => item(Change::Unchanged, "is as declared".into()),
+    }
+}
+
+/// The item of what can't be applied, made by `item`; `None` if it can.
+pub(super) fn refusal(
+    object: &Object,
+    would_be: &WouldBe,
+    item: &impl Fn(Change, String) -> PlanItem,
+) -> Option<PlanItem> {
+    match would_be {
+        WouldBe::Conflicts(conflicts) => {
+            Some(conflicting(item(Change::Blocked, in_conflict(conflicts)), conflicts))
+        }
+        WouldBe::Refused { message, field } => {
+            let origin =
+                field.as_deref().map_or_else(|| object.origin.clone(), |field| object.origin_of(field));
+            Some(PlanItem { origin: Some(origin), ..item(Change::Blocked, message.clone()) })
+        }
+        WouldBe::Same | WouldBe::Object(_) | WouldBe::Unasked => None,
     }
 }
 
@@ -84,7 +97,8 @@ pub(super) fn created(object: &Object, item: PlanItem) -> PlanItem {
     differing(item, &Comparison::of_objects(&Value::Null, &meaning(&object.body, false)), "(none)", object)
 }
 
-fn differing(item: PlanItem, found: &Comparison, before: &str, object: &Object) -> PlanItem {
+/// `item` with what was found to differ from what is live under the name `before`.
+pub(super) fn differing(item: PlanItem, found: &Comparison, before: &str, object: &Object) -> PlanItem {
     let diff = found.unified(&format!("live {before}"), &in_git(&object.origin));
     PlanItem { fields: found.changes.clone(), diff, ..item }
 }

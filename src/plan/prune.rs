@@ -1,10 +1,11 @@
 //! What may be deleted. Deleting too little is a nuisance, deleting too much an outage: every doubt keeps everything.
 
 use super::words::{count, several};
+use crate::model::Turn;
 use std::collections::BTreeSet;
 
 /// A live service or object that bears the application's mark.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Owned {
     /// The document it was made from, as its mark says: `Service/web`.
     pub document: String,
@@ -14,6 +15,8 @@ pub struct Owned {
     pub target_groups: Vec<String>,
     /// Set if it must not be deleted now, with the reason: `its target group gets 100% of rule arn:…`.
     pub in_use: Option<String>,
+    /// When its turn came in a sync: what came first goes last.
+    pub turn: Turn,
 }
 
 /// What is deleted, and what people are told about the rest.
@@ -39,11 +42,12 @@ pub fn prunable(
     if orphans.is_empty() {
         return PruneDecision::default();
     }
-    let what = format!("{} no longer in Git", are(&orphans));
+    let noun = noun(owned);
+    let what = format!("{} no longer in Git", are(&orphans, noun));
     if documents_found == 0 {
         return keep_all(format!(
             "nothing is pruned: no document was found under the application's path, which is taken for a mistake; {what}. \
-             Check spec.source.path; to remove the application for good, delete its services"
+             Check spec.source.path; to remove the application for good, delete its {noun}s"
         ));
     }
     if !prune {
@@ -51,7 +55,7 @@ pub fn prunable(
     }
     if let Some(why) = incomplete {
         return keep_all(format!(
-            "nothing is pruned: the list of live services is not complete ({why}); {what}"
+            "nothing is pruned: the list of live {noun}s is not complete ({why}); {what}"
         ));
     }
     let Some(allowed) = allowed(limit, owned.len()) else {
@@ -63,14 +67,18 @@ pub fn prunable(
         return keep_all(format!(
             "nothing is pruned: {what}, more than spec.sync.pruneLimit {limit} of {} allows; if that is meant, raise the \
              limit for this commit, for example pruneLimit: \"{}\"",
-            count(owned.len() as u64, "owned service"),
+            count(owned.len() as u64, &format!("owned {noun}")),
             orphans.len()
         ));
     }
     let (busy, free): (Vec<&Owned>, Vec<&Owned>) = orphans.into_iter().partition(|o| o.in_use.is_some());
     let notice = |o: &Owned| {
         let why = o.in_use.as_deref().unwrap_or_default();
-        format!("{} ({}) is no longer in Git but not pruned: {why}", o.resource, o.document)
+        match noun {
+            // Its document is no other name.
+            "object" => format!("{} is no longer in Git but not pruned: {why}", o.document),
+            _ => format!("{} ({}) is no longer in Git but not pruned: {why}", o.resource, o.document),
+        }
     };
     PruneDecision {
         prune: free.into_iter().cloned().collect(),
@@ -78,10 +86,15 @@ pub fn prunable(
     }
 }
 
-fn are(orphans: &[&Owned]) -> String {
+/// What people call those things: an object's name has its kind in it.
+fn noun(owned: &[Owned]) -> &'static str {
+    if owned.iter().any(|owned| owned.resource.contains('/')) { "object" } else { "service" }
+}
+
+fn are(orphans: &[&Owned], noun: &str) -> String {
     let names = several(orphans.iter().map(|o| o.resource.as_str()));
     let verb = if orphans.len() == 1 { "is" } else { "are" };
-    format!("{} ({names}) {verb}", count(orphans.len() as u64, "owned service"))
+    format!("{} ({names}) {verb}", count(orphans.len() as u64, &format!("owned {noun}")))
 }
 
 /// How many of `owned` resources the limit lets go. Rounded down: 30% of 3 is none.
@@ -104,8 +117,7 @@ mod tests {
         let one = |name: &&str| Owned {
             document: format!("Service/{name}"),
             resource: (*name).into(),
-            in_use: None,
-            target_groups: vec![],
+            ..Owned::default()
         };
         names.iter().map(one).collect()
     }

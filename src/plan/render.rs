@@ -68,9 +68,17 @@ fn render_item(out: &mut String, item: &PlanItem, palette: &Palette) {
         Change::Unchanged => "=",
         Change::Blocked => "!",
     };
-    let what = format!("{sign} {} {}/{}", item.change, item.kind, clean(&item.name));
-    let resource =
-        if item.resource == item.name { String::new() } else { format!(" ({})", clean(&item.resource)) };
+    // The resource of an object says all that its document does, and the namespace.
+    let name = item.name.rsplit('/').next().unwrap_or_default();
+    let says_all = item.resource.rsplit_once('/').is_some_and(|(_, last)| last == name);
+    let what = match says_all {
+        true => format!("{sign} {} {}", item.change, clean(&item.resource)),
+        false => format!("{sign} {} {}/{}", item.change, item.kind, clean(&item.name)),
+    };
+    let resource = match says_all || item.resource == item.name {
+        true => String::new(),
+        false => format!(" ({})", clean(&item.resource)),
+    };
     line(out, palette.of_change(item.change), &format!("{what}{resource}: {}", clean(&item.why)));
 }
 

@@ -1,7 +1,7 @@
 //! When an object's turn comes: waves and hooks by annotation, ours or Argo CD's, and the rank of its kind.
 
 use crate::config::problems::{clip, guess};
-use crate::model::{HookPhase, Turn};
+use crate::model::{HookPhase, Turn, rank};
 
 /// The wave: a whole number of 32 bits, lower ones first.
 pub const WAVE: &str = "cutover.dev/wave";
@@ -126,36 +126,6 @@ fn argo_phases(
         phases.push(HookPhase::Sync);
     }
     Ok(phases)
-}
-
-/// The order of kinds within a wave.
-pub fn rank(group: &str, kind: &str) -> u8 {
-    match (group, kind) {
-        ("", "Namespace") => 0,
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => 1,
-        (
-            "",
-            "ServiceAccount"
-            | "ConfigMap"
-            | "Secret"
-            | "PersistentVolume"
-            | "PersistentVolumeClaim"
-            | "ResourceQuota"
-            | "LimitRange"
-            | "Service"
-            | "Endpoints",
-        )
-        | ("rbac.authorization.k8s.io" | "storage.k8s.io" | "scheduling.k8s.io" | "discovery.k8s.io", _)
-        | ("networking.k8s.io", "NetworkPolicy" | "IngressClass")
-        | ("node.k8s.io", "RuntimeClass") => 2,
-        ("apps", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
-        | ("", "Pod" | "ReplicationController")
-        | ("batch", "Job" | "CronJob")
-        | ("policy", "PodDisruptionBudget") => 3,
-        // They may refuse what comes after them until what they call is up.
-        ("admissionregistration.k8s.io" | "apiregistration.k8s.io", _) => 5,
-        _ => 4,
-    }
 }
 
 #[cfg(test)]

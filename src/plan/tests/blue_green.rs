@@ -334,12 +334,8 @@ fn a_rule_that_is_changed_by_somebody_else_blocks() {
 fn both_slots_are_declared_so_neither_is_pruned() {
     let manifests = manifests("shop/web:1");
     let mut live = version_1_serves(&manifests);
-    let owned = |name: &str| Owned {
-        document: "Service/web".into(),
-        resource: name.into(),
-        in_use: None,
-        target_groups: vec![],
-    };
+    let owned =
+        |name: &str| Owned { document: "Service/web".into(), resource: name.into(), ..Owned::default() };
     live.owned = vec![owned("web-blue"), owned("web-green")];
     assert!(!plan(&manifests, &live).has_changes());
 }

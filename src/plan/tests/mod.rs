@@ -6,6 +6,7 @@ mod objects;
 mod rolling;
 mod scale;
 mod shop;
+mod slots;
 
 use super::*;
 

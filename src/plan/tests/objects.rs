@@ -66,7 +66,7 @@ fn every_kind_of_change_says_what_happens_and_shows_it() {
     insta::assert_snapshot!(plain(&plan), @r"
     shop at 4f1c2d3
 
-    + create Namespace/front (Namespace/front): does not exist yet
+    + create Namespace/front: does not exist yet
         --- live (none)
         +++ git apps/shop/front.yaml:1
         @@ -0,0 +1,4 @@
@@ -75,7 +75,7 @@ fn every_kind_of_change_says_what_happens_and_shows_it() {
         +metadata:
         +  name: front
 
-    + create ConfigMap/new (ConfigMap/prod/new): does not exist yet
+    + create ConfigMap/prod/new: does not exist yet
         --- live (none)
         +++ git apps/shop/new.yaml:1
         @@ -0,0 +1,6 @@
@@ -86,7 +86,7 @@ fn every_kind_of_change_says_what_happens_and_shows_it() {
         +data:
         +  a: b
 
-    * adopt ConfigMap/old (ConfigMap/prod/old): exists without our labels; differs in metadata.namespace
+    * adopt ConfigMap/prod/old: exists without our labels; differs in metadata.namespace
         --- live old
         +++ git apps/shop/old.yaml:1
         @@ -2,5 +2,9 @@
@@ -100,7 +100,7 @@ fn every_kind_of_change_says_what_happens_and_shows_it() {
          data:
            a: b
 
-    ~ update ConfigMap/settings (ConfigMap/prod/settings): differs in data.level
+    ~ update ConfigMap/prod/settings: differs in data.level
         --- live settings
         +++ git apps/shop/settings.yaml:1
         @@ -4,7 +4,7 @@ metadata
@@ -113,9 +113,9 @@ fn every_kind_of_change_says_what_happens_and_shows_it() {
              a
              b
 
-    ! blocked ConfigMap/typo (ConfigMap/prod/typo): apps/shop/typo.yaml:4: spec: unknown field
+    ! blocked ConfigMap/prod/typo: apps/shop/typo.yaml:4: spec: unknown field
 
-    + create Thing/one (Thing.e.dev/prod/one): does not exist yet; its kind or namespace comes with this sync
+    + create Thing.e.dev/prod/one: does not exist yet; its kind or namespace comes with this sync
         --- live (none)
         +++ git apps/shop/one.yaml:1
         @@ -0,0 +1,6 @@
@@ -126,9 +126,9 @@ fn every_kind_of_change_says_what_happens_and_shows_it() {
         +spec:
         +  size: 3
 
-    ! blocked Deployment/front/web (Deployment.apps/front/web): .spec.replicas belongs to kubectl-client-side-apply, with other values; take them with --force-conflicts (spec.sync.forceConflicts: true), leave them to their managers with spec.ignoreDifferences, or take them out of the document
+    ! blocked Deployment.apps/front/web: .spec.replicas belongs to kubectl-client-side-apply, with other values; take them with --force-conflicts (spec.sync.forceConflicts: true), leave them to their managers with spec.ignoreDifferences, or take them out of the document
 
-    ± replace Job/import (Job.batch/prod/import): its template can't be changed: the Job is deleted and runs anew
+    ± replace Job.batch/prod/import: its template can't be changed: the Job is deleted and runs anew
         --- live import
         +++ git apps/shop/import.yaml:1
         @@ -7,4 +7,4 @@ spec › template
@@ -138,7 +138,7 @@ fn every_kind_of_change_says_what_happens_and_shows_it() {
         -          image: import:1
         +          image: import:2
 
-    = unchanged ConfigMap/same (ConfigMap/prod/same): is as declared
+    = unchanged ConfigMap/prod/same: is as declared
 
     Plan: 3 to create, 1 to update, 1 to replace, 0 to prune, 1 to adopt, 1 unchanged, 2 blocked; no traffic moves.
     ");

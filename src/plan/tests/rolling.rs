@@ -203,12 +203,8 @@ fn a_revision_named_by_arn_is_taken_as_it_is() {
 #[test]
 fn what_left_git_is_pruned_or_the_plan_says_why_not() {
     let (manifests, mut live) = worker(json!({}), json!({}));
-    let owned = |name: &str| Owned {
-        document: format!("Service/{name}"),
-        resource: name.into(),
-        in_use: None,
-        target_groups: vec![],
-    };
+    let owned =
+        |name: &str| Owned { document: format!("Service/{name}"), resource: name.into(), ..Owned::default() };
     live.owned = ["worker", "b", "c", "old"].map(owned).to_vec();
     let refused = plan(&manifests, &live);
     assert_eq!(refused.summary().prune, 0);
@@ -352,8 +348,7 @@ fn what_aws_and_repositories_say_does_not_reach_the_terminal_raw() {
     live.owned = vec![Owned {
         document: "Service/x".into(),
         resource: "x\u{1b}[31m\u{202e}".into(),
-        in_use: None,
-        target_groups: vec![],
+        ..Owned::default()
     }];
     let text = plain(&plan(&manifests, &live));
     assert!(!text.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{text:?}");

@@ -16,8 +16,7 @@ fn time_of(services: usize) -> (Duration, Plan) {
         live.owned.push(Owned {
             document: format!("Service/{name}"),
             resource: name.clone(),
-            in_use: None,
-            target_groups: vec![],
+            ..Owned::default()
         });
         manifests.task_definitions.insert(name.clone(), document);
         manifests

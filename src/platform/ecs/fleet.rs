@@ -170,7 +170,7 @@ fn owned_service(service: &LiveService) -> Owned {
             .unwrap_or_else(|| format!("Service/{}", service.name)),
         resource: service.name.clone(),
         target_groups: groups.map(ToOwned::to_owned).collect(),
-        in_use: None,
+        ..Owned::default()
     }
 }
 

@@ -92,7 +92,7 @@ impl Kubernetes {
         let objects = parts.iter().map(async |part| {
             let would_be = match part.live {
                 _ if content == Content::Desired || is_as_wanted(steered, slot, part) => WouldBe::Same,
-                None if !is_needed => WouldBe::Unasked,
+                _ if !is_needed => WouldBe::Unasked,
                 _ => self.would_part_be(deployment, steered, part).await?,
             };
             let missing = || HealthReport { health: Health::Missing, ..HealthReport::default() };
