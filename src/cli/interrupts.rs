@@ -12,7 +12,7 @@ pub fn watch(stop: &StopSignal, output: Output) {
         stop.set();
         output.note("stopping; press Ctrl-C again to stop at once, without waiting for a safe point");
         interrupted().await;
-        output.note("stopped at once; the next sync continues from what AWS shows");
+        output.note("stopped at once; the next sync continues from what it finds");
         screen::set_live(vec![]);
         std::process::exit(130);
     });

@@ -228,19 +228,19 @@ fn first(field: &str, value: &str, spec: Value) -> Value {
     Value::Object(fields)
 }
 
-fn remove(value: &mut Value, field: &str) {
+pub(super) fn remove(value: &mut Value, field: &str) {
     if let Some(fields) = value.as_object_mut() {
         fields.shift_remove(field);
     }
 }
 
-fn drop_if(value: &mut Value, field: &str, default: &Value) {
+pub(super) fn drop_if(value: &mut Value, field: &str, default: &Value) {
     if value.get(field) == Some(default) {
         remove(value, field);
     }
 }
 
-fn list_mut<'a>(value: &'a mut Value, field: &str) -> impl Iterator<Item = &'a mut Value> {
+pub(super) fn list_mut<'a>(value: &'a mut Value, field: &str) -> impl Iterator<Item = &'a mut Value> {
     value.get_mut(field).and_then(Value::as_array_mut).into_iter().flatten()
 }
 

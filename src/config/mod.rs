@@ -14,6 +14,7 @@ mod check_task_definition;
 mod envelope;
 mod forms;
 mod init;
+mod init_objects;
 mod json_schema;
 mod lint;
 mod lint_deployment;
@@ -32,6 +33,7 @@ mod yaml;
 
 pub use forms::{TaskDefinitionName, parse_task_definition_name, target_group_name};
 pub use init::{LiveService, LiveTraffic, documents_from_live};
+pub use init_objects::{LiveDeployment, documents_from_deployment};
 pub use json_schema::{combined_json_schema, json_schema};
 pub use lint::{Finding, Severity, lint};
 pub use reading::is_document_file;

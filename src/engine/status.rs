@@ -132,7 +132,9 @@ pub async fn status<A: Adapter + Platform>(adapter: &A, deployment: &Deployment)
 }
 
 fn summarise(deployment: &Deployment, live: &Live, plan: &Plan) -> Status {
+    let platform = deployment.application.destination.platform();
     let rolling = plan.items.iter().filter(|item| item.is(Kind::Service) && !item.carried);
+    let rolling = rolling.filter(|_| platform == PlatformKind::Ecs);
     let services = rolling
         .map(|item| {
             let json = live.services.get(&item.resource);
@@ -156,7 +158,7 @@ fn summarise(deployment: &Deployment, live: &Live, plan: &Plan) -> Status {
     Status {
         application: plan.application.clone(),
         commit: plan.commit.clone(),
-        platform: deployment.application.destination.platform(),
+        platform,
         in_sync: !plan.has_changes() && live.moving.is_empty(),
         services,
         objects: objects(live, plan),

@@ -112,7 +112,7 @@ impl Traffic for RouteTraffic {
     ) -> Result<RuleObservation, Trouble> {
         let place = self.place(rollout)?;
         let Some(route) = self.route(&place).await? else {
-            let message = "there is no such HTTPRoute; a sync makes it before it moves traffic";
+            let message = "there is no such HTTPRoute; give it the wave of the Deployment, or an earlier one";
             return Err(place.trouble(TroubleKind::Missing, message));
         };
         let before = place.observation(Some(&route));

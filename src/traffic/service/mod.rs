@@ -111,7 +111,7 @@ impl Traffic for ServiceTraffic {
         let slot = whole(*weights).map_err(|why| place.trouble(TroubleKind::Rejected, why))?;
         let sides = self.sides(rollout, &place).await?;
         let Some(service) = self.service(&place).await? else {
-            let message = "there is no such Service; a sync makes it before it moves traffic";
+            let message = "there is no such Service; give it the wave of the Deployment, or an earlier one";
             return Err(place.trouble(TroubleKind::Missing, message));
         };
         if observed.fingerprint.is_empty() {
