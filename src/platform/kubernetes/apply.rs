@@ -7,7 +7,7 @@ use super::left_alone::{leave, pointers};
 use super::live::{Autoscalers, belongs_to, is_replaced, refused};
 use super::steering::is_steered;
 use crate::engine::{Deployment, Trouble, TroubleKind};
-use crate::kubernetes::{Apply, Refusal};
+use crate::kubernetes::{Apply, FIELD_MANAGER, Refusal};
 use crate::model::{HookPhase, Object};
 use crate::plan::{Change, PlanItem, WouldBe};
 use serde_json::Value;
@@ -97,7 +97,7 @@ impl Kubernetes {
         }
         self.inventory.widen(&self.cluster, &self.identity, &wanted.key).await?;
         let how = Apply { force: self.forces(deployment), dry_run: false };
-        match self.cluster.apply(&wanted.resource, wanted.namespace(), &body, how).await {
+        match self.apply_yielding(wanted, &body, how).await {
             Ok(answer) => {
                 self.applied.note(&wanted.key, answer);
                 Ok(())
@@ -120,6 +120,25 @@ impl Kubernetes {
                 Err(Trouble { kind: TroubleKind::Rejected, doing: doing(), message })
             }
             Err(refusal) => Err(refusal.into_trouble(&doing())),
+        }
+    }
+
+    /// Applies, and takes what only a patch of our own stands in the way of: the weights of a route that a rollout moved,
+    /// say, which the server holds against us as those of another manager.
+    pub(super) async fn apply_yielding(
+        &self,
+        wanted: &Wanted<'_>,
+        body: &Value,
+        how: Apply,
+    ) -> Result<Value, Refusal> {
+        let apply = |how| self.cluster.apply(&wanted.resource, wanted.namespace(), body, how);
+        match apply(how).await {
+            Err(Refusal::Conflicts(conflicts))
+                if conflicts.iter().all(|conflict| conflict.manager == FIELD_MANAGER) =>
+            {
+                apply(Apply { force: true, ..how }).await
+            }
+            other => other,
         }
     }
 

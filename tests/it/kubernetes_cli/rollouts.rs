@@ -3,6 +3,7 @@
 use super::desk::KubeDesk;
 use crate::cli_support::signal;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::ResourceExt;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
@@ -147,10 +148,14 @@ async fn a_sync_that_is_stopped_or_out_of_time_is_continued_by_the_next_and_two_
     let timed_out = shop.verb("sync", &["--timeout", "3s"]);
     assert_eq!(timed_out.code, Some(4), "{}", timed_out.whole());
     let one = shop.start("sync", &[]);
-    let end = Instant::now() + Duration::from_secs(60);
-    while shop.verb("sync", &["--timeout", "1s"]).code != Some(1) {
-        assert!(Instant::now() < end, "nobody ever had the lock");
-    }
+    let is_held = |lease: &Lease| {
+        let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref());
+        holder.is_some_and(|holder| !holder.is_empty())
+    };
+    shop.space.wait_for("cutover-shop", "a run has the lock", is_held).await;
+    let other = shop.verb("sync", &[]);
+    assert_eq!(other.code, Some(1), "{}", other.whole());
+    assert!(other.whole().contains("works on application shop"), "{}", other.whole());
     signal(&one, "INT");
     let stopped = shop.end(one);
     assert_eq!(stopped.code, Some(130), "{}", stopped.whole());

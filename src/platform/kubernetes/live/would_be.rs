@@ -37,7 +37,7 @@ impl Kubernetes {
             }
         }
         let how = Apply { force: context.force, dry_run: true };
-        match self.cluster.apply(&wanted.resource, wanted.namespace(), &body, how).await {
+        match self.apply_yielding(wanted, &body, how).await {
             // An apply that changes nothing leaves even the resource version and the managed fields as they are.
             Ok(object) if live == Some(&object) => Ok(WouldBe::Same),
             // The weights belong to whoever moved them last, which is the rollout; to say so is not worth a write.
