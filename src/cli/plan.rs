@@ -71,7 +71,6 @@ pub async fn read_deployment(
     let chosen = source.choose()?;
     // Before Git is asked, which may take a while.
     let application = destination.application(&chosen)?;
-    let documents =
-        source.read(&chosen.source, Some(application.destination.platform()), output, nothing).await?;
+    let documents = source.read(&chosen.source, Some(&application.destination), output, nothing).await?;
     Ok(Deployment { application, commit: documents.commit.id, manifests: documents.manifests })
 }

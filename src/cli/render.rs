@@ -30,7 +30,7 @@ pub struct RenderArgs {
 pub async fn run(args: &RenderArgs, output: Output) -> Result<Exit, CliError> {
     let chosen = args.source.choose()?;
     let documents =
-        args.source.read(&chosen.source, chosen.platform(), output, "nothing was rendered").await?;
+        args.source.read(&chosen.source, chosen.destination(), output, "nothing was rendered").await?;
     if output.is_json() {
         output.json(&config::masked(&documents.manifests))?;
     } else {

@@ -4,7 +4,7 @@ use super::error::{CliError, ErrorKind};
 use super::git_flags::GitFlags;
 use super::output::Output;
 use crate::config;
-use crate::model::{Application, Destination, Manifests, PlatformKind, Source, SourceFile, Sync};
+use crate::model::{Application, Destination, Manifests, Source, SourceFile, Sync};
 use crate::source::{self, Commit};
 use clap::Args;
 use std::fs::File;
@@ -94,7 +94,7 @@ impl SourceFlags {
         Ok(Chosen { file, source })
     }
 
-    /// Reads and checks the documents, which are for `platform` where it is known. `nothing` says what was not done if
+    /// Reads and checks the documents, which are for `destination` where it is known. `nothing` says what was not done if
     /// they are not valid.
     ///
     /// # Errors
@@ -102,18 +102,26 @@ impl SourceFlags {
     pub async fn read(
         &self,
         source: &Source,
-        platform: Option<PlatformKind>,
+        destination: Option<&Destination>,
         output: Output,
         nothing: &'static str,
     ) -> Result<Documents, CliError> {
         let options = self.git.options()?;
         let source = source.clone();
+        let platform = destination.map(Destination::platform);
+        let namespace = match destination {
+            Some(Destination::Kubernetes { namespace, .. }) => Some(namespace.clone()),
+            Some(Destination::Ecs { .. }) | None => None,
+        };
         let documents = blocking(move || {
             let mut repository = source::open(&source.repo_url, &options)?;
             let commit = repository.resolve(&source.target_revision)?;
             let tree = repository.tree(&commit, &source.path)?;
-            let manifests = config::load(&tree.files, platform)
-                .map_err(|problems| CliError::documents(problems, nothing))?;
+            let wrong = |problems| CliError::documents(problems, nothing);
+            let manifests = config::load(&tree.files, platform).map_err(wrong)?;
+            if let Some(namespace) = namespace {
+                config::check_namespace(&manifests, &namespace).map_err(wrong)?;
+            }
             Ok(Documents { source, commit, manifests, notices: tree.notices })
         })
         .await?;
@@ -130,9 +138,9 @@ impl SourceFlags {
 }
 
 impl Chosen {
-    /// The platform that the Application file names, if there is a file.
-    pub fn platform(&self) -> Option<PlatformKind> {
-        self.file.as_ref().map(|application| application.destination.platform())
+    /// The destination that the Application file names, if there is a file.
+    pub fn destination(&self) -> Option<&Destination> {
+        self.file.as_ref().map(|application| &application.destination)
     }
 
     /// The application: the file's, or one made up for the destination that the flags name.

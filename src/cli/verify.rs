@@ -46,8 +46,9 @@ pub struct VerifyArgs {
 pub async fn run(args: &VerifyArgs, output: Output) -> Result<Exit, CliError> {
     let chosen = args.source.choose()?;
     let application = args.live.then(|| args.destination.application(&chosen)).transpose()?;
-    let platform = application.as_ref().map(|a| a.destination.platform()).or(chosen.platform());
-    let documents = args.source.read(&chosen.source, platform, output, "no further checks were made").await?;
+    let destination = application.as_ref().map(|a| &a.destination).or(chosen.destination());
+    let documents =
+        args.source.read(&chosen.source, destination, output, "no further checks were made").await?;
     let mut findings = config::lint(&documents.manifests);
     if let Some(application) = application {
         let target = args.destination.connect(&application).await?;

@@ -40,6 +40,7 @@ pub use reading::is_document_file;
 pub use render::{masked, render};
 pub use repository::{load, load_application};
 pub use shape::{request_only, request_shape};
+pub use together::check_namespace;
 
 /// `apiVersion` of the kinds that are the program's own.
 pub const CUTOVER_API: &str = "cutover.dev/v1alpha1";

@@ -5,7 +5,7 @@ use super::envelope::Document;
 use super::forms::{items, target_group_name, text};
 use super::problems::Problems;
 use super::repository::Index;
-use crate::model::{BlueGreen, Kind, Manifests, ObjectKey, Slot};
+use crate::model::{BlueGreen, Kind, Manifests, ObjectKey, Problem, Slot};
 use std::collections::{BTreeMap, HashMap};
 
 /// Rules over several documents: nothing in AWS may have two masters.
@@ -72,6 +72,24 @@ pub fn check_together(manifests: &Manifests, index: &Index<'_>, problems: &mut P
             }
         }
     }
+}
+
+/// Checks that an object without a namespace and one in `namespace`, where it would go, are not the same.
+///
+/// # Errors
+/// One problem for each pair.
+pub fn check_namespace(manifests: &Manifests, namespace: &str) -> Result<(), Vec<Problem>> {
+    let bare = manifests.objects.values().filter(|object| object.key.namespace.is_none());
+    let twice = bare.filter_map(|object| {
+        let key = ObjectKey { namespace: Some(namespace.to_owned()), ..object.key.clone() };
+        let other = manifests.objects.get(&key)?;
+        let message =
+            format!("without a namespace it goes to {namespace}, and is already at {}", other.origin);
+        Some(object.problem("", message))
+    });
+    let mut twice: Vec<Problem> = twice.collect();
+    twice.sort();
+    if twice.is_empty() { Ok(()) } else { Err(twice) }
 }
 
 /// Two BlueGreens on Kubernetes share neither the Service that their requests come through nor a slot's name.

@@ -1,4 +1,4 @@
-use crate::config::{load, masked, render};
+use crate::config::{check_namespace, load, masked, render};
 use crate::model::{HookPhase, Manifests, PlatformKind, Problem, SourceFile};
 use std::collections::BTreeMap;
 
@@ -194,6 +194,15 @@ fn one_key_is_one_document() {
     let problems = load(&files, Some(PlatformKind::Kubernetes)).expect_err("twice");
     let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
     assert_eq!(texts, ["b.yaml:1: ConfigMap/c: is already at a.yaml:1"]);
+    // Where objects without a namespace go is the application's to say.
+    let manifests = load(&files[1..], Some(PlatformKind::Kubernetes)).expect("two namespaces");
+    assert_eq!(check_namespace(&manifests, "other"), Ok(()));
+    let twice = check_namespace(&manifests, "shop").expect_err("twice");
+    let texts: Vec<String> = twice.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        texts,
+        ["a.yaml:1: ConfigMap/c: without a namespace it goes to shop, and is already at a.yaml:7"]
+    );
 }
 
 #[test]
