@@ -85,9 +85,24 @@ impl Rollout {
             WorkloadDocuments::Kubernetes(documents) => documents.desired_count(),
         }
     }
+
+    /// The most tasks or pods that an autoscaler of the documents leaves a slot.
+    pub fn most_count(&self) -> Option<u32> {
+        match &self.workload {
+            WorkloadDocuments::Ecs(_) => None,
+            WorkloadDocuments::Kubernetes(documents) => documents.most_count(),
+        }
+    }
 }
 
 impl KubernetesDocuments {
+    /// The smallest `maxReplicas` of the Deployment's autoscalers.
+    fn most_count(&self) -> Option<u32> {
+        let most =
+            self.carried.iter().filter_map(|object| object.body.pointer("/spec/maxReplicas")?.as_u64());
+        most.min().and_then(|most| u32::try_from(most).ok())
+    }
+
     /// The declared number of pods; `None` under an autoscaler, whatever the Deployment says.
     pub fn desired_count(&self) -> Option<u32> {
         if self.carried.iter().any(|object| object.key.kind == "HorizontalPodAutoscaler") {

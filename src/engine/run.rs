@@ -317,6 +317,7 @@ pub fn desired(rollout: &Rollout, revision: crate::model::RevisionId) -> Desired
     Desired {
         revision,
         count: rollout.desired_count(),
+        most: rollout.most_count(),
         steps: bg.steps.clone(),
         gates: bg.gates.clone(),
         bake_time: bg.bake_time,

@@ -60,7 +60,8 @@ fn prepare(view: View<'_>, slot: Slot, from: Option<Slot>, rolling: Option<&Reco
         return Some(act(Phase::Preparing, naming));
     }
     let serving_count = view.slot(slot.other()).count();
-    let needed = view.want.count.unwrap_or(serving_count).max(1);
+    let most = view.want.most.unwrap_or(u32::MAX);
+    let needed = view.want.count.unwrap_or(serving_count).min(most).max(1);
     let record = || view.next_record_of_wanted(slot, from);
     let count = match &view.slot(slot).workload {
         Workload::Draining => return Some(wait(Phase::Preparing, WaitingOn::NameToBeFree { slot })),

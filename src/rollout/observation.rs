@@ -12,6 +12,9 @@ pub struct Desired {
     pub revision: RevisionId,
     /// The declared number of tasks; `None`: as many as the live side runs (1 on a first deploy).
     pub count: Option<u32>,
+    /// The most tasks that an autoscaler leaves a slot, where the documents have one: more would be taken away again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub most: Option<u32>,
     pub steps: Vec<Step>,
     pub gates: Gates,
     pub bake_time: Seconds,

@@ -23,6 +23,7 @@ fn world() -> World {
         want: Desired {
             revision: RevisionId("new".into()),
             count: Some(3),
+            most: None,
             steps: vec![Step { weight: 10, hold: 60 }, Step { weight: 100, hold: 0 }],
             gates: Gates { stable_for: 30, ..Gates::default() },
             bake_time: 600,
@@ -457,6 +458,12 @@ fn a_candidate_starts_with_as_many_tasks_as_the_live_side_runs_if_git_does_not_s
     world.workload(Slot::Blue, |desired, running, _, _| (*desired, *running) = (7, 7));
     world.seen.slots.green = SlotObservation::default();
     assert!(matches!(only_action(&world.decide()), Action::CreateSlot { count: 7, .. }));
+    world.want.most = Some(5);
+    let clamped = world.decide();
+    assert!(
+        matches!(only_action(&clamped), Action::CreateSlot { count: 5, .. }),
+        "an autoscaler would take the rest"
+    );
 }
 
 #[test]

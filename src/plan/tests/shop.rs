@@ -140,6 +140,7 @@ pub fn rollout(manifests: &Manifests, slots: BySlot<SlotObservation>, split: Rul
         desired: Desired {
             revision: wanted(manifests),
             count: Some(3),
+            most: None,
             steps: bg.steps,
             gates: bg.gates,
             bake_time: bg.bake_time,

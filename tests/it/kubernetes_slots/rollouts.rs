@@ -163,6 +163,21 @@ async fn autoscalers_and_budgets_are_carried_to_both_slots_and_the_count_follows
         assert_eq!(selector.get(marks::SLOT).map(String::as_str), Some(slot));
         assert_eq!(deployments.get(&name).await.expect("there").spec.expect("spec").replicas, Some(3));
     }
+    let scale_down = async |slot: &str| {
+        let scaler =
+            rig.space.api::<HorizontalPodAutoscaler>().get(&format!("web-{slot}")).await.expect("there");
+        scaler.spec.behavior.and_then(|behavior| behavior.scale_down?.select_policy)
+    };
+    assert_eq!(scale_down("blue").await.as_deref(), Some("Max"));
+    assert_eq!(scale_down("green").await.as_deref(), Some("Disabled"), "a warm side stays as it is");
+    let fewer = CARRIED.replace("maxReplicas: 5", "maxReplicas: 2");
+    assert_eq!(rig.run(&rig.commit("shop/web:v3", "", &fewer)).await, DONE);
+    assert_eq!(rig.weights(), [0, 100]);
+    assert_eq!(deployments.get("web-green").await.expect("there").spec.expect("spec").replicas, Some(2));
+    assert_eq!(
+        (scale_down("blue").await.as_deref(), scale_down("green").await.as_deref()),
+        (Some("Disabled"), Some("Max"))
+    );
     assert!(rig.space.api::<Deployment>().get_opt("web").await.expect("read").is_none());
     assert!(
         rig.space.api::<Service>().get_opt("web").await.expect("read").is_none(),

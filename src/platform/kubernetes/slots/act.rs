@@ -1,6 +1,7 @@
 //! The machine's actions on slots. Each may be repeated, and may be cut off after any of its writes.
 
 use super::content::is_as_wanted;
+use super::hold::ScaleDown;
 use super::read::{deployments, uid};
 use crate::engine::{Signal, Trouble, TroubleKind};
 use crate::model::{Slot, marks};
@@ -8,7 +9,7 @@ use crate::platform::kubernetes::Kubernetes;
 use crate::platform::kubernetes::applyset::object_at;
 use crate::platform::kubernetes::health::assess;
 use crate::platform::kubernetes::slot::{LiveSlot, Steered, applied_revision, desired_count, notes};
-use crate::rollout::{Action, Record};
+use crate::rollout::{Action, Progress, Record};
 use serde_json::{Value, json};
 
 /// On a pod template: starts the pods anew for the rollout of this number, although nothing else changed.
@@ -31,6 +32,10 @@ impl Kubernetes {
             Action::ScaleSlot { slot, count } => self.scale(steered, *slot, *count).await,
             Action::AdoptSlot { slot } => self.adopt(steered, *slot).await,
             Action::WriteRecord { slot, record } => {
+                if matches!(record.progress, Progress::Done(_)) {
+                    self.set_scale_down(steered, *slot, ScaleDown::AsWritten).await?;
+                    self.set_scale_down(steered, slot.other(), ScaleDown::Off).await?;
+                }
                 self.annotate(steered, *slot, &[(marks::RECORD, record.to_tag().into())]).await
             }
             Action::NameGroup { .. } | Action::PointTestRule { .. } | Action::SetWeights { .. } => {
@@ -71,6 +76,7 @@ impl Kubernetes {
     ) -> Result<(), Trouble> {
         for mut part in steered.parts(slot, live, count) {
             if part.key == steered.deployment_key(slot) {
+                self.set_scale_down(steered, slot, ScaleDown::Off).await?;
                 keep_notes(&mut part.body, live.deployment.as_ref(), record);
                 if live.deployment.as_ref().is_some_and(|deployment| assess(deployment).is_final) {
                     begin_anew(&mut part.body, live.deployment.as_ref());
@@ -110,6 +116,9 @@ impl Kubernetes {
         let now = desired_count(&deployment);
         if now == count || count > 0 && now > count {
             return Ok(());
+        }
+        if count > 0 && steered.documents.desired_count().is_none() {
+            self.set_scale_down(steered, slot, ScaleDown::Off).await?;
         }
         let patch = json!({"metadata": same_as(&deployment), "spec": {"replicas": count}});
         self.patch(steered, slot, &patch).await

@@ -1,5 +1,6 @@
 //! How a slot compares with the documents.
 
+use super::hold::{is_autoscaler, without_hold};
 use super::read::{deployments, uid};
 use crate::engine::{Trouble, TroubleKind};
 use crate::kubernetes::{Apply, Refusal};
@@ -13,6 +14,7 @@ use crate::platform::kubernetes::slot::{
 use crate::rollout::Content;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 
 impl Kubernetes {
     /// Whether the slot is as the documents want it, the number of its pods aside.
@@ -76,8 +78,12 @@ impl Kubernetes {
 /// True if a part is there, bears the wanted revision and was not changed since.
 pub(super) fn is_as_wanted(steered: &Steered<'_>, slot: Slot, part: &Part<'_>) -> bool {
     let Some(live) = part.live else { return false };
+    let sent = match is_autoscaler(&part.key) {
+        true => Cow::Owned(without_hold(&part.body)),
+        false => Cow::Borrowed(&part.body),
+    };
     let is_wanted =
-        applied_revision(live) == Some(steered.revision.0.as_str()) && is_ours_as_sent(live, &part.body);
+        applied_revision(live) == Some(steered.revision.0.as_str()) && is_ours_as_sent(live, &sent);
     // The revision does not say which target group: both slots have the same one.
     let is_bound = match steered.target_group(slot).filter(|_| part.key.kind == "TargetGroupBinding") {
         Some(group) => is_bound_to(live, group),

@@ -3,6 +3,7 @@
 mod act;
 mod apply;
 mod content;
+mod hold;
 mod plan;
 mod protect;
 mod read;
