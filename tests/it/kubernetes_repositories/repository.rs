@@ -253,7 +253,7 @@ impl Repository {
                 let metadata = &object["metadata"];
                 // Copies of a Service's labels; the program's own notes.
                 let own = metadata["name"] == format!("cutover-{}", self.name).as_str();
-                if kind == "EndpointSlice" || own || metadata.get("deletionTimestamp").is_some() {
+                if kind.starts_with("Endpoint") || own || metadata.get("deletionTimestamp").is_some() {
                     continue;
                 }
                 let mut object = object.clone();
@@ -290,7 +290,7 @@ fn copy(root: &Path, below: &Path, desk: &Desk) {
 /// The paths of all kinds that can be listed, in the version that the server likes best.
 async fn collections(client: &Client) -> Vec<String> {
     let discovery = Discovery::new(client.clone()).run().await.expect("discovery");
-    let kinds = discovery.groups().flat_map(|group| group.recommended_resources());
+    let kinds = discovery.groups().flat_map(|group| group.resources_by_stability());
     let listed = kinds.filter(|(_, can)| can.supports_operation(verbs::LIST));
     let path = |resource: &kube::api::ApiResource| match resource.group.as_str() {
         "" => format!("/api/{}/{}", resource.version, resource.plural),
