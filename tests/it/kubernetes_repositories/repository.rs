@@ -117,14 +117,10 @@ impl Repository {
     /// A sync that lists each kind once in each namespace, writes nothing and tries nothing.
     pub async fn has_nothing_to_do(&self) {
         self.proxy.forget();
-        self.sync(&[]);
+        let ran = self.sync(&[]);
         let tried = self.asked(|asked| asked.verb == Verb::DryRun || asked.verb.is_write());
-        assert_eq!(
-            tried.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            Vec::<String>::new(),
-            "{}",
-            self.name
-        );
+        let tried: Vec<String> = tried.iter().map(ToString::to_string).collect();
+        assert!(tried.is_empty(), "{}: {tried:#?}\n{}", self.name, ran.whole());
         let mut lists: BTreeMap<String, usize> = BTreeMap::new();
         for asked in self.asked(|asked| asked.verb == Verb::List) {
             *lists
