@@ -97,8 +97,10 @@ impl Course<'_> {
         // A rule may name the group of a slot that has no tasks: nothing serves then.
         let serves = from.of(other) > 0 && self.live.observation.slots.get(other).count() > 0;
         let from_slot = serves.then_some(other);
-        let gates =
-            if returns { vec!["enough healthy targets".to_owned()] } else { gates(&self.live.desired.gates) };
+        let gates = match returns {
+            true => vec![format!("enough {}", self.healthy())],
+            false => gates(&self.live.desired.gates, self.is_balanced()),
+        };
         TrafficChange {
             blue_green: self.blue_green.name.clone(),
             rule: rule.id.clone(),
@@ -113,6 +115,15 @@ impl Course<'_> {
         }
     }
 
+    /// False where Kubernetes steers the requests: then pods are looked at, and nobody's targets.
+    fn is_balanced(&self) -> bool {
+        self.blue_green.traffic.is_none()
+    }
+
+    fn healthy(&self) -> &'static str {
+        if self.is_balanced() { "healthy targets" } else { "ready pods" }
+    }
+
     fn step(&self, share: u32) -> Step {
         let steps = if self.returning.is_some() { &[] } else { self.live.desired.steps.as_slice() };
         let hold = steps.iter().find(|step| step.weight == share).map_or(0, |step| step.hold);
@@ -124,12 +135,10 @@ impl Course<'_> {
         let Some(old) = from_slot else { return vec![] };
         let mut after = Vec::new();
         if !returns && want.bake_time > 0 {
-            let alarms = if want.gates.alarms.is_empty() {
-                "unhealthy targets"
-            } else {
-                "an alarm or unhealthy targets"
-            };
-            after.push(format!("bake for {}: {alarms} send traffic back to {old}", human(want.bake_time)));
+            let unhealthy = if self.is_balanced() { "unhealthy targets" } else { "pods that are not ready" };
+            let alarms = if want.gates.alarms.is_empty() { "" } else { "an alarm or " };
+            let bake = human(want.bake_time);
+            after.push(format!("bake for {bake}: {alarms}{unhealthy} send traffic back to {old}"));
         }
         after.push(match want.keep_previous {
             0 => format!("then {old} is scaled to 0"),
@@ -155,9 +164,9 @@ impl Course<'_> {
 }
 
 /// What must pass before a new version gets production traffic, as sentences without full stops.
-fn gates(gates: &Gates) -> Vec<String> {
-    let mut all =
-        vec![format!("{}% of the targets healthy for {}", gates.healthy_targets, human(gates.stable_for))];
+fn gates(gates: &Gates, is_balanced: bool) -> Vec<String> {
+    let what = if is_balanced { "targets healthy" } else { "pods ready" };
+    let mut all = vec![format!("{}% of the {what} for {}", gates.healthy_targets, human(gates.stable_for))];
     all.extend(gates.http.iter().map(|gate| format!("GET {} answers {}", gate.path, gate.expect_status)));
     all.extend(gates.alarms.iter().map(|alarm| format!("alarm {alarm} is not in ALARM")));
     if gates.approval {

@@ -1,6 +1,7 @@
 use super::*;
-use crate::diff::MASKED;
-use serde_json::{Value, json};
+use crate::diff::noise::Random;
+use crate::diff::{MASKED, MASKED_CHANGED};
+use serde_json::{Map, Value, json};
 
 fn deployment(image: &str, secret: &str) -> Value {
     json!({"apiVersion": "apps/v1", "kind": "Deployment",
@@ -138,4 +139,57 @@ fn what_others_say_about_an_object_is_told_without_its_secrets() {
         without_secrets(said, &object),
         r#"env[1].value: Invalid value: "‹masked›": no; web:1 is fine"#
     );
+}
+
+/// Puts a secret where secrets are, at a random depth of a random object.
+fn planted(random: &mut Random, secret: &str, depth: usize) -> Value {
+    let name = ["DB_PASSWORD", "apiKey", "client-secret", "token", "AUTH", "privateKey"][random.below(6)];
+    let mut inner = Map::new();
+    inner.insert(name.into(), json!(secret));
+    let here = match random.below(6) {
+        0 => json!({"env": [{"name": "LEVEL", "value": "info"}, {"name": name, "value": secret}]}),
+        1 => json!({"data": inner}),
+        2 => json!({"args": ["run", format!("--{}", name.to_lowercase()), secret]}),
+        3 => json!({"url": format!("amqp://user:{secret}@mq:5672/")}),
+        4 => json!({"config.ini": format!("level = info\npassword = {secret}\n")}),
+        _ => json!({"settings": inner, "plain": [1, true, "x"]}),
+    };
+    if depth == 0 {
+        return here;
+    }
+    let below = planted(random, secret, depth - 1);
+    match random.below(3) {
+        0 => json!({"spec": below, "more": here}),
+        1 => json!({"items": [{"name": "a", "spec": below}, {"name": "b"}], "here": here}),
+        _ => json!({"list": [below, here]}),
+    }
+}
+
+#[test]
+fn no_planted_secret_gets_into_a_difference_and_every_changed_one_shows() {
+    for seed in 0..500 {
+        let depth = Random(seed).below(5);
+        let object = |secret: &str| {
+            let mut object = planted(&mut Random(seed), secret, depth);
+            object["kind"] = json!("Thing");
+            object
+        };
+        let (before, after) = (object("hunter2-old"), object("hunter2-new"));
+        for (before, after) in
+            [(&before, &after), (&Value::Null, &after), (&after, &json!({})), (&json!({}), &after)]
+        {
+            let found = Comparison::of_objects(before, after);
+            let shown = format!("{found:?} {:?} {}", found.unified("a", "b"), json!(found.changes));
+            assert!(!shown.contains("hunter2"), "seed {seed}: {shown}");
+        }
+        let found = Comparison::of_objects(&before, &after);
+        assert!(
+            json!(found.unified("a", "b")).to_string().contains(MASKED_CHANGED),
+            "seed {seed}: {found:?}"
+        );
+        assert!(
+            !without_secrets(&format!("invalid: hunter2-new, {after}"), &after).contains("hunter2-new"),
+            "seed {seed}"
+        );
+    }
 }

@@ -182,6 +182,19 @@ fn a_version_that_serves_is_unchanged_and_none_of_its_parts_is_shown_or_pruned()
 }
 
 #[test]
+fn without_a_load_balancer_the_plan_speaks_of_pods() {
+    let (mut manifests, live) = version_1_serves("web:2");
+    let steering = manifests.blue_greens.get_mut("web").unwrap();
+    steering.traffic = Some(ClusterTraffic::HttpRoute("web".into()));
+    let traffic = &plan(&manifests, &live).traffic[0];
+    assert_eq!(traffic.gates[0], "100% of the pods ready for 30s");
+    assert!(
+        traffic.after[0].contains("an alarm or pods that are not ready send traffic back"),
+        "{traffic:?}"
+    );
+}
+
+#[test]
 fn slots_that_were_not_read_keep_everything() {
     let (manifests, mut live) = version_1_serves("web:1");
     live.owned = vec![Owned {
