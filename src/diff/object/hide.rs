@@ -28,8 +28,6 @@ const HARMLESS_ENDS: [&str; 12] = [
 pub(super) struct Place {
     /// Everything from here on is hidden.
     all: bool,
-    /// In a reference to another object: nothing goes by its field's name.
-    reference: bool,
     /// At the top of a Secret.
     secret: bool,
     /// In `command` or `args`, after a word like `--password`.
@@ -47,18 +45,14 @@ impl Place {
         let of_secret = self.secret && matches!(name, "data" | "stringData");
         let pair = matches!(name, "value" | "defaultValue")
             && ["name", "key"].iter().any(|n| fields[*n].as_str().is_some_and(is_secret_name));
-        let reference = self.reference
-            || matches!(name, "valueFrom" | "items" | "matchExpressions")
-            || name.ends_with("Ref")
-            || name.ends_with("Selector");
         let harmless =
             matches!(name, "key" | "keys" | "secrets") || HARMLESS_ENDS.iter().any(|end| name.ends_with(end));
         let scalars = match &fields[name] {
             Value::Array(items) => items.iter().all(|item| !item.is_object()),
             value => !value.is_object(),
         };
-        let named = scalars && !reference && !harmless && is_secret_name(name);
-        Place { all: self.all || of_secret || pair || named, reference, secret: false, after_flag: false }
+        let named = scalars && !harmless && is_secret_name(name);
+        Place { all: self.all || of_secret || pair || named, secret: false, after_flag: false }
     }
 
     /// At the element `index` of a list.
