@@ -58,7 +58,11 @@ async fn documents_written_by_init_adopt_what_runs_without_a_new_pod_and_ship_th
     let before = pods(&shop).await;
     let planned = shop.verb("plan", &[]);
     assert_eq!(planned.code, Some(0), "{}", planned.whole());
-    insta::assert_snapshot!("adoption_plan", planned.whole());
+    for line in
+        ["* adopt Service/[namespace]/web: is as declared", "* adopt Deployment.apps/[namespace]/web: exists"]
+    {
+        assert!(planned.stdout.contains(line), "{}", planned.whole());
+    }
     // Whoever applied it before has to let go of it, or it is taken.
     let adopted = shop.verb("sync", &["--force-conflicts"]);
     assert_eq!(adopted.code, Some(0), "{}", adopted.whole());
