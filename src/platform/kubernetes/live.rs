@@ -232,7 +232,7 @@ impl Kubernetes {
         let steered = deployment.manifests.steered_objects();
         let is_pattern = |key: &ObjectKey| {
             let written = |object: &&ObjectKey| object.is("", "Service") && object.name == key.name;
-            key.is("", "Service") && steered.keys().any(|object| written(object))
+            key.is("", "Service") && steered.keys().any(written)
         };
         let declared = slots.objects.values().flat_map(|slots| slots.blue.iter().chain(&slots.green));
         let declared: BTreeSet<&ObjectKey> = declared.map(|object| &object.key).collect();

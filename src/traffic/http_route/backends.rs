@@ -92,7 +92,7 @@ fn set(refs: &mut Vec<Value>, services: &BySlot<String>, weights: Weights) -> Re
                 let mut added = pattern.clone();
                 added["name"] = services.get(slot).as_str().into();
                 added["weight"] = share.into();
-                let place = refs.iter().position(|backend| is_ours(backend)).map_or(refs.len(), |at| at + 1);
+                let place = refs.iter().position(&is_ours).map_or(refs.len(), |at| at + 1);
                 refs.insert(place, added);
             }
         }
