@@ -32,7 +32,7 @@ async fn a_repository_kept_for_argo_works_unchanged() {
             Drift::Patch(object("v1", "guestbook/configmaps/redis"), json!({"data": {"LOG_LEVEL": "trace"}})),
             Drift::Patch(
                 object("apps/v1", "guestbook/deployments/frontend"),
-                json!({"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 3}}}}),
+                json!({"spec": {"replicas": 7}}),
             ),
             Drift::Delete(object("policy/v1", "guestbook/poddisruptionbudgets/worker")),
         ],
