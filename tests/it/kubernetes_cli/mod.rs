@@ -4,4 +4,5 @@ mod adoption;
 mod balanced;
 mod desk;
 mod objects;
+mod rights;
 mod rollouts;
