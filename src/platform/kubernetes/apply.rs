@@ -4,7 +4,7 @@ use super::Kubernetes;
 use super::desired::{Resolved, Wanted, resolve};
 use super::hooks::is_hook;
 use super::left_alone::{leave, pointers};
-use super::live::{Autoscalers, belongs_to, is_replaced, refused};
+use super::live::{Autoscalers, awaits_its_role, belongs_to, is_replaced, refused};
 use super::steering::is_steered;
 use crate::engine::{Deployment, Trouble, TroubleKind};
 use crate::kubernetes::{Apply, FIELD_MANAGER, Refusal};
@@ -118,6 +118,13 @@ impl Kubernetes {
                     _ => message,
                 };
                 Err(Trouble { kind: TroubleKind::Rejected, doing: doing(), message })
+            }
+            Err(Refusal::Trouble(trouble))
+                if trouble.kind == TroubleKind::Missing
+                    && awaits_its_role(wanted.object, &deployment.manifests) =>
+            {
+                let message = "its role is not there yet".into();
+                Err(Trouble { kind: TroubleKind::Transient, doing: doing(), message })
             }
             Err(refusal) => Err(refusal.into_trouble(&doing())),
         }

@@ -8,7 +8,7 @@ mod quantity;
 mod would_be;
 
 pub(super) use autoscalers::Autoscalers;
-pub(super) use would_be::{belongs_to, is_replaced, refused, without_namespace};
+pub(super) use would_be::{awaits_its_role, belongs_to, is_replaced, refused, without_namespace};
 
 use super::Kubernetes;
 use super::applyset::{Parent, group_kind, parse_group_kind};

@@ -54,11 +54,24 @@ impl Kubernetes {
             }
             Err(Refusal::Invalid { message, fields }) => Ok(refused(wanted.object, &message, &fields)),
             Err(Refusal::Trouble(trouble)) if trouble.kind == TroubleKind::Missing => {
+                if awaits_its_role(wanted.object, &context.deployment.manifests) {
+                    return Ok(WouldBe::Unasked);
+                }
                 without_namespace(wanted.namespace(), &context.deployment.manifests, trouble)
             }
             Err(Refusal::Trouble(trouble)) => Err(trouble),
         }
     }
+}
+
+/// True for a binding of a role that comes with the same documents. Whoever may not give every right is answered "not
+/// found" for such a binding as long as the role, whose rights would have to be compared, is not there.
+pub(in crate::platform::kubernetes) fn awaits_its_role(object: &Object, manifests: &Manifests) -> bool {
+    const RBAC: &str = "rbac.authorization.k8s.io";
+    let named = |field: &str| object.body.pointer(&format!("/roleRef/{field}")).and_then(Value::as_str);
+    let (Some(kind), Some(name)) = (named("kind"), named("name")) else { return false };
+    let is_binding = ["RoleBinding", "ClusterRoleBinding"].iter().any(|kind| object.key.is(RBAC, kind));
+    is_binding && manifests.objects.keys().any(|key| key.is(RBAC, kind) && key.name == name)
 }
 
 fn are_same_but_for_owners(live: &Value, would_be: &Value) -> bool {
