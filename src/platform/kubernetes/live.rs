@@ -81,7 +81,7 @@ impl Kubernetes {
         let found: Vec<(&Object, &Resolved<'_>, Option<Value>)> = resolved
             .iter()
             .map(|(object, resolved)| match resolved {
-                Resolved::Known(wanted) => (*object, resolved, lists.take(&wanted.key)),
+                Resolved::Known(wanted) => (*object, resolved, lists.take(&wanted.key, &object.api_version)),
                 _ => (*object, resolved, None),
             })
             .collect();

@@ -284,7 +284,9 @@ impl Walk {
                     && text == Some("rbac.authorization.k8s.io")
                     && (holder == "roleRef" || holder == "subjects" && is_subject)
             }
-            "scope" => holder == "rules" && text == Some("*"),
+            "scope" => matches!(holder, "rules" | "resourceRules") && text == Some("*"),
+            "matchPolicy" => holder == "matchConstraints" && text == Some("Equivalent"),
+            "namespaceSelector" | "objectSelector" => holder == "matchConstraints" && is_empty_map(value),
             "divisor" => holder == "resourceFieldRef" && text == Some("0"),
             "expirationSeconds" => holder == "serviceAccountToken" && value == 3_600,
             "apiVersion" => (holder == "fieldRef" || is_claim) && text == Some("v1"),
@@ -304,6 +306,10 @@ fn without(fields: &Map<String, Value>, names: &[&str]) -> Map<String, Value> {
 /// Null and the empty list declare nothing.
 fn is_nothing(value: &Value) -> bool {
     value.is_null() || value.as_array().is_some_and(Vec::is_empty)
+}
+
+fn is_empty_map(value: &Value) -> bool {
+    value.as_object().is_some_and(Map::is_empty)
 }
 
 fn is_zero(value: &Value) -> bool {

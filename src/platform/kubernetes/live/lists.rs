@@ -29,7 +29,8 @@ impl Place {
 /// What the lists found, members or not, by key.
 #[derive(Default)]
 pub(super) struct Lists {
-    found: BTreeMap<ObjectKey, Value>,
+    /// An object once for each version of its kind that was asked for: documents may use several.
+    found: BTreeMap<ObjectKey, Vec<Value>>,
     missed: Vec<String>,
 }
 
@@ -39,20 +40,26 @@ impl Lists {
         self.missed.push(why.to_owned());
     }
 
-    /// Gives an object away: there may be thousands, and each is needed once.
-    pub(super) fn take(&mut self, key: &ObjectKey) -> Option<Value> {
-        self.found.remove(key)
+    /// Gives an object away, in the version that its document uses: there may be thousands, and each is needed once.
+    pub(super) fn take(&mut self, key: &ObjectKey, api_version: &str) -> Option<Value> {
+        let mut versions = self.found.remove(key)?;
+        let at = versions.iter().position(|live| live["apiVersion"] == api_version);
+        Some(versions.swap_remove(at.unwrap_or_default()))
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&ObjectKey, &Value)> {
-        self.found.iter()
+        self.found.iter().filter_map(|(key, versions)| Some((key, versions.first()?)))
+    }
+
+    fn add(&mut self, key: ObjectKey, live: Value) {
+        self.found.entry(key).or_default().push(live);
     }
 
     pub(super) fn members<'a>(
         &'a self,
         identity: &'a Identity,
     ) -> impl Iterator<Item = (&'a ObjectKey, &'a Value)> {
-        self.found.iter().filter(|(_, live)| identity.owns(live))
+        self.iter().filter(|(_, live)| identity.owns(live))
     }
 
     /// Why members may be missing here.
@@ -81,9 +88,7 @@ impl Kubernetes {
         while let Some((place, found)) = answers.next().await {
             match found {
                 Ok(objects) => {
-                    lists
-                        .found
-                        .extend(objects.into_iter().map(|object| (place.resource.key_of(&object), object)));
+                    objects.into_iter().for_each(|object| lists.add(place.resource.key_of(&object), object));
                 }
                 // Whether somebody scales a workload has to be known, or its replicas would be reset.
                 Err(trouble) if trouble.kind == TroubleKind::Denied && !place.all => {

@@ -39,7 +39,7 @@ impl Kubernetes {
         let how = Apply { force: context.force, dry_run: true };
         match self.apply_yielding(wanted, &body, how).await {
             // An apply that changes nothing leaves even the resource version and the managed fields as they are.
-            Ok(object) if live == Some(&object) => Ok(WouldBe::Same),
+            Ok(object) if live.is_some_and(|live| are_same_but_for_times(live, &object)) => Ok(WouldBe::Same),
             // The weights belong to whoever moved them last, which is the rollout; to say so is not worth a write.
             Ok(object) if is_route && live.is_some_and(|live| are_same_but_for_owners(live, &object)) => {
                 Ok(WouldBe::Same)
@@ -72,6 +72,20 @@ pub(in crate::platform::kubernetes) fn awaits_its_role(object: &Object, manifest
     let (Some(kind), Some(name)) = (named("kind"), named("name")) else { return false };
     let is_binding = ["RoleBinding", "ClusterRoleBinding"].iter().any(|kind| object.key.is(RBAC, kind));
     is_binding && manifests.objects.keys().any(|key| key.is(RBAC, kind) && key.name == name)
+}
+
+/// Where the server fills a part that is owned as a whole with defaults, it writes down a new time for an apply of the
+/// same, and nothing else.
+fn are_same_but_for_times(live: &Value, would_be: &Value) -> bool {
+    let without_times = |object: &Value| {
+        let mut object = object.clone();
+        let entries = object.pointer_mut("/metadata/managedFields").and_then(Value::as_array_mut);
+        for entry in entries.into_iter().flatten().filter_map(Value::as_object_mut) {
+            entry.shift_remove("time");
+        }
+        object
+    };
+    live == would_be || without_times(live) == without_times(would_be)
 }
 
 fn are_same_but_for_owners(live: &Value, would_be: &Value) -> bool {
