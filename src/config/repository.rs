@@ -15,9 +15,8 @@ use crate::model::{
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 
-/// Reads and checks all documents of `files`; files that hold no documents by
-/// [`is_document_file`] are passed over. The platform says what documents there may be; without it they tell it
-/// themselves.
+/// Reads and checks all documents of `files`; files that hold no documents by [`super::is_document_file`] are passed
+/// over. The platform says what documents there may be; without it they tell it themselves.
 ///
 /// # Errors
 /// Everything that is wrong in any of the files, by file and line (the first thousand).

@@ -327,9 +327,7 @@ fn tidy(mut object: Value) -> Value {
 
 fn assert_same(wanted: &State, found: &State) {
     let text = |state: &State| serde_json::to_string_pretty(state).expect("text");
-    let diff = similar::TextDiff::from_lines(&text(wanted), &text(found))
-        .unified_diff()
-        .context_radius(4)
-        .to_string();
+    let diff =
+        similar::TextDiff::from_lines(text(wanted), text(found)).unified_diff().context_radius(4).to_string();
     assert!(diff.is_empty(), "not as it was:\n{diff}");
 }
