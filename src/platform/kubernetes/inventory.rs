@@ -60,10 +60,6 @@ impl Inventory {
         identity: &Identity,
         member: &ObjectKey,
     ) -> Result<(), Trouble> {
-        let wanted = {
-            let seen = self.seen();
-            leading_to(seen.declared.iter().chain([member]), identity)
-        };
         let mut known = self.parent.lock().await;
         let parent = match known.take() {
             Some(parent) => parent,
@@ -74,6 +70,8 @@ impl Inventory {
             *known = Some(parent);
             return Ok(());
         }
+        // Only now, since it looks at every document: once a sync, not once a member.
+        let wanted = leading_to(self.seen().declared.iter().chain([member]), identity);
         let mut next = parent;
         next.group_kinds.extend(wanted.group_kinds);
         next.namespaces.extend(wanted.namespaces);
