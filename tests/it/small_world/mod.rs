@@ -2,8 +2,10 @@
 //! by the thousand, each from a seed that replays.
 
 mod platform;
+mod ports;
 mod random;
 mod schedule;
+mod state;
 mod world;
 
 use schedule::{judge, random_schedule, story};

@@ -1,6 +1,6 @@
 //! What a slot's members look like from outside: how many targets are healthy, and who they are.
 
-use super::world::{Kind, Service, State};
+use super::state::{Kind, Service, State};
 use cutover::model::{BySlot, Slot};
 use cutover::rollout::Targets;
 use std::collections::BTreeSet;

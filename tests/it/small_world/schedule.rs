@@ -3,7 +3,8 @@
 
 use super::platform::Platform;
 use super::random::Random;
-use super::world::{Faults, Kind, START, World};
+use super::state::{Faults, Kind};
+use super::world::{START, World};
 use cutover::engine::{
     EcsDocuments, KubernetesDocuments, Ports, Rollout, Run, RunEnd, Silent, StopSignal, TimeSource,
     WorkloadDocuments,
@@ -202,7 +203,7 @@ fn happen(world: &World, what: &Happening, put_back: &mut Option<RuleSplit>) {
         }
         Happening::Abort | Happening::Promote => {
             let mut state = world.state.borrow_mut();
-            let sequence = |slot: Slot, state: &super::world::State| {
+            let sequence = |slot: Slot, state: &super::state::State| {
                 state.slots.get(slot).as_ref().and_then(|s| s.record.as_ref()).map(|r| r.sequence)
             };
             let Some(slot) = Slot::BOTH.into_iter().max_by_key(|slot| sequence(*slot, &state)) else {

@@ -3,14 +3,10 @@
 
 use super::platform::Platform;
 use super::random::Random;
-use cutover::engine::{
-    Gating, Guard, Rollout, TimeSource, Traffic, TrafficReading, Trouble, TroubleKind, Workloads,
-};
-use cutover::model::{BySlot, RevisionId, Seconds, Slot, Timestamp, Weights};
-use cutover::rollout::{
-    Action, Alarm, AlarmState, Content, HttpAnswer, Record, RuleObservation, RuleSplit, Signals,
-    SlotObservation, Stage, Targets, Workload,
-};
+use super::state::{Faults, Kind, Rule, Service, State, Task};
+use cutover::engine::{TimeSource, Trouble, TroubleKind};
+use cutover::model::{BySlot, Seconds, Slot, Timestamp, Weights};
+use cutover::rollout::{Action, Record, RuleSplit, Signals};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
 use std::task::Poll;
@@ -20,80 +16,6 @@ pub const START: u64 = 1_800_000_000;
 pub const SETTLE: Seconds = 10;
 /// How old an answer may be.
 const STALE_FOR: Seconds = 5;
-
-/// How a version behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Good,
-    NeverHealthy,
-    CrashLoop,
-    /// Comes up, but rings the alarm once it has weight.
-    RingsAlarm,
-}
-
-#[derive(Clone, Debug)]
-pub struct Task {
-    /// Its address.
-    pub number: u64,
-    pub started: u64,
-    pub ready_after: u64,
-    pub down_until: u64,
-}
-
-#[derive(Clone, Debug)]
-pub struct Service {
-    pub version: usize,
-    pub count: u32,
-    pub tasks: Vec<Task>,
-    /// The tasks that were stopped lately, and when.
-    pub gone: Vec<(u64, u64)>,
-    pub record: Option<Record>,
-    pub signals: Signals,
-    pub owned: bool,
-}
-
-#[derive(Clone, Debug)]
-pub struct Rule {
-    pub split: RuleSplit,
-    writes: u64,
-    changed: u64,
-}
-
-/// What AWS would answer; kept for a while so that answers can be stale.
-#[derive(Clone, Debug)]
-pub struct State {
-    pub slots: BySlot<Option<Service>>,
-    pub rules: Vec<Rule>,
-}
-
-impl State {
-    /// True if a rule names the slot's targets.
-    pub fn names(&self, slot: Slot) -> bool {
-        self.rules.iter().any(|rule| match &rule.split {
-            RuleSplit::Both(_) => true,
-            RuleSplit::Only(only) => *only == slot,
-            RuleSplit::Neither(_) => false,
-        })
-    }
-}
-
-impl Service {
-    /// Stops all tasks but the first `count`.
-    fn keep(&mut self, count: usize, now: u64) {
-        let gone = self.tasks.drain(count.min(self.tasks.len())..).map(|task| (task.number, now));
-        self.gone.extend(gone);
-    }
-}
-
-/// What may go wrong, each in percent of the calls.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Faults {
-    pub read_fails: u64,
-    pub write_fails: u64,
-    pub answer_lost: u64,
-    pub stale: u64,
-    pub flap: u64,
-}
 
 pub struct World {
     pub platform: Platform,
@@ -234,7 +156,7 @@ impl World {
     }
 
     /// The state a read answers: now's, or one of a few seconds ago.
-    fn read(&self, doing: &str) -> Result<State, Trouble> {
+    pub fn read(&self, doing: &str) -> Result<State, Trouble> {
         if self.chance(self.faults.get().read_fails) {
             return Err(transient(doing));
         }
@@ -268,7 +190,7 @@ impl World {
     }
 
     /// Runs one write with its faults: it may fail before its effect, or its answer may be lost after it.
-    fn write<T>(&self, doing: &str, effect: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
+    pub fn write<T>(&self, doing: &str, effect: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
         self.remember();
         let number = self.writes.get() + 1;
         self.writes.set(number);
@@ -317,7 +239,7 @@ impl World {
         }
     }
 
-    fn do_workload(&self, action: &Action) {
+    pub fn do_workload(&self, action: &Action) {
         let wanted = self.wanted.get();
         match action {
             Action::CreateSlot { slot, count, record } => {
@@ -375,7 +297,7 @@ impl World {
     }
 
     /// Invariants 1 and 2, asked of the world as it is and not as it was read.
-    fn may_get_weight(&self, rule: usize, weights: Weights) {
+    pub fn may_get_weight(&self, rule: usize, weights: Weights) {
         let before = self.state.borrow().rules[rule].split.weights();
         for slot in Slot::BOTH {
             if weights.of(slot) <= before.of(slot) {
@@ -399,143 +321,6 @@ impl World {
     }
 }
 
-/// True for all of the traffic to one side.
-fn is_whole(action: &Action) -> bool {
-    let Action::SetWeights { weights, .. } = action else { return false };
-    Slot::BOTH.into_iter().any(|slot| weights.all_to(slot))
-}
-
-fn transient(doing: &str) -> Trouble {
-    Trouble { kind: TroubleKind::Transient, doing: doing.into(), message: "fault".into() }
-}
-
-impl Workloads for World {
-    async fn desired_revision(&self, _: &Rollout) -> Result<RevisionId, Trouble> {
-        Ok(revision(self.wanted.get()))
-    }
-
-    async fn observe_slots(&self, _: &Rollout) -> Result<BySlot<SlotObservation>, Trouble> {
-        let (state, now) = (self.read("DescribeServices")?, self.time());
-        Ok(BySlot::from_fn(|slot| {
-            let Some(service) = state.slots.get(slot) else { return SlotObservation::default() };
-            let crash = self.kinds[service.version] == Kind::CrashLoop;
-            let running = service.tasks.iter().filter(|task| now > task.started).count();
-            let running = if crash { 0 } else { u32::try_from(running).unwrap_or(0) };
-            let content =
-                if service.version == self.wanted.get() { Content::Desired } else { Content::Other };
-            SlotObservation {
-                workload: Workload::Present {
-                    content,
-                    desired_count: service.count,
-                    running,
-                    pending: service.count - running.min(service.count),
-                    stage: if running >= service.count { Stage::Steady } else { Stage::InProgress },
-                    owned: service.owned,
-                    label: format!("v{}", service.version),
-                    troubles: vec![],
-                },
-                targets: Targets::default(),
-                record: service.record.clone(),
-                signals: service.signals,
-                addresses: self.platform.addresses(&state, slot, now, &self.kinds),
-            }
-        }))
-    }
-
-    async fn apply_workload(&self, _: &Rollout, action: &Action) -> Result<(), Trouble> {
-        self.write(&action.to_string(), || {
-            self.do_workload(action);
-            Ok(())
-        })
-    }
-}
-
-impl Traffic for World {
-    async fn observe_traffic(&self, _: &Rollout) -> Result<TrafficReading, Trouble> {
-        let (state, now) = (self.read("DescribeRules")?, self.time());
-        let (targets, healthy) = self.platform.targets(&state, now, &self.kinds);
-        let rules = state.rules.iter().enumerate().map(|(index, rule)| observation(index, rule)).collect();
-        Ok(TrafficReading {
-            rules,
-            test_rule: None,
-            targets,
-            healthy,
-            stickiness: Default::default(),
-            settle: SETTLE,
-        })
-    }
-
-    async fn apply_traffic(
-        &self,
-        _: &Rollout,
-        observed: &RuleObservation,
-        action: &Action,
-    ) -> Result<RuleObservation, Trouble> {
-        if !self.platform.knows_shares() && !is_whole(action) {
-            self.broken(format!("a selector is asked for what it can't do: {action}"));
-        }
-        let (index, split) = match action {
-            Action::NameGroup { rule, .. } => {
-                (*rule, RuleSplit::Both(self.state.borrow().rules[*rule].split.weights()))
-            }
-            Action::SetWeights { rule, weights } => (*rule, RuleSplit::Both(*weights)),
-            _ => return Err(transient("not a traffic action")),
-        };
-        let found = observation(index, &self.state.borrow().rules[index]);
-        if found.fingerprint != observed.fingerprint {
-            return Err(Trouble {
-                kind: TroubleKind::ChangedByOthers,
-                doing: format!("ModifyRule {index}"),
-                message: format!("it has {} and was read with {}", found.fingerprint, observed.fingerprint),
-            });
-        }
-        self.write(&action.to_string(), || {
-            if let Action::SetWeights { weights, .. } = action {
-                self.may_get_weight(index, *weights);
-                self.weight_writes.set(self.weight_writes.get() + 1);
-            }
-            let mut state = self.state.borrow_mut();
-            let rule = &mut state.rules[index];
-            if rule.split.weights() != split.weights() {
-                rule.changed = self.time();
-            }
-            rule.writes += 1;
-            rule.split = split;
-            Ok(observation(index, rule))
-        })
-    }
-
-    async fn traffic_behind(&self, _: &[String]) -> Result<Option<String>, Trouble> {
-        Ok(None)
-    }
-}
-
-impl Gating for World {
-    async fn read_alarms(&self, names: &[String]) -> Result<Vec<Alarm>, Trouble> {
-        let state = self.read("DescribeAlarms")?;
-        let ringing = Slot::BOTH.into_iter().any(|slot| {
-            let weighted = state.rules.iter().any(|rule| rule.split.weights().of(slot) > 0);
-            let service = state.slots.get(slot).as_ref();
-            weighted && service.is_some_and(|s| self.kinds[s.version] == Kind::RingsAlarm)
-        });
-        let of = |name: &String| Alarm {
-            name: name.clone(),
-            state: if ringing { AlarmState::Alarm } else { AlarmState::Ok },
-        };
-        Ok(names.iter().map(of).collect())
-    }
-
-    async fn ask_http(&self, _: &Rollout) -> Result<Vec<HttpAnswer>, Trouble> {
-        Ok(vec![])
-    }
-}
-
-impl Guard for World {
-    async fn check_lease(&self) -> Result<(), Trouble> {
-        Ok(())
-    }
-}
-
 impl TimeSource for World {
     fn now(&self) -> Timestamp {
         Timestamp(self.time())
@@ -552,11 +337,6 @@ impl TimeSource for World {
     }
 }
 
-pub fn revision(version: usize) -> RevisionId {
-    RevisionId(format!("{version:016x}"))
-}
-
-fn observation(index: usize, rule: &Rule) -> RuleObservation {
-    let fingerprint = format!("{:?}", rule.split);
-    RuleObservation { id: format!("rule-{}", index + 1), split: rule.split.clone(), fingerprint }
+pub fn transient(doing: &str) -> Trouble {
+    Trouble { kind: TroubleKind::Transient, doing: doing.into(), message: "fault".into() }
 }
