@@ -31,9 +31,10 @@ impl Kubectl {
         self.run(&["apply", "--server-side", "--prune", "--applyset=bench", "-f"])
     }
 
-    /// `kubectl diff`, which finds none.
+    /// `kubectl diff`, which finds none. As another manager: it knows nothing of ApplySets, and as the one that applied
+    /// it would take away their label.
     pub fn diff(&self) -> Duration {
-        self.run(&["diff", "--server-side", "--field-manager=kubectl", "-f"])
+        self.run(&["diff", "--server-side", "--field-manager=bench", "-f"])
     }
 
     fn run(&self, arguments: &[&str]) -> Duration {
