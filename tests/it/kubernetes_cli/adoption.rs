@@ -70,7 +70,9 @@ async fn documents_written_by_init_adopt_what_runs_without_a_new_pod_and_ship_th
     let idle = shop.verb("plan", &["--detailed-exitcode"]);
     assert_eq!(idle.code, Some(0), "{}", idle.whole());
 
-    let text = shop.desk.read("deploy/web.yaml").replace("web:v1", "web:v2");
+    // Nobody needs to wait here as long as production does.
+    let soon = "  gates: {stableFor: 1s}\n  bakeTime: 1s\n  traffic:\n";
+    let text = shop.desk.read("deploy/web.yaml").replace("web:v1", "web:v2").replace("  traffic:\n", soon);
     shop.desk.write("deploy/web.yaml", &text);
     tokio::task::block_in_place(|| shop.desk.commit("Version 2"));
     let shipped = shop.verb("sync", &["--force-conflicts"]);
