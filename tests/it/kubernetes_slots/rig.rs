@@ -250,16 +250,6 @@ impl Process {
         end
     }
 
-    /// Runs for so long.
-    pub async fn run_for(&self, commit: &Deployment, time: Duration) -> RunEnd {
-        let watcher = Watch { said: &self.said, test: &|_| false, stop: StopSignal::default() };
-        let rollout = commit.rollouts().remove(0);
-        let mut run = Run::new(Ports { adapter: self, watcher: &watcher }, &rollout);
-        let end = run.to_the_end(time, &watcher.stop).await;
-        self.writer.release().await.expect("the lock is free again");
-        end
-    }
-
     /// What was written to the cluster, the lock aside.
     pub fn writes(&self) -> u64 {
         let counts = self.platform.cluster().call_counts();

@@ -9,7 +9,6 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt;
-use std::time::Duration;
 
 const STEPS: &str = "steps: [{weight: 20, hold: 1s}, {weight: 100}]";
 
@@ -115,9 +114,9 @@ async fn pods_that_the_load_balancer_does_not_know_keep_the_gate_closed() {
     rig.follower.inject("web-green", ControllerFault::Partial(1));
     let v1 = rig.commit("shop/web:v1", "", "");
     let process = rig.process().await;
-    let end = process.run_for(&v1, Duration::from_secs(8)).await;
-    let RunEnd::TimedOut { waiting_on } = &end else { panic!("{end:?}: {:?}", process.said.borrow()) };
-    assert!(waiting_on.contains("green targets: 1 of 2 healthy"), "{waiting_on}");
+    let is_behind = |event: &Event| matches!(event, Event::Waiting { text, .. } if text.contains("green targets: 1 of 2 healthy"));
+    let end = process.run_until(&v1, is_behind).await;
+    assert!(matches!(end, RunEnd::Stopped { .. }), "{end:?}: {:?}", process.said.borrow());
     let ready = |deployment: &Deployment| {
         deployment.status.as_ref().and_then(|status| status.ready_replicas) == Some(2)
     };
