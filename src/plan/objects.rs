@@ -131,7 +131,9 @@ fn unasked(object: &Object, found: &LiveObject, item: impl Fn(Change, String) ->
         let why = "does not exist yet; its kind or namespace comes with this sync";
         return created(object, item(Change::Create, format!("{why}{}", phase(object))));
     };
+    let is_going = live.pointer("/metadata/deletionTimestamp").is_some();
     let (change, why) = match object.key.is("batch", "Job") {
+        _ if is_going => (Change::Replace, "is being deleted, and is made anew when it is gone"),
         true => (Change::Replace, "its template can't be changed: the Job is deleted and runs anew"),
         false => (
             Change::Update,

@@ -236,7 +236,10 @@ impl Kubernetes {
         };
         let declared = slots.objects.values().flat_map(|slots| slots.blue.iter().chain(&slots.green));
         let declared: BTreeSet<&ObjectKey> = declared.map(|object| &object.key).collect();
-        let members = lists.members(&self.identity).map(|(key, live)| {
+        // What is on its way out need not be told to go once more.
+        let is_going = |live: &Value| live.pointer("/metadata/deletionTimestamp").is_some();
+        let members = lists.members(&self.identity).filter(|(_, live)| !is_going(live));
+        let members = members.map(|(key, live)| {
             let is_used = slots.keys.contains(key) && !declared.contains(key);
             let used = is_used.then(|| "a slot uses it as it is".to_owned());
             let pattern = is_pattern(key).then(|| {

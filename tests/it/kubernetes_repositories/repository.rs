@@ -127,7 +127,9 @@ impl Repository {
                 .entry(format!("{} {}", asked.namespace.unwrap_or_default(), asked.resource))
                 .or_default() += 1;
         }
-        let often: Vec<_> = lists.iter().filter(|(_, count)| **count > 1).collect();
+        // Once for each version that documents use, and of this kind they use two.
+        let allowed = |what: &str| if what.ends_with("caches.data.example.com") { 2 } else { 1 };
+        let often: Vec<_> = lists.iter().filter(|(what, count)| **count > allowed(what)).collect();
         assert!(often.is_empty(), "listed more than once: {often:?}");
         let planned = self.run(&["plan", "--detailed-exitcode"]);
         assert_eq!(planned.code, Some(0), "{}", planned.whole());

@@ -28,6 +28,10 @@ impl Kubernetes {
             if let Some(owner) = self.identity.other_owner(live) {
                 return Ok(WouldBe::Refused { message: belongs_to(&owner), field: None });
             }
+            // It has to be made anew once it is gone; what an apply would make of it until then is of no interest.
+            if live.pointer("/metadata/deletionTimestamp").is_some() {
+                return Ok(WouldBe::Unasked);
+            }
             let rules = &context.deployment.application.ignore_differences;
             let mut pointers = pointers(rules, &wanted.key, context.autoscalers.scale(&wanted.key));
             pointers.extend(steered);
@@ -59,10 +63,16 @@ impl Kubernetes {
                 }
                 without_namespace(wanted.namespace(), &context.deployment.manifests, trouble)
             }
+            Err(Refusal::Trouble(trouble)) if trouble.message.contains(TERMINATING) => {
+                without_namespace(wanted.namespace(), &context.deployment.manifests, trouble)
+            }
             Err(Refusal::Trouble(trouble)) => Err(trouble),
         }
     }
 }
+
+/// The server's words for a namespace that is being deleted.
+const TERMINATING: &str = "because it is being terminated";
 
 /// True for a binding of a role that comes with the same documents. Whoever may not give every right is answered "not
 /// found" for such a binding as long as the role, whose rights would have to be compared, is not there.
@@ -152,19 +162,26 @@ pub(in crate::platform::kubernetes) fn refused(
     }
 }
 
-/// A namespace that is not there: it comes with this sync, or somebody has to make it.
+/// A namespace that is not there, or not for long: it comes with this sync, or somebody has to make it.
 pub(in crate::platform::kubernetes) fn without_namespace(
     namespace: Option<&str>,
     manifests: &Manifests,
     trouble: Trouble,
 ) -> Result<WouldBe, Trouble> {
     let Some(namespace) = namespace else { return Err(trouble) };
-    if !trouble.message.contains(&format!("namespaces \"{namespace}\" not found")) {
+    let is_going = trouble.message.contains(TERMINATING);
+    if !is_going && !trouble.message.contains(&format!("namespaces \"{namespace}\" not found")) {
         return Err(trouble);
     }
     let comes = manifests.objects.keys().any(|key| key.is("", "Namespace") && key.name == namespace);
     Ok(match comes {
         true => WouldBe::Unasked,
+        false if is_going => WouldBe::Refused {
+            message: format!(
+                "the namespace {namespace} is being deleted; add a Namespace document to have it made anew"
+            ),
+            field: Some("metadata.namespace".into()),
+        },
         false => WouldBe::Refused {
             message: format!(
                 "there is no namespace {namespace}; add a Namespace document, or `kubectl create namespace {namespace}`"
