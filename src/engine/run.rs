@@ -106,6 +106,11 @@ impl<'a, A: Adapter> Run<'a, A> {
         let Some(seen) = self.observe(&want).await? else {
             return Ok(Step::Again { after: Duration::from_secs(1) });
         };
+        if seen.changed_by_others.is_some() {
+            // A run that had nothing to write so far may have seen another one at work: only the lock tells. If that one
+            // has ended by now, what is there is compared with its notes instead.
+            self.ports.adapter.check_lease().await?;
+        }
         let decision = decide(&want, &seen, self.now());
         self.announce(&decision);
         if let Some(outcome) = decision.outcome() {

@@ -144,7 +144,9 @@ async fn a_rollout_waits_for_approval_and_can_be_given_up() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs kube-apiserver: tests/kubernetes/run"]
 async fn a_sync_that_is_stopped_or_out_of_time_is_continued_by_the_next_and_two_are_not_at_work_at_once() {
-    let shop = KubeDesk::new("two", "sync: {timeout: 4m}", WEB).await;
+    // The first run has to live until the other has seen it renew the lock.
+    let documents = WEB.replace("bakeTime: 1s", "bakeTime: 45s");
+    let shop = KubeDesk::new("two", "sync: {timeout: 4m}", &documents).await;
     let timed_out = shop.verb("sync", &["--timeout", "3s"]);
     assert_eq!(timed_out.code, Some(4), "{}", timed_out.whole());
     let one = shop.start("sync", &[]);
@@ -158,9 +160,10 @@ async fn a_sync_that_is_stopped_or_out_of_time_is_continued_by_the_next_and_two_
     assert_eq!(stopped.code, Some(130), "{}", stopped.whole());
     let one = shop.start("sync", &[]);
     shop.space.wait_for("cutover-shop", "a run has the lock", is_held).await;
-    // Refused by the lock or, if it only looks so far, stopped by the traffic that the other run moves.
+    // It asks for the lock before its first write or, if it only looks so far, when the other run moves the traffic.
     let other = shop.verb("sync", &[]);
     assert_eq!(other.code, Some(1), "{}", other.whole());
+    assert!(other.whole().contains("works on application shop"), "{}", other.whole());
     let first = shop.end(one);
     assert_eq!(first.code, Some(0), "{}", first.whole());
     let done = shop.verb("sync", &[]);
