@@ -191,7 +191,7 @@ fn check_taken_names(
         let name = blue_green.slot_workload(slot, workload);
         check(slot, "apps", "Deployment", name.clone());
         let service = blue_green.slot_service(slot, workload);
-        let is_adopted = blue_green.slots.get(slot).as_ref().is_some_and(|named| named.deployment.is_some());
+        let is_adopted = blue_green.is_adopted(slot);
         if !(is_adopted && own == Some(&service)) {
             check(slot, "", "Service", service);
         }

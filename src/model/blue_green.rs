@@ -38,6 +38,18 @@ pub struct BlueGreen {
 }
 
 impl BlueGreen {
+    /// True if people named the Deployment that is `slot`: it was there before this program.
+    pub fn is_adopted(&self, slot: Slot) -> bool {
+        self.slots.get(slot).as_ref().is_some_and(|named| named.deployment.is_some())
+    }
+
+    /// What a label that the Deployment selects its pods by, with this value in the documents, says on pods of a new
+    /// `slot`. Beside an adopted Deployment, whose selector knows no slot and would take these pods too, it is another
+    /// value.
+    pub fn slot_label(&self, slot: Slot, value: &str) -> String {
+        if self.is_adopted(slot.other()) { format!("{value}-{slot}") } else { value.to_owned() }
+    }
+
     /// The name of the ECS service or Deployment that is `slot`, for the one that the documents name `workload`.
     pub fn slot_workload(&self, slot: Slot, workload: &str) -> String {
         let slot_name = self.slots.get(slot).as_ref();

@@ -12,8 +12,8 @@ pub struct Turn {
     pub phase: HookPhase,
     /// `cutover.dev/wave`, lower ones first.
     pub wave: i32,
-    /// Within a wave: namespaces (0), then CustomResourceDefinitions (1), then what others refer to (2), then workloads
-    /// (3), then all else (4).
+    /// Within a wave, as [`rank`] says: namespaces (0), CustomResourceDefinitions (1), what others refer to (2), workloads
+    /// (3), all else (4), what may refuse others (5).
     pub rank: u8,
 }
 

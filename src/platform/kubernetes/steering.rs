@@ -52,9 +52,7 @@ impl Kubernetes {
             Record::from_tag(annotations.get(marks::RECORD)?.as_str()?)
         };
         let records = BySlot { blue: record(blue), green: record(green) };
-        let adopted = || {
-            rollout.blue_green.slots.find(|_, named| named.as_ref().is_some_and(|n| n.deployment.is_some()))
-        };
+        let adopted = || Slot::BOTH.into_iter().find(|slot| rollout.blue_green.is_adopted(*slot));
         Ok(serving_by(&records).or_else(adopted).unwrap_or(Slot::Blue))
     }
 }
@@ -95,19 +93,14 @@ fn serving_by(records: &BySlot<Option<Record>>) -> Option<Slot> {
 /// Makes a new Service select one slot's pods.
 fn select(body: &mut Value, rollout: &Rollout, slot: Slot) {
     let WorkloadDocuments::Kubernetes(documents) = &rollout.workload else { return };
-    let named = |slot: Slot| {
-        rollout.blue_green.slots.get(slot).as_ref().is_some_and(|named| named.deployment.is_some())
-    };
     let Some(selector) = body.pointer_mut(SELECTOR).and_then(Value::as_object_mut) else { return };
-    if named(slot.other()) {
-        let own = documents.deployment.body.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
-        for (key, value) in selector.iter_mut() {
-            if let (true, Value::String(value)) = (own.is_some_and(|own| own.contains_key(key)), value) {
-                value.push_str(&format!("-{slot}"));
-            }
+    let own = documents.deployment.body.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
+    for (key, value) in selector.iter_mut() {
+        if let (true, Value::String(value)) = (own.is_some_and(|own| own.contains_key(key)), value) {
+            *value = rollout.blue_green.slot_label(slot, value);
         }
     }
-    if !named(slot) {
+    if !rollout.blue_green.is_adopted(slot) {
         selector.insert(marks::SLOT.into(), slot.name().into());
     }
 }

@@ -25,28 +25,21 @@ impl Side {
     }
 }
 
-/// The labels of the pods of a slot that is not there yet. Beside an adopted Deployment, whose selector knows no slots,
-/// the labels that it selects by differ, too.
+/// The labels of the pods of a slot that is not there yet.
 fn coming_labels(rollout: &Rollout, slot: Slot) -> Value {
     let WorkloadDocuments::Kubernetes(documents) = &rollout.workload else { return Value::Null };
     let body = &documents.deployment.body;
     let map = |pointer: &str| body.pointer(pointer).and_then(Value::as_object).cloned().unwrap_or_default();
     let mut labels = map("/spec/template/metadata/labels");
-    if is_adopted(rollout, slot.other()) {
-        for key in map("/spec/selector/matchLabels").keys() {
-            if let Some(Value::String(value)) = labels.get_mut(key) {
-                value.push_str(&format!("-{slot}"));
-            }
+    for key in map("/spec/selector/matchLabels").keys() {
+        if let Some(Value::String(value)) = labels.get_mut(key) {
+            *value = rollout.blue_green.slot_label(slot, value);
         }
     }
-    if !is_adopted(rollout, slot) {
+    if !rollout.blue_green.is_adopted(slot) {
         labels.insert(marks::SLOT.into(), slot.name().into());
     }
     Value::Object(labels)
-}
-
-fn is_adopted(rollout: &Rollout, slot: Slot) -> bool {
-    rollout.blue_green.slots.get(slot).as_ref().is_some_and(|named| named.deployment.is_some())
 }
 
 /// Which slot the Service sends to. One that is not there yet will be made for blue: it has no pods on a first deploy,

@@ -25,10 +25,8 @@ pub(super) fn labels(steered: &Steered<'_>, slot: Slot, live: Option<&Value>) ->
     };
     let mut matching = map(selector.get("matchLabels"));
     if live.is_none() {
-        if steered.is_adopted(slot.other()) {
-            for value in matching.values_mut() {
-                *value = format!("{}-{slot}", value.as_str().unwrap_or_default()).into();
-            }
+        for value in matching.values_mut() {
+            *value = steered.rollout.blue_green.slot_label(slot, value.as_str().unwrap_or_default()).into();
         }
         matching.insert(marks::SLOT.into(), slot.name().into());
         if !selector.is_object() {

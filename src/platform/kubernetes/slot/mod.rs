@@ -81,7 +81,7 @@ impl<'a> Steered<'a> {
 
     /// True if people named the slot's Deployment: it was there before this program.
     pub fn is_adopted(&self, slot: Slot) -> bool {
-        self.rollout.blue_green.slots.get(slot).as_ref().is_some_and(|named| named.deployment.is_some())
+        self.rollout.blue_green.is_adopted(slot)
     }
 
     /// The slot's target group, name or ARN; `None` where Kubernetes itself steers the requests.
