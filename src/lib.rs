@@ -7,6 +7,7 @@
 pub mod aws;
 pub mod cli;
 pub mod config;
+pub mod controller;
 pub mod diff;
 pub mod engine;
 pub mod gates;
@@ -16,5 +17,6 @@ pub mod plan;
 pub mod platform;
 pub mod rollout;
 pub mod simulator;
+pub mod sites;
 pub mod source;
 pub mod traffic;

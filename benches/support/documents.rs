@@ -2,10 +2,10 @@
 
 use super::repository::Bare;
 use cutover::aws::{Aws, Connect};
-use cutover::cli::adapter::EcsTarget;
 use cutover::engine::{Deployment, Silent, StopSignal, Verdict, read_live, sync};
 use cutover::model::{Destination, PlatformKind, SourceFile};
 use cutover::simulator::{Connector, Settings, World};
+use cutover::sites::EcsTarget;
 use cutover::source::{Auth, GitOptions};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

@@ -1,11 +1,11 @@
 //! Where a verb sends the documents, and as whom.
 
-use super::adapter::{EcsTarget, KubernetesTarget, Target};
 use super::error::CliError;
 use super::kubernetes_flags::KubernetesFlags;
 use super::source_flags::Chosen;
 use crate::aws::{Aws, Connect};
 use crate::model::{Application, Destination};
+use crate::sites::{EcsTarget, KubernetesTarget, Target};
 use clap::Args;
 use std::net::{IpAddr, ToSocketAddrs};
 
@@ -76,7 +76,7 @@ impl DestinationFlags {
                 }
                 region
             }
-            Destination::Kubernetes { namespace, context, region } => {
+            Destination::Kubernetes { namespace, context, region, .. } => {
                 if self.cluster.is_some() {
                     return Err(CliError::usage(
                         "--cluster names an ECS cluster, and this application goes to Kubernetes",
@@ -113,7 +113,7 @@ impl DestinationFlags {
                 let target = EcsTarget::new(aws, application, cluster, self.aws.time_scale);
                 Ok(Target::Ecs(Box::new(target)))
             }
-            Destination::Kubernetes { namespace, context, region } => {
+            Destination::Kubernetes { namespace, context, region, .. } => {
                 let cluster = self.kubernetes.connect(context.clone()).await?;
                 let force = self.kubernetes.force_conflicts;
                 let aws = self.aws.options(region.clone())?;

@@ -1,7 +1,6 @@
 //! What `cutover verify --live` asks a Kubernetes cluster, and AWS where a BlueGreen names a load balancer: what the API
 //! server makes of every document, and whether all that a rollout needs is there.
 
-use super::adapter::KubernetesTarget;
 use super::error::CliError;
 use super::live_checks::{check_alarms, check_groups, found};
 use super::live_judgement::{Group, Notes};
@@ -11,6 +10,7 @@ use crate::kubernetes::Kinds;
 use crate::model::{ClusterTraffic, Kind, Problem, marks};
 use crate::plan::{Change, Plan, PlanItem};
 use crate::rollout::RuleSplit;
+use crate::sites::KubernetesTarget;
 
 /// Everything a deploy would stumble over, by document. Writes nothing: objects are sent as dry runs.
 ///

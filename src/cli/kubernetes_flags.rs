@@ -31,7 +31,12 @@ impl KubernetesFlags {
     /// The destination that the flags name by themselves; `None` without a namespace.
     pub fn destination(&self) -> Option<Destination> {
         let namespace = self.namespace.clone()?;
-        Some(Destination::Kubernetes { namespace, context: self.context.clone(), region: None })
+        Some(Destination::Kubernetes {
+            namespace,
+            context: self.context.clone(),
+            region: None,
+            kubeconfig_secret_ref: None,
+        })
     }
 
     /// The first flag that is given and only makes sense for a Kubernetes cluster.

@@ -1,6 +1,5 @@
 //! What `cutover verify --live` asks AWS: whether everything that the documents name is there, and fits together.
 
-use super::adapter::EcsTarget;
 use super::error::CliError;
 use super::live_judgement::{Group, Notes, judge_groups, judge_network};
 use crate::aws::{Aws, Conduct, EcsOperation, listener_of_rule};
@@ -8,6 +7,7 @@ use crate::config::Finding;
 use crate::engine::{Deployment, Gating, Rollout, Traffic, Trouble, TroubleKind, WorkloadDocuments};
 use crate::model::{Destination, Kind, Service, Slot, TaskDefinitionRef, marks};
 use crate::rollout::RuleSplit;
+use crate::sites::EcsTarget;
 use serde_json::{Value, json};
 
 /// Everything a deploy would stumble over, by document. Writes nothing.

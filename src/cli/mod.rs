@@ -2,7 +2,6 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod abort;
-pub mod adapter;
 mod completions;
 mod demo;
 mod destination_flags;

@@ -1,6 +1,5 @@
 //! `cutover retry`: lets the next sync try again what failed, or take the rules as they are.
 
-use super::adapter::Target;
 use super::destination_flags::DestinationFlags;
 use super::error::{CliError, Exit};
 use super::output::{Output, clean};
@@ -10,6 +9,7 @@ use super::standing::{Standing, WorkloadArg, the_one};
 use crate::engine::{Signal, Signalling};
 use crate::model::Slot;
 use crate::rollout::{Phase, Progress, decide};
+use crate::sites::Target;
 use clap::Args;
 use serde_json::json;
 

@@ -73,9 +73,12 @@ impl SourceFlags {
         let file = self.file.as_deref().map(read_application).transpose()?;
         let mut source = match (&file, &self.repo) {
             (Some(application), _) => application.source.clone(),
-            (None, Some(_)) => {
-                Source { repo_url: String::new(), target_revision: "HEAD".into(), path: ".".into() }
-            }
+            (None, Some(_)) => Source {
+                repo_url: String::new(),
+                target_revision: "HEAD".into(),
+                path: ".".into(),
+                secret_ref: None,
+            },
             (None, None) => checkout_around_here()?,
         };
         if let Some(path) = &self.file {
@@ -162,6 +165,7 @@ impl Chosen {
                 sync: Sync::default(),
                 suspend: false,
                 depends_on: vec![],
+                service_account_name: None,
                 ignore_differences: vec![],
             },
             (None, None) => {
@@ -229,7 +233,12 @@ fn checkout_around_here() -> Result<Source, CliError> {
         _ => None,
     };
     let path = inside.filter(|path| !path.is_empty()).unwrap_or_else(|| ".".into());
-    Ok(Source { repo_url: top.to_string_lossy().into_owned(), target_revision: "HEAD".into(), path })
+    Ok(Source {
+        repo_url: top.to_string_lossy().into_owned(),
+        target_revision: "HEAD".into(),
+        path,
+        secret_ref: None,
+    })
 }
 
 /// The last part of the path, or of the repository's URL, as a name.
@@ -274,7 +283,12 @@ mod tests {
     use super::*;
 
     fn source(repo_url: &str, path: &str) -> Source {
-        Source { repo_url: repo_url.into(), target_revision: "HEAD".into(), path: path.into() }
+        Source {
+            repo_url: repo_url.into(),
+            target_revision: "HEAD".into(),
+            path: path.into(),
+            secret_ref: None,
+        }
     }
 
     #[test]

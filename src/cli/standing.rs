@@ -1,11 +1,11 @@
 //! Where the blue/green workloads of an application stand, for the verbs that speak to one of them.
 
-use super::adapter::Target;
 use super::error::CliError;
 use crate::engine::{self, Deployment, Rollout};
 use crate::model::Slot;
 use crate::plan::LiveRollout;
 use crate::rollout::{Decision, Record, decide};
+use crate::sites::Target;
 use clap::Args;
 use serde::Serialize;
 

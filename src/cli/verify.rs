@@ -1,6 +1,5 @@
 //! `cutover verify`: is a commit fit to be deployed?
 
-use super::adapter::Target;
 use super::destination_flags::DestinationFlags;
 use super::error::{CliError, Exit};
 use super::kubernetes_checks::kubernetes_findings;
@@ -10,6 +9,7 @@ use super::source_flags::{Documents, SourceFlags};
 use crate::config::{self, Finding, Severity};
 use crate::engine::Deployment;
 use crate::plan::Palette;
+use crate::sites::Target;
 use clap::Args;
 use serde_json::json;
 use std::fmt::Write;

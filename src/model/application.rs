@@ -21,6 +21,9 @@ pub struct Application {
     pub ignore_differences: Vec<IgnoreDifferences>,
     #[serde(default)]
     pub suspend: bool,
+    /// The service account of the Application's own namespace that the controller acts as in its cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account_name: Option<String>,
     #[serde(default)]
     pub depends_on: Vec<String>,
 }
@@ -37,6 +40,9 @@ pub struct Source {
     /// A folder in the repository, `.` for its root.
     #[serde(default = "root")]
     pub path: String,
+    /// A Secret of the Application's own namespace with the credentials for the repository; only for the controller.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<SecretRef>,
 }
 
 /// Where they go.
@@ -58,7 +64,19 @@ pub enum Destination {
         /// The AWS region of the load balancers that BlueGreens name.
         #[serde(default)]
         region: Option<String>,
+        /// A Secret of the Application's own namespace with the kubeconfig of another cluster; only for the controller.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kubeconfig_secret_ref: Option<SecretRef>,
     },
+}
+
+/// A Secret, or one of its keys.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SecretRef {
+    pub name: String,
+    /// Only where the Secret holds one thing: the kubeconfig. Default `value`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// What runs the workloads of a destination, and so which documents it takes.

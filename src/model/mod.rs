@@ -1,6 +1,8 @@
 //! The nouns of the program. Nothing in here reads, writes, waits or knows the time.
 
+mod allowed;
 mod application;
+mod application_status;
 mod blue_green;
 mod clock;
 mod document;
@@ -10,12 +12,17 @@ mod object;
 mod slot;
 mod turn;
 
-pub use application::{Application, Destination, PlatformKind, Source, Sync, SyncMode};
+pub use allowed::{Allowed, Pattern};
+pub use application::{Application, Destination, PlatformKind, SecretRef, Source, Sync, SyncMode};
+pub use application_status::{
+    AppKey, ApplicationStatus, Changes, Condition, ConditionStatus, HandledRequest, HealthState,
+    HistoryEntry, LastError, SlotSummary, SyncState, WorkloadSummary,
+};
 pub use blue_green::{
     Alb, BlueGreen, ClusterTraffic, Container, Gates, HttpGate, Listeners, SlotName, SlotNames, Step,
     TargetGroups, WorkloadRef,
 };
-pub use clock::{Seconds, Timestamp, parse_duration, serde_duration};
+pub use clock::{Seconds, Timestamp, parse_duration, parse_rfc3339, rfc3339, serde_duration};
 pub use document::{
     Kind, Manifests, Origin, Problem, Service, SourceFile, TaskDefinition, TaskDefinitionRef,
 };

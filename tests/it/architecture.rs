@@ -17,6 +17,22 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("platform", &["model", "diff", "plan", "rollout", "engine", "aws", "kubernetes"]),
     ("traffic", &["model", "rollout", "engine", "aws", "kubernetes"]),
     ("gates", &["model", "rollout", "engine", "aws"]),
+    ("controller", &["model", "config", "plan", "rollout", "engine"]),
+    (
+        "sites",
+        &[
+            "model",
+            "plan",
+            "rollout",
+            "engine",
+            "aws",
+            "kubernetes",
+            "platform",
+            "traffic",
+            "gates",
+            "controller",
+        ],
+    ),
     ("simulator", &[]),
 ];
 

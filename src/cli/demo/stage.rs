@@ -2,7 +2,6 @@
 
 use super::repository::{APPLICATION, Repository};
 use crate::aws::{Aws, Connect};
-use crate::cli::adapter::EcsTarget;
 use crate::cli::error::{CliError, ErrorKind};
 use crate::cli::output::{Output, clean};
 use crate::cli::progress::Progress;
@@ -12,6 +11,7 @@ use crate::config;
 use crate::engine::{self, Deployment, StopSignal, Verdict};
 use crate::model::{Application, PlatformKind};
 use crate::simulator::shell::{Simulator, StartOptions, Traffic, TrafficGenerator, TrafficReport};
+use crate::sites::EcsTarget;
 use crate::source::{self, Auth, GitOptions};
 use aws_credential_types::Credentials;
 use serde::Serialize;

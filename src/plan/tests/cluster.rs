@@ -5,7 +5,12 @@ use crate::model::*;
 use serde_json::{Value, json};
 
 pub fn application() -> Application {
-    let destination = Destination::Kubernetes { namespace: "prod".into(), context: None, region: None };
+    let destination = Destination::Kubernetes {
+        namespace: "prod".into(),
+        context: None,
+        region: None,
+        kubeconfig_secret_ref: None,
+    };
     Application { destination, ..super::shop::application() }
 }
 

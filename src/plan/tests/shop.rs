@@ -19,11 +19,13 @@ pub fn application() -> Application {
             repo_url: "file:///repo".into(),
             target_revision: "main".into(),
             path: "apps/shop".into(),
+            secret_ref: None,
         },
         destination: Destination::Ecs { region: None, cluster: "prod".into() },
         sync: Sync { prune: true, ..Sync::default() },
         suspend: false,
         depends_on: vec![],
+        service_account_name: None,
         ignore_differences: vec![],
     }
 }

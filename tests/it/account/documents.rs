@@ -132,11 +132,13 @@ pub fn application() -> Application {
             repo_url: "file:///repository".into(),
             target_revision: "main".into(),
             path: ".".into(),
+            secret_ref: None,
         },
         destination: Destination::Ecs { region: None, cluster: "prod".into() },
         sync: Sync::default(),
         suspend: false,
         depends_on: vec![],
+        service_account_name: None,
         ignore_differences: vec![],
     }
 }

@@ -1,10 +1,10 @@
 //! One process of the program, in this one: its adapters on a connection of its own.
 
 use cutover::aws::Connect as ConnectAws;
-use cutover::cli::adapter::{KubernetesTarget, Target};
 use cutover::engine::{Deployment, Event, StopSignal, SyncReport, Trouble, Watcher, sync};
 use cutover::kubernetes::{Cluster, Connect, KubeconfigSource};
 use cutover::model::Destination;
+use cutover::sites::{KubernetesTarget, Target};
 use std::cell::RefCell;
 use std::path::PathBuf;
 

@@ -42,16 +42,23 @@ pub fn deployment(space: &Space, documents: &str) -> Deployment {
         application: Application {
             name: "shop".into(),
             origin: Origin::default(),
-            source: Source { repo_url: String::new(), target_revision: String::new(), path: ".".into() },
+            source: Source {
+                repo_url: String::new(),
+                target_revision: String::new(),
+                path: ".".into(),
+                secret_ref: None,
+            },
             destination: Destination::Kubernetes {
                 namespace: space.name.clone(),
                 context: None,
                 region: None,
+                kubeconfig_secret_ref: None,
             },
             sync: Sync::default(),
             ignore_differences: vec![],
             suspend: false,
             depends_on: vec![],
+            service_account_name: None,
         },
         commit: "c0ffee".into(),
         manifests: Manifests {
