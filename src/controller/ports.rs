@@ -127,16 +127,23 @@ pub trait Repositories: Send + Sync {
         revisions: &BTreeSet<String>,
     ) -> Result<BTreeMap<String, Result<Found, SourceTrouble>>, SourceTrouble>;
 
-    /// The id of the folder at a commit that was found: as long as it is the same, so is everything in it.
+    /// The ids of folders at a commit that was found, by path: as long as one is the same, so is everything in it. Opens
+    /// the mirror once, however many paths there are, and asks the remote only if the commit is no longer in it. An inner
+    /// error concerns its path.
     ///
     /// # Errors
-    /// If there is no such folder, or the repository can't be read.
-    fn tree_id(&self, repository: &RepositoryKey, commit: &str, path: &str) -> Result<String, SourceTrouble>;
+    /// If the repository can't be read.
+    fn tree_ids(
+        &self,
+        repository: &RepositoryKey,
+        commit: &str,
+        paths: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, Result<String, SourceTrouble>>, SourceTrouble>;
 
     /// The files of the folder.
     ///
     /// # Errors
-    /// As [`Repositories::tree_id`], or if a limit is exceeded.
+    /// If there is no such folder, a limit is exceeded, or the repository can't be read.
     fn documents(
         &self,
         repository: &RepositoryKey,
