@@ -31,7 +31,6 @@ mod status;
 mod sync;
 mod verify;
 mod wait;
-mod waiting;
 
 pub use error::{CliError, ErrorKind, Exit};
 

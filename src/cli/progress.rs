@@ -1,7 +1,7 @@
 //! What people see while a run goes on: lines for what happened and, on a terminal, one live line for each workload.
 
 use super::output::{Output, clean};
-use super::{screen, waiting};
+use super::screen;
 use crate::engine::{Event, Watcher};
 use crate::model::{BySlot, Slot, Weights};
 use crate::plan::{Plan, render_plan};
@@ -99,7 +99,7 @@ impl Progress {
                 if self.output.live {
                     self.draw(&state);
                 } else {
-                    if let Some(text) = waiting::in_general(on) {
+                    if let Some(text) = on.in_general() {
                         self.say_once(&mut state, workload, text);
                     }
                 }

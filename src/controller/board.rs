@@ -26,6 +26,9 @@ pub struct Entry {
     pub mode: String,
     pub suspended: bool,
     pub status: ApplicationStatus,
+    /// The status that is known to be written where the Application is registered.
+    #[serde(skip)]
+    pub stored: ApplicationStatus,
     /// What differs, as `cutover plan` prints it, without secrets; empty if nothing does. 64 kB at most.
     pub diff: String,
     /// What happened lately, oldest first.

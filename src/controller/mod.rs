@@ -1,15 +1,37 @@
 //! Runs the engine for ever over many Applications: which one is due, what came of it, and who is told. It knows no
 //! client: where Applications are registered, repositories, destinations and leases stand behind the traits in `ports`.
 
+mod apps;
 mod board;
+mod claims;
+mod crew;
+mod dependencies;
+mod ended;
+mod follower;
+mod look;
 mod metrics;
 mod occurrence;
+mod pace;
 mod ports;
+mod pulse;
+mod queue;
+mod reconcile;
+mod register;
+mod report;
+mod run;
+mod same_repository;
+mod start;
+mod teller;
+mod writer;
 
 pub use board::{Board, Entry, Line};
+pub use crew::Crew;
 pub use metrics::Metrics;
 pub use occurrence::{Occurrence, OccurrenceKind, Voice};
 pub use ports::{
     Applications, Documents, Found, Nudge, Place, Registered, Registration, Repositories, RepositoryKey,
     Request, RequestVerb, Seats, Site, Sites, SourceTrouble, Synced,
 };
+pub use pulse::Pulse;
+pub use run::{Permits, World, run};
+pub use same_repository::same_repository;

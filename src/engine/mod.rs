@@ -22,6 +22,6 @@ pub use ports::{
     TimeSource, Traffic, TrafficReading, Trouble, TroubleKind, WorkloadDocuments, Workloads,
 };
 pub use run::{Adapter, Ports, Run, RunEnd, StopSignal};
-pub use status::{ObjectStatus, ServiceStatus, SlotStatus, Status, WorkloadStatus, status};
+pub use status::{ObjectStatus, ServiceStatus, SlotStatus, Status, WorkloadStatus, slot_statuses, status};
 pub use sync::{ItemResult, SyncReport, Verdict, sync};
 pub use write_guard::WriteGuard;

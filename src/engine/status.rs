@@ -80,6 +80,9 @@ pub struct WorkloadStatus {
     pub phase: Option<Phase>,
     /// A sentence; `None` if nothing is awaited.
     pub waiting_on: Option<String>,
+    /// When there will be something to do although nothing changes, in seconds; `None` if never.
+    #[serde(skip)]
+    pub check_after: Option<u64>,
     /// How a sync would end right now, if it would end.
     pub outcome: Option<Outcome>,
     pub serving: Option<Slot>,
@@ -102,6 +105,17 @@ pub enum Role {
     Candidate,
     Previous,
     Idle,
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Role::Live => "live",
+            Role::Candidate => "candidate",
+            Role::Previous => "previous",
+            Role::Idle => "idle",
+        })
+    }
 }
 
 /// One slot.
@@ -195,6 +209,7 @@ fn workload(declared: &Rollout, rollout: Option<&Result<LiveRollout, String>>) -
                 document,
                 phase: None,
                 waiting_on: Some(why.unwrap_or_else(|| "it was not read".into())),
+                check_after: None,
                 outcome: None,
                 serving: None,
                 rules: vec![],
@@ -208,6 +223,7 @@ fn workload(declared: &Rollout, rollout: Option<&Result<LiveRollout, String>>) -
         document,
         phase: Some(decision.phase),
         waiting_on: decision.waiting_on.as_ref().map(ToString::to_string),
+        check_after: decision.check_after,
         outcome: decision.outcome(),
         serving: seen.serving_slot(),
         rules: seen
@@ -217,6 +233,11 @@ fn workload(declared: &Rollout, rollout: Option<&Result<LiveRollout, String>>) -
             .collect(),
         slots: Some(BySlot::from_fn(|slot| slot_status(seen, slot, declared.slot_name(slot)))),
     }
+}
+
+/// Both slots of an observation; the services' names are left empty.
+pub fn slot_statuses(seen: &Observation) -> BySlot<SlotStatus> {
+    BySlot::from_fn(|slot| slot_status(seen, slot, String::new()))
 }
 
 fn slot_status(seen: &Observation, slot: Slot, service: String) -> SlotStatus {

@@ -209,6 +209,31 @@ impl fmt::Display for WaitingOn {
     }
 }
 
+impl WaitingOn {
+    /// The wait without the numbers that change while it lasts, so that a log gets one line and not one for each second;
+    /// `None` for what ends a run, whose report says it.
+    pub fn in_general(&self) -> Option<String> {
+        let what = match self {
+            WaitingOn::Tasks { slot, wanted, .. } => format!("{wanted} {slot} tasks to run"),
+            WaitingOn::HealthyTargets { slot, required, .. } => format!("{required} healthy {slot} targets"),
+            WaitingOn::Stability { .. } => "the gates to hold without a break".into(),
+            WaitingOn::Hold { weight, .. } => format!("the pause at {weight}%"),
+            WaitingOn::Bake { .. } => "the end of the bake".into(),
+            WaitingOn::Settle { .. } => "the load balancer to settle".into(),
+            WaitingOn::ReturnTargets { slot, required, .. } => {
+                format!("{required} healthy {slot} targets to send traffic back to")
+            }
+            WaitingOn::NameToBeFree { .. }
+            | WaitingOn::HttpGate { .. }
+            | WaitingOn::Alarm { .. }
+            | WaitingOn::Approval => self.to_string(),
+            WaitingOn::KeepPrevious { .. } => return Some("the previous version stays warm".into()),
+            WaitingOn::NewRevision { .. } | WaitingOn::Person { .. } => return None,
+        };
+        Some(format!("waiting for {what}"))
+    }
+}
+
 /// How a run ends when `decide` has nothing left to do that a one-shot sync should wait for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -241,5 +266,20 @@ impl Decision {
             (Phase::Blocked, _) => Some(Outcome::Blocked { reason: reason() }),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_reads_the_same_until_it_is_another_one() {
+        let tasks = |running| WaitingOn::Tasks { slot: Slot::Green, running, wanted: 3 }.in_general();
+        assert_eq!(tasks(0), tasks(2));
+        assert_eq!(tasks(0).as_deref(), Some("waiting for 3 green tasks to run"));
+        let bake = |remaining| WaitingOn::Bake { remaining }.in_general();
+        assert_eq!(bake(600), bake(1));
+        assert_ne!(bake(1), tasks(0));
     }
 }

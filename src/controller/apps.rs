@@ -1,0 +1,122 @@
+//! What the controller knows of one application and of one repository.
+
+use super::ports::{Found, Registered, RepositoryKey, Request, Site, SourceTrouble};
+use crate::engine::StopSignal;
+use crate::model::{Allowed, AppKey, Seconds};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// One application.
+pub(super) struct App {
+    pub registered: Registered,
+    /// What the operator's configuration allows it, or why it is refused.
+    pub allowed: Result<Allowed, Vec<String>>,
+    /// True if this process works for it.
+    pub is_held: bool,
+    pub repository: Option<RepositoryKey>,
+    /// What the last look at the repository gave; `None` before the first one.
+    pub sight: Option<Result<Sight, SourceTrouble>>,
+    /// The folder's id when everything was last in sync: what differs at the same id is drift.
+    pub settled: Option<String>,
+    pub running: Option<Running>,
+    /// Its connection, as long as what it was made of is unchanged.
+    pub site: Option<Arc<dyn Site>>,
+    /// Looks in a row that did not end well.
+    pub failures: u32,
+    /// When the last look ended.
+    pub looked: Option<Instant>,
+}
+
+/// An application's folder at the commit that its revision is at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sight {
+    pub found: Found,
+    /// The folder's id.
+    pub tree: String,
+}
+
+/// A look that is under way.
+pub(super) struct Running {
+    pub stop: StopSignal,
+    pub sight: Sight,
+    pub generation: i64,
+    /// True until it has its plan: so many may be in that stage at a time.
+    pub is_looking: bool,
+    /// Why it was told to stop.
+    pub stopped: Option<Stopped>,
+}
+
+/// Why a look is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stopped {
+    /// Git or the Application has something newer.
+    Superseded,
+    /// This process works for it no longer, or it is gone.
+    Dropped,
+}
+
+impl App {
+    pub fn new(registered: Registered) -> App {
+        App {
+            registered,
+            allowed: Err(vec![]),
+            is_held: false,
+            repository: None,
+            sight: None,
+            settled: None,
+            running: None,
+            site: None,
+            failures: 0,
+            looked: None,
+        }
+    }
+
+    /// The request of people that is not handled yet.
+    pub fn open_request(&self, handled: Option<&str>) -> Option<&Request> {
+        self.registered.request.as_ref().filter(|request| Some(request.text.as_str()) != handled)
+    }
+
+    /// Stops a look that is under way at its next safe point.
+    pub fn stop(&mut self, why: Stopped) {
+        if let Some(running) = &mut self.running {
+            running.stopped.get_or_insert(why);
+            running.stop.set();
+        }
+    }
+}
+
+/// Whether what is registered now needs another look than what was before.
+pub(super) fn differs(before: &Registered, now: &Registered) -> bool {
+    before.uid != now.uid
+        || before.generation != now.generation
+        || before.is_suspended != now.is_suspended
+        || before.request != now.request
+        || before.is_going != now.is_going
+        || before.application.as_ref().err() != now.application.as_ref().err()
+        || before.application.as_ref().ok() != now.application.as_ref().ok()
+}
+
+/// One repository.
+#[derive(Default)]
+pub(super) struct Repository {
+    pub users: BTreeSet<AppKey>,
+    /// Looks in a row that failed.
+    pub failures: u32,
+    pub rounds: u32,
+}
+
+/// What a look at a repository gave, by revision.
+pub(super) type Sights = Result<BTreeMap<String, Result<Folders, SourceTrouble>>, SourceTrouble>;
+
+/// A commit with the ids of the folders that were asked for.
+pub(super) struct Folders {
+    pub found: Found,
+    pub trees: BTreeMap<String, Result<String, SourceTrouble>>,
+}
+
+/// The shortest interval of a repository's users, in seconds.
+pub(super) fn interval<'a>(intervals: impl Iterator<Item = &'a App>) -> Seconds {
+    let own = |app: &App| app.registered.application.as_ref().map(|a| a.sync.interval).ok();
+    intervals.filter_map(own).min().unwrap_or(60)
+}

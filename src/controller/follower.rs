@@ -1,0 +1,142 @@
+//! Follows one sync: keeps the board up to date and tells people.
+
+use super::board::Board;
+use super::occurrence::{Occurrence, OccurrenceKind};
+use super::report::{cut, slot_summaries, status_during};
+use super::run::Happened;
+use super::teller::Teller;
+use crate::engine::{Event, Watcher, slot_statuses};
+use crate::model::{AppKey, SyncMode, WorkloadSummary};
+use crate::plan::{Palette, Plan, render_plan};
+use crate::rollout::{Observation, Phase};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Bytes of a printed plan that are kept for people to read.
+const DIFF: usize = 64 << 10;
+
+/// The watcher of one sync of one application.
+pub(super) struct Follower {
+    pub key: AppKey,
+    pub board: Arc<Board>,
+    pub teller: Arc<Teller>,
+    pub happened: mpsc::UnboundedSender<Happened>,
+    /// What occurrences of this sync have in common.
+    pub common: Occurrence,
+    /// True if nothing changed in Git since all was in sync: what differs now is drift.
+    pub is_settled_commit: bool,
+    /// False if the application is suspended.
+    pub is_active: bool,
+    pub mode: SyncMode,
+}
+
+impl Follower {
+    fn tell(&self, kind: OccurrenceKind, workload: &str, text: String) {
+        let occurrence = Occurrence { kind, workload: workload.to_owned(), text, ..self.common.clone() };
+        self.teller.tell(occurrence);
+    }
+
+    fn note(&self, name: &str, text: &str) {
+        self.board.note(&self.key, self.teller.now(), format!("{name}: {}", cut(text)));
+    }
+
+    fn workload(&self, name: &str, change: impl FnOnce(&mut WorkloadSummary)) {
+        self.board.change(&self.key, |entry| {
+            let workloads = &mut entry.status.workloads;
+            let at = workloads.iter().position(|workload| workload.name == name);
+            let at = at.unwrap_or_else(|| {
+                workloads.push(WorkloadSummary {
+                    name: name.to_owned(),
+                    phase: String::new(),
+                    waiting_for: String::new(),
+                    slots: None,
+                });
+                workloads.len() - 1
+            });
+            change(&mut workloads[at]);
+        });
+    }
+}
+
+impl Watcher for Follower {
+    fn planned(&self, plan: &Plan) {
+        let acts = plan.has_changes() && self.is_active && self.mode == SyncMode::Enforce;
+        let diff = if plan.has_changes() { render_plan(plan, &Palette::plain()) } else { String::new() };
+        let now = self.teller.now();
+        self.board.change(&self.key, |entry| {
+            entry.diff = clip(diff);
+            if acts {
+                status_during(&mut entry.status, plan, now);
+            }
+        });
+        let summary = plan.summary().to_string();
+        if plan.has_changes() && self.is_settled_commit {
+            let first: Vec<&str> = plan
+                .items
+                .iter()
+                .filter(|item| item.change != crate::plan::Change::Unchanged)
+                .map(|item| item.resource.as_str())
+                .take(5)
+                .collect();
+            self.tell(OccurrenceKind::DriftFound, "", format!("{summary} ({})", first.join(", ")));
+        } else if acts {
+            self.tell(OccurrenceKind::SyncStarted, "", summary);
+        }
+        // The controller may have ended meanwhile.
+        let _ = self.happened.send(Happened::Planned(self.key.clone()));
+    }
+
+    fn event(&self, event: Event) {
+        match &event {
+            Event::Phase { workload, phase } => {
+                let text = phase.to_string();
+                self.workload(workload, |summary| {
+                    summary.phase.clone_from(&text);
+                    summary.waiting_for.clear();
+                });
+                self.note(workload, &text);
+                match phase {
+                    Phase::Live => {}
+                    Phase::AwaitingApproval => {
+                        let text = "all gates are open; `cutover promote` lets it go on".to_owned();
+                        self.tell(OccurrenceKind::AwaitingApproval, workload, text);
+                    }
+                    Phase::RollingBack => self.tell(OccurrenceKind::RolloutFailed, workload, text),
+                    _ => self.tell(OccurrenceKind::RolloutProgressed, workload, text),
+                }
+            }
+            Event::Waiting { workload, on, text } => {
+                // In words that stay the same while it lasts: each change is a write to the API server.
+                let text = on.in_general().unwrap_or_else(|| text.clone());
+                self.workload(workload, |summary| summary.waiting_for = cut(&text));
+                let about = format!("{workload}: {text}");
+                self.board.change(&self.key, |entry| entry.status.waiting_for = cut(&about));
+            }
+            Event::Settling { document, text } => {
+                let about = format!("{document}: {text}");
+                self.board.change(&self.key, |entry| entry.status.waiting_for = cut(&about));
+            }
+            Event::Wrote { workload, text, .. } => self.note(workload, text),
+            Event::Applied { document, text } => self.note(document, text),
+            Event::Trouble { workload, text } => self.note(workload, &format!("not yet: {text}")),
+            Event::Notice { workload, text } => self.note(workload, text),
+        }
+    }
+
+    fn observed(&self, workload: &str, seen: &Observation) {
+        let weights = seen.rules.first().map(|rule| rule.split.weights());
+        let slots = slot_summaries(&slot_statuses(seen), weights);
+        self.workload(workload, |summary| summary.slots = Some(slots));
+    }
+}
+
+/// The beginning of a long diff, by whole lines.
+fn clip(mut diff: String) -> String {
+    if diff.len() > DIFF {
+        let end = (0..=DIFF).rev().find(|at| diff.is_char_boundary(*at)).unwrap_or(0);
+        let end = diff[..end].rfind('\n').unwrap_or(end);
+        diff.truncate(end);
+        diff.push_str("\n… more differs than is shown here; see `cutover plan`\n");
+    }
+    diff
+}

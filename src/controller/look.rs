@@ -1,0 +1,249 @@
+//! What a look at an application ended with, and what that means to people. Pure.
+
+use super::ports::{SourceTrouble, Synced};
+use crate::engine::{Trouble, TroubleKind, Verdict};
+use crate::model::{AppKey, ConditionStatus, Health, HealthState, Problem, SyncMode, SyncState};
+use crate::plan::Change;
+use crate::rollout::Phase;
+
+/// Problems that are told; a repository may have a thousand.
+const TOLD: usize = 5;
+
+/// What came of a look.
+#[derive(Clone, Debug)]
+pub(super) enum Look {
+    /// The Application itself is wrong.
+    Invalid(Vec<Problem>),
+    /// The operator's configuration does not allow it; sentences.
+    NotAllowed(Vec<String>),
+    /// An older Application has the place.
+    Taken(AppKey),
+    /// The repository can't be read.
+    NoSource(SourceTrouble),
+    /// The documents are wrong.
+    WrongDocuments(Vec<Problem>),
+    /// Another application has to be ready first; a sentence.
+    Depends(String),
+    /// Applications wait for each other; a sentence.
+    Cycle(String),
+    /// Nothing could be planned.
+    NoPlan(Trouble),
+    Synced(Box<Synced>),
+    /// The look itself broke down, which is a fault of this program.
+    Broken(String),
+}
+
+/// What to think of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Judgement {
+    pub ready: ConditionStatus,
+    /// One word, for conditions, history and metrics.
+    pub reason: &'static str,
+    pub message: String,
+    /// Work goes on, or will without anybody's help.
+    pub is_reconciling: bool,
+    /// Nothing will become better by itself.
+    pub is_stalled: bool,
+    pub sync: SyncState,
+    pub health: HealthState,
+    pub again: Again,
+}
+
+/// When to look again without being told to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    /// With the slow resync.
+    Late,
+    /// Soon, and less soon the more often that was in vain.
+    Retry,
+    /// At once.
+    Now,
+}
+
+impl Look {
+    /// Judges. `is_stopped_for` says why a sync that was stopped was.
+    pub fn judge(&self, mode: SyncMode, is_suspended: bool) -> Judgement {
+        match self {
+            Look::Invalid(problems) => stalled("InvalidSpec", told(problems)),
+            Look::NotAllowed(sentences) => stalled("NotAllowed", sentences.join("; ")),
+            Look::Taken(by) => stalled(
+                "NameTaken",
+                format!(
+                    "Application {by} has the same name and destination, and is older; give this one another name or destination"
+                ),
+            ),
+            Look::NoSource(trouble) => {
+                let again = if trouble.is_transient { Again::Retry } else { Again::Late };
+                Judgement {
+                    again,
+                    is_reconciling: trouble.is_transient,
+                    ..stalled_if(!trouble.is_transient, "SourceFailed", &trouble.message)
+                }
+            }
+            Look::WrongDocuments(problems) => stalled("InvalidDocuments", told(problems)),
+            Look::Depends(sentence) => waiting("DependencyNotReady", sentence),
+            Look::Cycle(sentence) => stalled("DependencyCycle", sentence.clone()),
+            Look::NoPlan(trouble) => failed_plan(trouble),
+            Look::Broken(text) => Judgement { again: Again::Retry, ..stalled("Broken", text.clone()) },
+            Look::Synced(synced) => synced_as(synced, mode, is_suspended),
+        }
+    }
+}
+
+fn told(problems: &[Problem]) -> String {
+    let mut text: Vec<String> = problems.iter().take(TOLD).map(ToString::to_string).collect();
+    if problems.len() > TOLD {
+        text.push(format!("and {} more problems", problems.len() - TOLD));
+    }
+    text.join("\n")
+}
+
+fn stalled(reason: &'static str, message: String) -> Judgement {
+    Judgement {
+        ready: ConditionStatus::False,
+        reason,
+        message,
+        is_reconciling: false,
+        is_stalled: true,
+        sync: SyncState::Unknown,
+        health: HealthState::Missing,
+        again: Again::Late,
+    }
+}
+
+fn stalled_if(is_stalled: bool, reason: &'static str, message: &str) -> Judgement {
+    Judgement { is_stalled, ..stalled(reason, message.to_owned()) }
+}
+
+fn waiting(reason: &'static str, message: &str) -> Judgement {
+    Judgement { is_reconciling: true, ..stalled_if(false, reason, message) }
+}
+
+fn failed_plan(trouble: &Trouble) -> Judgement {
+    let is_transient = matches!(trouble.kind, TroubleKind::Transient | TroubleKind::LookAgain);
+    let reason = if trouble.kind == TroubleKind::Denied { "AccessDenied" } else { "SyncFailed" };
+    Judgement {
+        again: Again::Retry,
+        is_reconciling: is_transient,
+        ..stalled_if(!is_transient, reason, &trouble.to_string())
+    }
+}
+
+fn synced_as(synced: &Synced, mode: SyncMode, is_suspended: bool) -> Judgement {
+    let status = &synced.status;
+    let health = if is_suspended { HealthState::Suspended } else { health(synced) };
+    let sync = if status.in_sync { SyncState::Synced } else { SyncState::OutOfSync };
+    let judged = |ready, reason, message: String| Judgement {
+        ready,
+        reason,
+        message,
+        is_reconciling: false,
+        is_stalled: false,
+        sync,
+        health,
+        again: Again::Late,
+    };
+    let worst = synced.report.results.iter().max_by_key(|result| result.verdict);
+    let told = || worst.map(|result| format!("{}: {}", result.document, result.message)).unwrap_or_default();
+    let not_ready = |reason, message| judged(ConditionStatus::False, reason, message);
+    match synced.report.verdict {
+        Verdict::Stopped => Judgement {
+            is_reconciling: true,
+            again: Again::Now,
+            ..judged(ConditionStatus::Unknown, "Stopped", told())
+        },
+        Verdict::Error => {
+            Judgement { is_stalled: true, again: Again::Retry, ..not_ready("SyncFailed", told()) }
+        }
+        Verdict::Failed => Judgement {
+            is_stalled: true,
+            health: HealthState::Degraded,
+            ..not_ready("RolloutFailed", told())
+        },
+        Verdict::TimedOut => {
+            Judgement { is_reconciling: true, again: Again::Retry, ..not_ready("TimedOut", told()) }
+        }
+        Verdict::AwaitingApproval => {
+            Judgement { is_reconciling: true, ..not_ready("AwaitingApproval", told()) }
+        }
+        Verdict::Done if is_suspended => {
+            let ready = if status.in_sync { ConditionStatus::True } else { ConditionStatus::False };
+            judged(ready, "Suspended", "nothing is changed until it is resumed".into())
+        }
+        Verdict::Done if !status.in_sync && mode == SyncMode::Observe => not_ready(
+            "OutOfSync",
+            format!("sync.mode is observe, nothing is changed; {}", synced.report.plan.summary()),
+        ),
+        // It changed again while it was synced, or something is still on its way.
+        Verdict::Done if !status.in_sync => Judgement {
+            is_reconciling: true,
+            again: Again::Retry,
+            ..not_ready("Progressing", "something is on its way, or changed meanwhile".into())
+        },
+        Verdict::Done => match health {
+            HealthState::Degraded => not_ready("Degraded", unwell(synced)),
+            HealthState::Progressing | HealthState::Missing => {
+                Judgement { is_reconciling: true, ..not_ready("Progressing", unwell(synced)) }
+            }
+            HealthState::Healthy | HealthState::Suspended => judged(
+                ConditionStatus::True,
+                "Synced",
+                format!("everything is as commit {} says", short(&status.commit)),
+            ),
+        },
+    }
+}
+
+/// How what is live fares.
+fn health(synced: &Synced) -> HealthState {
+    let status = &synced.status;
+    let mut worst = HealthState::Healthy;
+    let mut note = |state: HealthState| worst = worst.max(state);
+    for workload in &status.workloads {
+        note(match workload.phase {
+            Some(Phase::Live) => HealthState::Healthy,
+            Some(Phase::Quarantined | Phase::RollingBack | Phase::Blocked) | None => HealthState::Degraded,
+            Some(_) => HealthState::Progressing,
+        });
+    }
+    for service in &status.services {
+        note(match service.revision {
+            None => HealthState::Missing,
+            Some(_) if service.steady => HealthState::Healthy,
+            Some(_) => HealthState::Progressing,
+        });
+    }
+    for object in status.objects.iter().filter(|object| object.change != Change::Prune) {
+        note(match object.health.health {
+            Health::Healthy | Health::Suspended | Health::Unknown => HealthState::Healthy,
+            Health::Progressing => HealthState::Progressing,
+            Health::Missing => HealthState::Missing,
+            Health::Degraded => HealthState::Degraded,
+        });
+    }
+    // Some of it missing is worse than something on its way, and less bad than something broken.
+    let broken = status.objects.iter().any(|object| object.health.health == Health::Degraded)
+        || status.workloads.iter().any(|w| {
+            matches!(w.phase, Some(Phase::Quarantined | Phase::RollingBack | Phase::Blocked) | None)
+        });
+    if broken { HealthState::Degraded } else { worst }
+}
+
+/// What is not well, in words.
+fn unwell(synced: &Synced) -> String {
+    let objects = synced.status.objects.iter().filter(|object| !object.is_well());
+    let objects = objects.map(|object| format!("{}: {}", object.document, object.health.message));
+    let workloads = synced.status.workloads.iter().filter(|workload| workload.phase != Some(Phase::Live));
+    let workloads = workloads.map(|workload| {
+        format!("{}: {}", workload.document, workload.waiting_on.as_deref().unwrap_or("not at rest"))
+    });
+    let services = synced.status.services.iter().filter(|service| !service.steady);
+    let services = services
+        .map(|service| format!("{}: {} of {} tasks run", service.document, service.running, service.desired));
+    objects.chain(workloads).chain(services).take(TOLD).collect::<Vec<_>>().join("; ")
+}
+
+/// The first seven digits of a commit.
+pub(super) fn short(commit: &str) -> &str {
+    commit.get(..7).unwrap_or(commit)
+}

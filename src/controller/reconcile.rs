@@ -1,0 +1,104 @@
+//! One look at one application, from the files of its commit to what came of the sync.
+
+use super::follower::Follower;
+use super::look::Look;
+use super::ports::{Found, Place, Repositories, RepositoryKey, Request, Site, Sites, SourceTrouble, Synced};
+use crate::config;
+use crate::engine::{Deployment, StopSignal, Trouble};
+use crate::model::{Destination, HandledRequest, Manifests, Problem};
+use std::sync::Arc;
+
+/// Everything that a look needs.
+pub(super) struct Task {
+    pub repositories: Arc<dyn Repositories>,
+    pub sites: Arc<dyn Sites>,
+    pub repository: RepositoryKey,
+    pub found: Found,
+    /// With `suspend` set where an annotation says so.
+    pub place: Place,
+    /// The connection of an earlier look.
+    pub site: Option<Arc<dyn Site>>,
+    pub request: Option<Request>,
+    pub follower: Follower,
+    pub stop: StopSignal,
+}
+
+/// What came of it.
+pub(super) struct Outcome {
+    pub look: Look,
+    pub site: Option<Arc<dyn Site>>,
+    pub handled: Option<HandledRequest>,
+}
+
+/// Looks and, where that is wanted, acts.
+pub(super) async fn reconcile(task: Task) -> Outcome {
+    let mut outcome =
+        Outcome { look: Look::Broken("nothing was done".into()), site: task.site.clone(), handled: None };
+    let manifests = match documents(&task).await {
+        Ok(manifests) => manifests,
+        Err(look) => {
+            outcome.handled =
+                task.request.as_ref().map(|request| refused(&task, request, "the documents can't be read"));
+            return Outcome { look, ..outcome };
+        }
+    };
+    let application = task.place.application.clone();
+    let deployment = Deployment { application, commit: task.found.commit.clone(), manifests };
+    let synced = act(&task, &deployment, &mut outcome).await;
+    let look = match synced {
+        Ok(synced) => Look::Synced(Box::new(synced)),
+        Err(trouble) => Look::NoPlan(trouble),
+    };
+    Outcome { look, ..outcome }
+}
+
+async fn act(task: &Task, deployment: &Deployment, outcome: &mut Outcome) -> Result<Synced, Trouble> {
+    let site = match &task.site {
+        Some(site) => Arc::clone(site),
+        None => task.sites.open(task.place.clone()).await?,
+    };
+    outcome.site = Some(Arc::clone(&site));
+    if let Some(request) = &task.request {
+        let answer = site.handle(deployment, request).await;
+        let (done, message) = match answer {
+            Ok(sentence) => (true, sentence),
+            Err(trouble) => (false, trouble.to_string()),
+        };
+        outcome.handled = Some(handled(task, request, done, message));
+    }
+    site.sync(deployment, &task.follower, &task.stop).await
+}
+
+fn refused(task: &Task, request: &Request, why: &str) -> HandledRequest {
+    handled(task, request, false, why.to_owned())
+}
+
+fn handled(task: &Task, request: &Request, done: bool, message: String) -> HandledRequest {
+    let time = task.follower.teller.now();
+    HandledRequest { request: request.text.clone(), done, message: super::report::cut(&message), time }
+}
+
+/// Reads and checks the documents away from the threads that everything else runs on.
+async fn documents(task: &Task) -> Result<Manifests, Look> {
+    let repositories = Arc::clone(&task.repositories);
+    let (repository, commit) = (task.repository.clone(), task.found.commit.clone());
+    let (path, destination) =
+        (task.place.application.source.path.clone(), task.place.application.destination.clone());
+    let read = move || {
+        let documents = repositories.documents(&repository, &commit, &path).map_err(Look::NoSource)?;
+        load(&documents.files, &destination).map_err(Look::WrongDocuments)
+    };
+    let read = tokio::task::spawn_blocking(read).await;
+    read.unwrap_or_else(|_| {
+        let message = "reading the documents broke down, which is a fault of the program".to_owned();
+        Err(Look::NoSource(SourceTrouble { message, is_transient: true }))
+    })
+}
+
+fn load(files: &[crate::model::SourceFile], destination: &Destination) -> Result<Manifests, Vec<Problem>> {
+    let manifests = config::load(files, Some(destination.platform()))?;
+    if let Destination::Kubernetes { namespace, .. } = destination {
+        config::check_namespace(&manifests, namespace)?;
+    }
+    Ok(manifests)
+}

@@ -1,0 +1,299 @@
+//! Applications come, change and go; repositories are looked at.
+
+use super::apps::{App, Folders, Sight, Sights, Stopped, differs, interval};
+use super::pace::{backoff, jittered};
+use super::ports::{Registered, RepositoryKey};
+use super::run::{Happened, State};
+use crate::model::{AppKey, Application, Destination, SyncMode};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+impl State {
+    /// Takes what is registered now.
+    pub(super) fn registered(&mut self, registered: Registered) {
+        if registered.is_going {
+            return self.gone(&registered.key);
+        }
+        let key = registered.key.clone();
+        let known = self.apps.get(&key);
+        if known.is_some_and(|app| app.registered.uid != registered.uid) {
+            self.gone(&key);
+        }
+        let is_new = self.apps.get(&key).is_none_or(|app| differs(&app.registered, &registered));
+        let was_ready = self.apps.get(&key).map(|app| is_ready(&app.registered));
+        let now_ready = is_ready(&registered);
+        let stored = registered.status.clone();
+        match is_new {
+            true => self.changed(registered),
+            // Its status alone: our own write comes back, or another controller's.
+            false => {
+                if let Some(app) = self.apps.get_mut(&key) {
+                    app.registered = registered;
+                }
+            }
+        }
+        let is_held = self.apps.get(&key).is_some_and(|app| app.is_held);
+        self.board.change(&key, |entry| {
+            if !is_held || is_new && entry.status == Default::default() {
+                entry.status.clone_from(&stored);
+            }
+            entry.stored = stored;
+        });
+        if was_ready != Some(now_ready) {
+            self.wake_dependents(&key);
+        }
+    }
+
+    fn changed(&mut self, registered: Registered) {
+        let now = Instant::now();
+        let key = registered.key.clone();
+        let others = self.claims.note(&registered);
+        let repository = registered.application.as_ref().ok().map(|application| RepositoryKey {
+            url: application.source.repo_url.clone(),
+            secret: application.source.secret_ref.as_ref().map(|s| (key.namespace.clone(), s.name.clone())),
+        });
+        let allowed = match &registered.application {
+            Ok(application) => (self.world.permits)(&key, application),
+            Err(_) => Err(vec![]),
+        };
+        let mut app = self.apps.remove(&key).unwrap_or_else(|| App::new(registered.clone()));
+        let before = app.registered.application.as_ref().ok().map(|application| application.source.clone());
+        let source = registered.application.as_ref().ok().map(|application| application.source.clone());
+        if before != source {
+            app.sight = None;
+            app.settled = None;
+        }
+        // A request alone disturbs nothing that is under way, but for one that stops it.
+        let only_request = app.registered.generation == registered.generation
+            && app.registered.is_suspended == registered.is_suspended;
+        if !only_request || app.registered.application.is_err() {
+            app.site = None;
+            app.failures = 0;
+            app.stop(Stopped::Superseded);
+        }
+        let left = app.repository.take().filter(|left| Some(left) != repository.as_ref());
+        app.repository = repository.clone();
+        app.allowed = allowed;
+        app.is_held = self.world.seats.holds(&key);
+        app.registered = registered;
+        self.show(&key, &app);
+        let (is_held, is_sighted) = (app.is_held, app.sight.is_some());
+        self.apps.insert(key.clone(), app);
+        if let Some(left) = left {
+            self.leave_repository(&left, &key);
+        }
+        if let Some(repository) = repository {
+            self.repositories.entry(repository.clone()).or_default().users.insert(key.clone());
+            if !is_sighted {
+                self.looks.want(&repository, now);
+            }
+        }
+        if is_held {
+            self.queue.want(&key, now);
+        }
+        for other in others {
+            if self.apps.get(&other).is_some_and(|app| app.is_held) {
+                self.queue.want(&other, now);
+            }
+        }
+    }
+
+    /// Puts on the board what the Application says of itself.
+    fn show(&self, key: &AppKey, app: &App) {
+        let Ok(application) = &app.registered.application else {
+            return self.board.change(key, |_| {});
+        };
+        let suspended = application.suspend || app.registered.is_suspended;
+        self.board.change(key, |entry| {
+            entry.repository = shown_url(&application.source.repo_url);
+            entry.target_revision.clone_from(&application.source.target_revision);
+            entry.path.clone_from(&application.source.path);
+            entry.destination = shown_destination(application);
+            entry.mode = match application.sync.mode {
+                SyncMode::Enforce => "enforce".into(),
+                SyncMode::Observe => "observe".into(),
+            };
+            entry.suspended = suspended;
+        });
+    }
+
+    /// Forgets an application. What it brought about stays; a sync that is under way stops at its next safe point.
+    pub(super) fn gone(&mut self, key: &AppKey) {
+        let now = Instant::now();
+        let Some(mut app) = self.apps.remove(key) else { return };
+        app.stop(Stopped::Dropped);
+        if app.running.as_ref().is_some_and(|running| running.is_looking) {
+            self.looking = self.looking.saturating_sub(1);
+        }
+        if let Some(repository) = &app.repository {
+            self.leave_repository(repository, key);
+        }
+        for other in self.claims.remove(key) {
+            self.queue.want(&other, now);
+        }
+        // One that is made anew under the same name waits until the old one's sync has ended.
+        if app.running.is_none() {
+            self.queue.remove(key);
+        } else {
+            self.queue.drop_due(key);
+        }
+        self.board.remove(key);
+        self.wake_dependents(key);
+    }
+
+    fn leave_repository(&mut self, repository: &RepositoryKey, key: &AppKey) {
+        let Some(left) = self.repositories.get_mut(repository) else { return };
+        left.users.remove(key);
+        if left.users.is_empty() {
+            self.repositories.remove(repository);
+            self.looks.remove(repository);
+        }
+    }
+
+    /// Those that wait for an application are looked at again.
+    pub(super) fn wake_dependents(&mut self, key: &AppKey) {
+        let now = Instant::now();
+        let waits = |(other, app): (&AppKey, &App)| {
+            let depends = |a: &Application| a.depends_on.contains(&key.name);
+            let waits = app.is_held
+                && other.namespace == key.namespace
+                && app.registered.application.as_ref().is_ok_and(depends);
+            waits.then(|| other.clone())
+        };
+        for dependent in self.apps.iter().filter_map(waits).collect::<Vec<_>>() {
+            self.queue.want(&dependent, now);
+        }
+    }
+
+    /// Starts the looks at repositories that are due.
+    pub(super) fn look_at_repositories(&mut self, now: Instant) {
+        while let Some(key) = self.looks.next(now) {
+            let held = |app: &&App| app.is_held;
+            let users: Vec<&App> = match self.repositories.get(&key) {
+                Some(repository) => {
+                    repository.users.iter().filter_map(|user| self.apps.get(user)).filter(held).collect()
+                }
+                None => vec![],
+            };
+            let mut wanted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+            for application in users.iter().filter_map(|app| app.registered.application.as_ref().ok()) {
+                let source = &application.source;
+                wanted.entry(source.target_revision.clone()).or_default().insert(source.path.clone());
+            }
+            // Nobody here works for any of its users: whoever does looks.
+            if wanted.is_empty() {
+                self.looks.ended(&key);
+                continue;
+            }
+            let repositories = Arc::clone(&self.world.repositories);
+            let happened = self.happened.clone();
+            let repository = key.clone();
+            // One thread for each repository that is slow: none waits for another one's server.
+            tokio::task::spawn_blocking(move || {
+                let revisions = wanted.keys().cloned().collect();
+                let found = repositories.look(&repository, &revisions);
+                let sights: Sights = found.map(|found| {
+                    let folders = found.into_iter().map(|(revision, found)| {
+                        let paths = wanted.get(&revision).cloned().unwrap_or_default();
+                        let folders = found.and_then(|found| {
+                            let trees = repositories.tree_ids(&repository, &found.commit, &paths)?;
+                            Ok(Folders { found, trees })
+                        });
+                        (revision, folders)
+                    });
+                    folders.collect()
+                });
+                // The controller may have ended meanwhile.
+                let _ = happened.send(Happened::Sighted { repository, sights });
+            });
+        }
+    }
+
+    /// Takes what a look at a repository gave: whose folder changed is due.
+    pub(super) fn sighted(&mut self, key: &RepositoryKey, sights: Sights) {
+        let now = Instant::now();
+        self.looks.ended(key);
+        let Some(repository) = self.repositories.get_mut(key) else { return };
+        repository.rounds = repository.rounds.wrapping_add(1);
+        repository.failures = if sights.is_ok() { 0 } else { repository.failures.saturating_add(1) };
+        let (rounds, failures) = (repository.rounds, repository.failures);
+        let users = repository.users.clone();
+        let every = interval(users.iter().filter_map(|user| self.apps.get(user)).filter(|app| app.is_held));
+        let every = jittered(key, rounds, Duration::from_secs(every), 10);
+        let pause = if failures == 0 { every } else { every.max(backoff(key, failures)) };
+        self.looks.want(key, now + pause);
+        for user in users {
+            let Some(app) = self.apps.get_mut(&user).filter(|app| app.is_held) else { continue };
+            let Ok(application) = &app.registered.application else { continue };
+            let sight = match &sights {
+                Err(trouble) => Err(trouble.clone()),
+                Ok(by_revision) => match by_revision.get(&application.source.target_revision) {
+                    // It changed its source while the repository was looked at.
+                    None => {
+                        self.looks.want(key, now);
+                        continue;
+                    }
+                    Some(Err(trouble)) => Err(trouble.clone()),
+                    Some(Ok(folders)) => match folders.trees.get(&application.source.path) {
+                        None => {
+                            self.looks.want(key, now);
+                            continue;
+                        }
+                        Some(tree) => tree.clone().map(|tree| Sight { found: folders.found.clone(), tree }),
+                    },
+                },
+            };
+            let is_due = match (&app.sight, &sight) {
+                (Some(Ok(before)), Ok(now)) => before.tree != now.tree,
+                // A server that is away for a while disturbs nobody: what is known is still kept in place.
+                (Some(Ok(_)), Err(trouble)) if trouble.is_transient && failures < 3 => continue,
+                (Some(Err(before)), Err(now)) => before != now,
+                _ => true,
+            };
+            if is_due {
+                app.failures = 0;
+                if let (Ok(sight), Some(running)) = (&sight, &app.running)
+                    && running.sight.tree != sight.tree
+                {
+                    app.stop(Stopped::Superseded);
+                }
+                self.queue.want(&user, now);
+            }
+            app.sight = Some(sight);
+        }
+    }
+}
+
+/// True if others that depend on it may go on.
+pub(super) fn is_ready(registered: &Registered) -> bool {
+    let ready = registered.status.condition("Ready");
+    registered.status.observed_generation == registered.generation
+        && ready.is_some_and(|condition| condition.status == crate::model::ConditionStatus::True)
+}
+
+/// A URL without user and password.
+fn shown_url(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+            format!("{scheme}://{host}/{path}")
+        }
+        None => url.to_owned(),
+    }
+}
+
+fn shown_destination(application: &Application) -> String {
+    match &application.destination {
+        Destination::Ecs { region, cluster } => match region {
+            Some(region) => format!("ecs {cluster} ({region})"),
+            None => format!("ecs {cluster}"),
+        },
+        Destination::Kubernetes { namespace, kubeconfig_secret_ref: Some(secret), .. } => {
+            format!("kubernetes {namespace} (cluster of Secret {})", secret.name)
+        }
+        Destination::Kubernetes { namespace, .. } => format!("kubernetes {namespace}"),
+    }
+}

@@ -1,0 +1,197 @@
+//! From what a look ended with to the status that people read. Pure.
+
+use super::look::{Judgement, Look};
+use super::ports::Found;
+use crate::engine::{SlotStatus, WorkloadStatus};
+use crate::model::{
+    ApplicationStatus, BySlot, Changes, Condition, ConditionStatus, HistoryEntry, LastError, Slot,
+    SlotSummary, SyncState, Timestamp, Weights, WorkloadSummary,
+};
+use crate::plan::{Change, Plan};
+
+/// Entries of history that are kept.
+const HISTORY: usize = 10;
+const DIFFERING: usize = 20;
+const WORKLOADS: usize = 50;
+/// Characters of a sentence that are kept.
+const TEXT: usize = 1_000;
+
+/// The facts of one look.
+pub(super) struct Seen<'a> {
+    pub look: &'a Look,
+    pub judgement: &'a Judgement,
+    pub generation: i64,
+    /// What was looked at; `None` if it did not come to that.
+    pub found: Option<&'a Found>,
+    pub started: Timestamp,
+    pub now: Timestamp,
+    /// What takes the judgement's place as the result in the history: `Superseded`.
+    pub result: Option<&'static str>,
+}
+
+/// The status after a look.
+pub(super) fn status_after(before: &ApplicationStatus, seen: &Seen<'_>) -> ApplicationStatus {
+    let judgement = seen.judgement;
+    let mut status = before.clone();
+    status.observed_generation = seen.generation;
+    status.sync = judgement.sync;
+    status.health = judgement.health;
+    status.waiting_for = String::new();
+    set_conditions(&mut status, judgement, seen.now);
+    if let Look::Synced(synced) = seen.look {
+        status.revision.clone_from(&synced.status.commit);
+        let left = (judgement.sync != SyncState::Synced).then_some(&synced.report.plan);
+        status.changes = left.map(changes).unwrap_or_default();
+        status.differing = left.map(differing).unwrap_or_default();
+        status.workloads = synced.status.workloads.iter().take(WORKLOADS).map(workload).collect();
+        status.waiting_for = match judgement.ready {
+            ConditionStatus::True => String::new(),
+            _ => cut(&judgement.message),
+        };
+    } else if judgement.is_reconciling {
+        status.waiting_for = cut(&judgement.message);
+    }
+    status.last_error = match judgement.ready {
+        ConditionStatus::True => None,
+        _ if judgement.is_stalled
+            || matches!(judgement.reason, "SourceFailed" | "SyncFailed" | "TimedOut") =>
+        {
+            let message = cut(&judgement.message);
+            // The same error again is the same error.
+            let same =
+                before.last_error.as_ref().filter(|e| e.reason == judgement.reason && e.message == message);
+            let time = same.map_or(seen.now, |error| error.time);
+            Some(LastError { reason: judgement.reason.into(), message, time })
+        }
+        _ => before.last_error.clone(),
+    };
+    note_history(&mut status, seen);
+    status
+}
+
+/// Says that a sync which has something to do is under way.
+pub(super) fn status_during(status: &mut ApplicationStatus, plan: &Plan, now: Timestamp) {
+    status.changes = changes(plan);
+    status.differing = differing(plan);
+    if !plan.has_changes() {
+        return;
+    }
+    status.sync = SyncState::OutOfSync;
+    let message = cut(&plan.summary().to_string());
+    let judged = |kind: &str, status| (kind.to_owned(), status, "Syncing", message.clone());
+    merge(
+        status,
+        vec![judged("Ready", ConditionStatus::Unknown), judged("Reconciling", ConditionStatus::True)],
+        now,
+    );
+}
+
+fn set_conditions(status: &mut ApplicationStatus, judgement: &Judgement, now: Timestamp) {
+    let reason = judgement.reason;
+    let message = cut(&judgement.message);
+    let mut wanted = vec![("Ready".to_owned(), judgement.ready, reason, message.clone())];
+    if judgement.is_reconciling {
+        wanted.push(("Reconciling".into(), ConditionStatus::True, reason, message.clone()));
+    }
+    if judgement.is_stalled {
+        wanted.push(("Stalled".into(), ConditionStatus::True, reason, message));
+    }
+    merge(status, wanted, now);
+}
+
+/// Puts conditions in place of the old ones. The time of a transition stays as long as the status does.
+fn merge(
+    status: &mut ApplicationStatus,
+    wanted: Vec<(String, ConditionStatus, &'static str, String)>,
+    now: Timestamp,
+) {
+    let conditions = wanted.into_iter().map(|(kind, value, reason, message)| {
+        let before = status.condition(&kind).filter(|before| before.status == value);
+        Condition {
+            last_transition_time: before.map_or(now, |before| before.last_transition_time),
+            observed_generation: status.observed_generation,
+            status: value,
+            reason: reason.into(),
+            message,
+            kind,
+        }
+    });
+    status.conditions = conditions.collect();
+}
+
+/// A sync that did something, or the first one of a commit, is history; the same result again is not.
+fn note_history(status: &mut ApplicationStatus, seen: &Seen<'_>) {
+    let (Look::Synced(synced), Some(found)) = (seen.look, seen.found) else { return };
+    let result = seen.result.unwrap_or(seen.judgement.reason);
+    let newest = status.history.first();
+    let is_repeat = newest.is_some_and(|entry| entry.revision == found.commit && entry.result == result);
+    let did_something = !synced.report.results.is_empty();
+    if is_repeat && (!did_something || result != "Synced") {
+        return;
+    }
+    // A look that finds what it found before under another commit is none either, as long as nothing was done.
+    let entry = HistoryEntry {
+        revision: found.commit.clone(),
+        summary: found.summary.chars().filter(|c| !c.is_control()).take(120).collect(),
+        result: result.into(),
+        message: if result == "Synced" { String::new() } else { cut(&seen.judgement.message) },
+        started: seen.started,
+        ended: seen.now,
+    };
+    status.history.insert(0, entry);
+    status.history.truncate(HISTORY);
+}
+
+fn changes(plan: &Plan) -> Changes {
+    let summary = plan.summary();
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    Changes {
+        create: number(summary.create),
+        update: number(summary.update + summary.replace + summary.adopt),
+        prune: number(summary.prune),
+        blocked: number(summary.blocked),
+    }
+}
+
+fn differing(plan: &Plan) -> Vec<String> {
+    let changed = plan.items.iter().filter(|item| item.change != Change::Unchanged && !item.carried);
+    changed.map(|item| format!("{}/{}", item.kind, item.name)).take(DIFFERING).collect()
+}
+
+fn workload(workload: &WorkloadStatus) -> WorkloadSummary {
+    let weights = workload.rules.first().map(|rule| rule.weights);
+    WorkloadSummary {
+        name: workload
+            .document
+            .split_once('/')
+            .map_or(workload.document.as_str(), |(_, name)| name)
+            .to_owned(),
+        phase: workload.phase.map_or_else(|| "unread".into(), |phase| phase.to_string()),
+        waiting_for: cut(workload.waiting_on.as_deref().unwrap_or_default()),
+        slots: workload.slots.as_ref().map(|slots| slot_summaries(slots, weights)),
+    }
+}
+
+/// Both slots, with the percent of requests that each gets.
+pub(super) fn slot_summaries(slots: &BySlot<SlotStatus>, weights: Option<Weights>) -> BySlot<SlotSummary> {
+    BySlot::from_fn(|slot: Slot| {
+        let seen = slots.get(slot);
+        SlotSummary {
+            role: seen.role.to_string(),
+            revision: seen.revision.clone(),
+            weight: weights.map_or(0, |weights| weights.share_percent(slot)),
+            running: seen.running,
+            desired: seen.desired,
+            healthy_targets: seen.targets.healthy,
+            unhealthy_targets: seen.targets.unhealthy,
+        }
+    })
+}
+
+/// The beginning of a text: a status is bounded.
+pub(super) fn cut(text: &str) -> String {
+    match text.char_indices().nth(TEXT) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}

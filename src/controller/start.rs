@@ -1,0 +1,208 @@
+//! Which look is due, and how it begins.
+
+use super::apps::{App, Running, Sight};
+use super::dependencies::circle;
+use super::follower::Follower;
+use super::look::Look;
+use super::occurrence::{Occurrence, OccurrenceKind};
+use super::ports::Place;
+use super::reconcile::{Outcome, Task, reconcile};
+use super::register::is_ready;
+use super::run::{Happened, State};
+use crate::engine::StopSignal;
+use crate::model::{AppKey, Application, Timestamp};
+use futures_util::FutureExt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Looks that have no plan yet, at a time: they keep the processors busy. Those that only wait are not counted.
+const LOOKING: usize = 64;
+
+/// What a due application gets.
+enum Next {
+    /// There is nothing to look at yet; it becomes due again when there is.
+    Nothing,
+    /// The answer is known without a look.
+    Known(Look),
+    Task(Box<Task>, Running),
+}
+
+impl State {
+    /// True if another look may begin.
+    pub(super) fn has_room(&self) -> bool {
+        self.looking < LOOKING
+    }
+
+    /// Starts what is due and has room.
+    pub(super) fn start_what_is_due(&mut self, now: Instant) {
+        if self.is_ending || !self.is_listed {
+            return;
+        }
+        self.look_at_repositories(now);
+        while self.has_room()
+            && let Some(key) = self.queue.next(now)
+        {
+            match self.next(&key) {
+                Next::Nothing => self.queue.ended(&key),
+                Next::Known(look) => {
+                    let site = self.apps.get(&key).and_then(|app| app.site.clone());
+                    let outcome = Outcome { look, site, handled: None };
+                    self.ended(&key, outcome, self.teller.now(), Duration::ZERO);
+                }
+                Next::Task(task, running) => self.start(&key, *task, running),
+            }
+        }
+        let (waiting, oldest) = self.queue.waiting(now);
+        let running = self.apps.values().filter(|app| app.running.is_some()).count();
+        self.metrics.queue(waiting, oldest, running);
+    }
+
+    fn next(&mut self, key: &AppKey) -> Next {
+        let Some(app) = self.apps.get(key).filter(|app| app.is_held) else { return Next::Nothing };
+        let application = match &app.registered.application {
+            Ok(application) => application,
+            Err(problems) => return Next::Known(Look::Invalid(problems.clone())),
+        };
+        if let Some(by) = self.claims.taken_by(key) {
+            return Next::Known(Look::Taken(by.clone()));
+        }
+        let allowed = match &app.allowed {
+            Ok(allowed) => allowed.clone(),
+            Err(sentences) => return Next::Known(Look::NotAllowed(sentences.clone())),
+        };
+        let sight = match &app.sight {
+            None => return Next::Nothing,
+            Some(Err(trouble)) => return Next::Known(Look::NoSource(trouble.clone())),
+            Some(Ok(sight)) => sight.clone(),
+        };
+        if let Some(look) = self.dependencies(key, application) {
+            return Next::Known(look);
+        }
+        let mut application = application.clone();
+        application.suspend |= app.registered.is_suspended;
+        let fence = self.world.seats.fence(key);
+        let place = Place { key: key.clone(), application, allowed, fence };
+        self.task(key, app, sight, place)
+    }
+
+    fn task(&self, key: &AppKey, app: &App, sight: Sight, place: Place) -> Next {
+        let stop = StopSignal::default();
+        let Some(repository) = app.repository.clone() else { return Next::Nothing };
+        let entry = self.board.entry(key);
+        let handled = entry.as_ref().and_then(|entry| entry.status.handled_request.as_ref());
+        let request = app.open_request(handled.map(|handled| handled.request.as_str())).cloned();
+        let follower = Follower {
+            key: key.clone(),
+            board: Arc::clone(&self.board),
+            teller: Arc::clone(&self.teller),
+            happened: self.happened.clone(),
+            common: self.occurrence(key, &sight.found.commit),
+            is_settled_commit: app.settled.as_ref() == Some(&sight.tree),
+            is_active: !place.application.suspend,
+            mode: place.application.sync.mode,
+        };
+        let running = Running {
+            stop: stop.clone(),
+            sight: sight.clone(),
+            generation: app.registered.generation,
+            is_looking: true,
+            stopped: None,
+        };
+        let task = Task {
+            repositories: Arc::clone(&self.world.repositories),
+            sites: Arc::clone(&self.world.sites),
+            repository,
+            found: sight.found,
+            site: app.site.clone(),
+            place,
+            request,
+            follower,
+            stop,
+        };
+        Next::Task(Box::new(task), running)
+    }
+
+    /// What all occurrences of an application have in common.
+    pub(super) fn occurrence(&self, key: &AppKey, revision: &str) -> Occurrence {
+        Occurrence {
+            application: key.clone(),
+            uid: self.apps.get(key).map(|app| app.registered.uid.clone()).unwrap_or_default(),
+            kind: OccurrenceKind::Synced,
+            workload: String::new(),
+            revision: revision.to_owned(),
+            repository: self.board.entry(key).map(|entry| entry.repository.clone()).unwrap_or_default(),
+            text: String::new(),
+            time: Timestamp::default(),
+        }
+    }
+
+    fn start(&mut self, key: &AppKey, task: Task, running: Running) {
+        self.looking += 1;
+        if let Some(app) = self.apps.get_mut(key) {
+            app.running = Some(running);
+        }
+        self.board.change(key, |entry| entry.is_busy = true);
+        let happened = self.happened.clone();
+        let (key, started, begun) = (key.clone(), self.teller.now(), Instant::now());
+        self.world.crew.put(Box::new(move || {
+            Box::pin(async move {
+                let span =
+                    tracing::info_span!("reconcile", application = %key, revision = %task.found.commit);
+                let site = task.site.clone();
+                let work = tracing::Instrument::instrument(reconcile(task), span);
+                // A fault in one look ends that look and nothing else.
+                let outcome = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
+                    let text =
+                        "this look broke down, which is a fault of the program; see its log".to_owned();
+                    Outcome { look: Look::Broken(text), site, handled: None }
+                });
+                let (outcome, took) = (Box::new(outcome), begun.elapsed());
+                // The controller may have ended meanwhile.
+                let _ = happened.send(Happened::Ended { key, outcome, started, took });
+            })
+        }));
+    }
+
+    /// Why it can't be synced yet, if others have to be ready first.
+    fn dependencies(&self, key: &AppKey, application: &Application) -> Option<Look> {
+        if application.depends_on.is_empty() {
+            return None;
+        }
+        let named = |key: &AppKey, names: &[String]| -> Vec<AppKey> {
+            names.iter().map(|name| AppKey { namespace: key.namespace.clone(), name: name.clone() }).collect()
+        };
+        let edges = |of: &AppKey| match self.apps.get(of).map(|app| &app.registered.application) {
+            Some(Ok(application)) => named(of, &application.depends_on),
+            _ => vec![],
+        };
+        if let Some(circle) = circle(key, edges) {
+            let names: Vec<String> = circle.iter().map(|key| key.name.clone()).collect();
+            let text = format!("Applications wait for each other in a circle: {}", names.join(" → "));
+            return Some(Look::Cycle(text));
+        }
+        let unready =
+            named(key, &application.depends_on).into_iter().find_map(|other| self.unready(&other))?;
+        Some(Look::Depends(unready))
+    }
+
+    fn unready(&self, key: &AppKey) -> Option<String> {
+        let Some(app) = self.apps.get(key) else {
+            return Some(format!("Application {} to exist", key.name));
+        };
+        // Of those that this process works for it knows more than their statuses tell: the same commit may change both.
+        let is_moving = app.is_held && (app.running.is_some() || self.queue.is_due(key, Instant::now()));
+        let entry = self.board.entry(key);
+        let status = match (&entry, app.is_held) {
+            (Some(entry), true) => &entry.status,
+            _ => &app.registered.status,
+        };
+        let mut registered = app.registered.clone();
+        registered.status = status.clone();
+        if is_moving || !is_ready(&registered) {
+            return Some(format!("Application {} to be ready", key.name));
+        }
+        None
+    }
+}
