@@ -3,6 +3,7 @@
 
 mod abort;
 mod completions;
+pub mod controller;
 mod demo;
 mod destination_flags;
 mod error;

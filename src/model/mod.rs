@@ -9,6 +9,7 @@ mod document;
 mod health;
 pub mod marks;
 mod object;
+mod repository_url;
 mod slot;
 mod turn;
 
@@ -28,5 +29,6 @@ pub use document::{
 };
 pub use health::{Health, HealthReport};
 pub use object::{FieldLines, IgnoreDifferences, Object, ObjectKey, selects};
+pub use repository_url::RepositoryPattern;
 pub use slot::{BySlot, RevisionId, Slot, Weights};
 pub use turn::{HookPhase, Turn, rank};

@@ -2,6 +2,7 @@
 
 use super::credential;
 use super::error::{ErrorKind, SourceError};
+use super::given::Given;
 use super::url::Remote;
 use std::fmt;
 use std::path::PathBuf;
@@ -24,6 +25,8 @@ pub struct Auth {
     pub ssh_user: Option<String>,
     /// PEM certificates to trust for https, beside those of the system.
     pub ca_file: Option<PathBuf>,
+    /// What a Secret says; takes the place of the agent, the helper and the key files.
+    pub given: Option<Given>,
 }
 
 /// A token and the only host that may see it.
@@ -95,6 +98,7 @@ impl Auth {
             known_hosts,
             ssh_user: var("USER").or_else(|| var("LOGNAME")),
             ca_file: None,
+            given: None,
         }
     }
 
@@ -109,9 +113,15 @@ impl Auth {
                 "the repoURL's own user and password",
             )));
         }
-        match &self.token {
-            None => missing.push("no token is set (CUTOVER_GIT_TOKEN or CUTOVER_GIT_TOKEN_FILE)".to_owned()),
-            Some(token) => match &token.host {
+        if let Some((origin, bearer)) = self.given.as_ref().and_then(Given::bearer) {
+            return Ok(Found::Basic(Basic { header: format!("Bearer {bearer}"), origin: origin.to_owned() }));
+        }
+        match (&self.token, &self.given) {
+            (None, Some(given)) => missing.push(given.missing_password()),
+            (None, None) => {
+                missing.push("no token is set (CUTOVER_GIT_TOKEN or CUTOVER_GIT_TOKEN_FILE)".to_owned())
+            }
+            (Some(token), _) => match &token.host {
                 Some(host) if !host.eq_ignore_ascii_case(&remote.host) => missing.push(format!(
                     "the token of {} is only for {host} (CUTOVER_GIT_HOST)",
                     token.secret.origin()
@@ -161,7 +171,7 @@ pub(super) enum Found {
     Nothing(String),
 }
 
-/// A user, a password, and where they come from.
+/// What proves who one is, and where it comes from.
 pub(super) struct Basic {
     header: String,
     pub origin: String,

@@ -117,6 +117,9 @@ impl Client {
             ));
         }
         match self.call.auth.basic(remote, self.call.deadline)? {
+            Found::Nothing(why) if self.call.auth.given.is_some() => {
+                auth(format!("{remote} asks for a credential and there is none: {why}"))
+            }
             Found::Nothing(why) => auth(format!(
                 "{remote} asks for a credential and there is none: {why}. Give a token in CUTOVER_GIT_TOKEN, or \
                  in a file named by CUTOVER_GIT_TOKEN_FILE, or set up a credential helper for Git"

@@ -61,6 +61,11 @@ impl KnownHosts {
         Ok(KnownHosts { entries })
     }
 
+    /// Reads lines that are no file's; `origin` stands for the file's name.
+    pub fn from_bytes(bytes: &[u8], origin: &str) -> Self {
+        KnownHosts { entries: parse(&String::from_utf8_lossy(bytes), Path::new(origin)) }
+    }
+
     /// Judges the key that the server at `host` and `port` showed.
     pub fn check(&self, host: &str, port: u16, key: &PublicKey) -> Verdict {
         let same = |entry: &&Entry| entry.key.key_data() == key.key_data();

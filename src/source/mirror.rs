@@ -200,6 +200,16 @@ pub(super) fn last(repo: &Repository, name: &str) -> Option<Oid> {
     repo.refname_to_id(&last_name(name)?).ok()
 }
 
+/// True if nothing has to be noted about the remote's reference `name`: it was at `commit` when last seen.
+pub(super) fn is_last(repo: &Repository, name: &str, commit: Oid) -> bool {
+    last_name(name).is_none_or(|name| repo.refname_to_id(&name).ok() == Some(commit))
+}
+
+/// True if the mirror has ever been used.
+pub(super) fn has_any(repo: &Repository) -> bool {
+    repo.references_glob("refs/known/*").is_ok_and(|mut known| known.next().is_some())
+}
+
 /// A name as one part of a path; nothing for one that is too long to be a file's.
 fn last_name(name: &str) -> Option<String> {
     let escaped = name.strip_prefix("refs/").unwrap_or(name).replace('%', "%25").replace('/', "%2F");

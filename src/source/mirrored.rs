@@ -21,12 +21,24 @@ pub(super) fn resolve(
     let on = Source { remote, options, deadline };
     let (mut commit, rebuilt) = changing(mirror, deadline, |repo| {
         let (id, fetched) = find(repo, &on, revision)?;
-        let commit = objects::describe(repo, id)?;
-        objects::size(repo, objects::commit(repo, id)?.tree_id(), ObjectType::Tree)?;
-        Ok(Commit { fetched, ..commit })
+        describe(repo, id, fetched)
     })?;
     commit.notices.extend(rebuilt);
     Ok(commit)
+}
+
+/// A commit of the mirror whose tree is there, too.
+pub(super) fn describe(repo: &Repository, id: Oid, fetched: bool) -> Result<Commit, SourceError> {
+    let commit = objects::describe(repo, id)?;
+    objects::size(repo, objects::commit(repo, id)?.tree_id(), ObjectType::Tree)?;
+    Ok(Commit { fetched, ..commit })
+}
+
+/// True if the commit can be read without the remote.
+pub(super) fn holds(mirror: &Mirror, commit: Oid, deadline: Instant) -> Result<bool, SourceError> {
+    let _lock = mirror.lock(Mode::Read, deadline)?;
+    let repo = mirror.open().ok().flatten();
+    Ok(repo.is_some_and(|repo| mirror::is_whole(&repo, commit).unwrap_or(false)))
 }
 
 /// Reads from the mirror; a commit that is missing or damaged there is fetched again.
@@ -95,7 +107,11 @@ impl Source<'_> {
 }
 
 /// The commit of `revision`, with its tree in the mirror; and whether something was fetched.
-fn find(repo: &Repository, on: &Source<'_>, revision: &Revision) -> Result<(Oid, bool), SourceError> {
+pub(super) fn find(
+    repo: &Repository,
+    on: &Source<'_>,
+    revision: &Revision,
+) -> Result<(Oid, bool), SourceError> {
     if let Revision::Full(id) = revision
         && mirror::is_whole(repo, *id)?
     {
@@ -135,7 +151,12 @@ fn find(repo: &Repository, on: &Source<'_>, revision: &Revision) -> Result<(Oid,
 }
 
 /// Adds what the mirror remembers of a branch or tag that is no more.
-fn gone(repo: &Repository, remote: &Remote, revision: &Revision, error: SourceError) -> SourceError {
+pub(super) fn gone(
+    repo: &Repository,
+    remote: &Remote,
+    revision: &Revision,
+    error: SourceError,
+) -> SourceError {
     let Revision::Name(name) = revision else { return error };
     let was = [("branch", "refs/heads/"), ("tag", "refs/tags/"), ("reference", "")]
         .into_iter()
@@ -173,12 +194,12 @@ pub(super) fn fetch_reference(
 }
 
 /// One commit is enough, except in a mirror with full history: a fetch of depth 1 would cut it off again.
-fn depth(repo: &Repository) -> Depth {
+pub(super) fn depth(repo: &Repository) -> Depth {
     if mirror::has_full_history(repo) { Depth::Complete } else { Depth::Commits(1) }
 }
 
 /// A tag may lead to something else than a commit.
-fn check_commit(repo: &Repository, id: Oid, name: &str) -> Result<(), SourceError> {
+pub(super) fn check_commit(repo: &Repository, id: Oid, name: &str) -> Result<(), SourceError> {
     let odb = repo.odb().map_err(|e| SourceError::git("the mirror", &e))?;
     match odb.read_header(id) {
         Ok((_, ObjectType::Commit)) => Ok(()),

@@ -6,8 +6,10 @@
 
 mod auth;
 mod call;
+mod calls;
 mod credential;
 mod error;
+mod given;
 mod http;
 mod http_error;
 mod http_stream;
@@ -17,6 +19,7 @@ mod local;
 mod mirror;
 mod mirror_lock;
 mod mirrored;
+mod mirrored_many;
 mod objects;
 mod revert;
 mod revert_goal;
@@ -34,12 +37,15 @@ mod tree_path;
 mod url;
 
 pub use auth::{Auth, Token, TokenSource};
+pub use calls::GitCalls;
 pub use error::{ErrorKind, SourceError};
+pub use given::Given;
 pub use limits::Limits;
 pub use revert::Revert;
 pub use tree::Tree;
 
 use mirror::Mirror;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use url::{Address, Remote};
@@ -57,6 +63,8 @@ pub struct GitOptions {
     pub limits: Limits,
     /// Name and e-mail address for the commit of a rollback; `None`: what Git itself would take.
     pub author: Option<(String, String)>,
+    /// Counts what is asked of servers.
+    pub calls: GitCalls,
 }
 
 impl GitOptions {
@@ -69,6 +77,7 @@ impl GitOptions {
             idle_timeout: Duration::from_secs(60),
             limits: Limits::default(),
             author: None,
+            calls: GitCalls::default(),
         }
     }
 }
@@ -77,6 +86,11 @@ impl GitOptions {
 pub fn default_cache_dir() -> Option<PathBuf> {
     let xdg = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     xdg.or_else(|| std::env::home_dir().map(|home| home.join(".cache"))).map(|cache| cache.join("cutover"))
+}
+
+/// True for a URL that means a repository of this machine: a path, or `file://`.
+pub fn is_local(url: &str) -> bool {
+    matches!(url::parse(url), Ok(Address::Local(_)))
 }
 
 /// A commit of a repository.
@@ -90,6 +104,8 @@ pub struct Commit {
     pub summary: String,
     /// When it was written, in seconds since 1970.
     pub author_time: i64,
+    /// When it was made what it is (rebased, merged), in seconds since 1970.
+    pub commit_time: i64,
     /// For people: a dirty work tree, a mirror that was rebuilt.
     pub notices: Vec<String>,
     /// True if objects were fetched for it.
@@ -143,14 +159,79 @@ impl Repository {
         }
     }
 
+    /// As [`Repository::resolve`] for several revisions, with one list of references and one fetch for all branches and
+    /// tags that moved. The inner errors concern one revision.
+    ///
+    /// # Errors
+    /// If the repository can't be asked.
+    pub fn resolve_all(
+        &mut self,
+        revisions: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, Result<Commit, SourceError>>, SourceError> {
+        let (mut parsed, mut found) = (BTreeMap::new(), BTreeMap::new());
+        for text in revisions {
+            match revision::parse(text) {
+                Ok(revision) => drop(parsed.insert(text.clone(), revision)),
+                Err(error) => drop(found.insert(text.clone(), Err(error))),
+            }
+        }
+        match &self.place {
+            Place::Local(path) => {
+                local::open(path)?;
+                let each =
+                    parsed.iter().map(|(text, revision)| (text.clone(), local::resolve(path, revision)));
+                found.extend(each);
+            }
+            Place::Remote(..) if parsed.is_empty() => {}
+            Place::Remote(remote, mirror) => {
+                let deadline = self.deadline();
+                found.extend(mirrored_many::resolve_all(remote, mirror, &self.options, &parsed, deadline)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// True if the commit can be read without asking anybody.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Local`], [`ErrorKind::Busy`].
+    pub fn holds(&self, commit: &str) -> Result<bool, SourceError> {
+        match &self.place {
+            Place::Local(_) => Ok(true),
+            Place::Remote(_, mirror) => mirrored::holds(mirror, revision::full(commit)?, self.deadline()),
+        }
+    }
+
     /// The id of the folder `path` at `commit`: as long as it is the same, so is everything in the folder.
     ///
     /// # Errors
     /// Those of [`Repository::tree`] that concern the path.
     pub fn tree_id(&mut self, commit: &Commit, path: &str) -> Result<String, SourceError> {
-        let path = tree_path::parse(path)?;
-        let limits = self.options.limits.clone();
-        self.read(commit, |repo, id| tree::id(repo, id, &path, &limits).map(|id| id.to_string()))
+        let paths = BTreeSet::from([path.to_owned()]);
+        self.tree_ids(&commit.id, &paths)?.remove(path).unwrap_or_else(|| Ok(String::new()))
+    }
+
+    /// As [`Repository::tree_id`] for several folders at the commit with this full id: each folder on the way is read
+    /// once. The inner errors concern one path.
+    ///
+    /// # Errors
+    /// If the repository can't be read.
+    pub fn tree_ids(
+        &mut self,
+        commit: &str,
+        paths: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, Result<String, SourceError>>, SourceError> {
+        self.read(commit, |repo, id| {
+            let mut folders = tree::Folders::new(repo, id, &self.options.limits)?;
+            let mut found = BTreeMap::new();
+            for path in paths {
+                match tree_path::parse(path).and_then(|path| folders.id(&path)) {
+                    Err(error) if error.mirror_suspect => return Err(error),
+                    id => drop(found.insert(path.clone(), id.map(|id| id.to_string()))),
+                }
+            }
+            Ok(found)
+        })
     }
 
     /// The manifest files (`*.yaml`, `*.yml`, `*.json`) below the folder `path` at `commit`, in the order of their paths.
@@ -159,9 +240,16 @@ impl Repository {
     /// [`ErrorKind::Usage`] and [`ErrorKind::NotFound`] for the path, [`ErrorKind::Symlink`], [`ErrorKind::Content`],
     /// [`ErrorKind::Limit`] for what is found there.
     pub fn tree(&mut self, commit: &Commit, path: &str) -> Result<Tree, SourceError> {
+        self.tree_at(&commit.id, path)
+    }
+
+    /// As [`Repository::tree`], at the commit with this full id.
+    ///
+    /// # Errors
+    /// Those of [`Repository::tree`].
+    pub fn tree_at(&mut self, commit: &str, path: &str) -> Result<Tree, SourceError> {
         let path = tree_path::parse(path)?;
-        let limits = self.options.limits.clone();
-        self.read(commit, |repo, id| tree::read(repo, id, &path, &limits))
+        self.read(commit, |repo, id| tree::read(repo, id, &path, &self.options.limits))
     }
 
     /// The repository's URL, for people: without secrets.
@@ -174,10 +262,10 @@ impl Repository {
 
     fn read<T>(
         &self,
-        commit: &Commit,
+        commit: &str,
         work: impl Fn(&git2::Repository, git2::Oid) -> Result<T, SourceError>,
     ) -> Result<T, SourceError> {
-        let id = revision::full(&commit.id)?;
+        let id = revision::full(commit)?;
         match &self.place {
             Place::Local(path) => work(&local::open(path)?, id),
             Place::Remote(remote, mirror) => {

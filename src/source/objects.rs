@@ -76,6 +76,7 @@ pub(super) fn describe(repo: &Repository, id: Oid) -> Result<super::Commit, Sour
         id: full,
         summary: super::error::printable(&summary, 200),
         author_time: commit.author().when().seconds(),
+        commit_time: commit.time().seconds(),
         notices: Vec::new(),
         fetched: false,
     })

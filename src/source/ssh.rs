@@ -2,6 +2,7 @@
 
 use super::call::Call;
 use super::error::{ErrorKind, SourceError, printable};
+use super::given::Given;
 use super::known_hosts::KnownHosts;
 use super::ssh_host_key::{Checker, Problem};
 use super::{ssh_auth, tcp};
@@ -24,7 +25,12 @@ pub(super) fn connect(
     let local =
         |e: io::Error| SourceError::new(ErrorKind::Local, format!("cannot start the SSH client: {e}"));
     let runtime = runtime.map_err(local)?;
-    let known = KnownHosts::read(&call.auth.known_hosts)?;
+    let known = match &call.auth.given {
+        Some(Given { origin: Some(origin), known_hosts: Some(lines), .. }) => {
+            KnownHosts::from_bytes(lines, origin)
+        }
+        _ => KnownHosts::read(&call.auth.known_hosts)?,
+    };
     let socket = tcp::connect(call)?;
     socket.set_nonblocking(true).map_err(local)?;
     let limit = call.read_limit()?;

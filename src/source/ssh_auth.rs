@@ -2,12 +2,13 @@
 
 use super::call::Call;
 use super::error::{ErrorKind, SourceError, printable};
+use super::given::Given;
 use super::ssh::broken;
 use super::ssh_host_key::Checker;
 use russh::client::Handle;
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
-use russh::keys::{HashAlg, PrivateKeyWithHashAlg, load_secret_key};
+use russh::keys::{HashAlg, PrivateKeyWithHashAlg, decode_secret_key, load_secret_key};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,8 +28,15 @@ pub(super) async fn authenticate(call: &Arc<Call>, handle: &mut Handle<Checker>)
             Ok(Some(keys)) => tried.push(format!("{keys} of the agent at {}", socket.display())),
             Err(why) => tried.push(format!("the agent at {} ({why})", socket.display())),
         }
-    } else {
+    } else if call.auth.given.is_none() {
         tried.push("no agent (SSH_AUTH_SOCK is not set)".into());
+    }
+    if let Some(given) = &call.auth.given {
+        match with_given(handle, given, &user, rsa).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => tried.push(format!("the key of {} (refused)", given.name())),
+            Err(why) => tried.push(why),
+        }
     }
     for path in &call.auth.ssh_keys {
         if handle.is_closed() {
@@ -84,6 +92,36 @@ async fn with_agent(
     let left_out = count.saturating_sub(AGENT_KEYS);
     let left_out = if left_out > 0 { format!(" ({left_out} more were not)") } else { String::new() };
     Ok(Some(format!("{} keys{left_out}", count.min(AGENT_KEYS))))
+}
+
+/// True if the server accepted the key that was given; the error says why there is no such key.
+async fn with_given(
+    handle: &mut Handle<Checker>,
+    given: &Given,
+    user: &str,
+    rsa: Option<HashAlg>,
+) -> Result<bool, String> {
+    use russh::keys::Error::KeyIsEncrypted;
+    let Some((key, passphrase)) = &given.ssh_key else {
+        return Err(match given.origin {
+            Some(_) => format!("{} holds no key (identity or sshPrivateKey)", given.name()),
+            None => "no Secret with a key is named in spec.source.secretRef".into(),
+        });
+    };
+    let key = match decode_secret_key(key, None) {
+        Err(KeyIsEncrypted) => decode_secret_key(key, passphrase.as_deref()),
+        decoded => decoded,
+    };
+    // The error's text is not told on: it is about a secret.
+    let key = key.map_err(|error| match error {
+        KeyIsEncrypted => {
+            format!("the key of {} is encrypted, and there is no `password` for it", given.name())
+        }
+        _ => format!("the key of {} can't be read", given.name()),
+    })?;
+    let key = PrivateKeyWithHashAlg::new(Arc::new(key), rsa);
+    let accepted = handle.authenticate_publickey(user, key).await;
+    Ok(accepted.map_err(|error| printable(&error.to_string(), 100))?.success())
 }
 
 /// True if the server accepted the key of the file, nothing if there is no such file; the error says why it is of no use.

@@ -67,6 +67,14 @@ impl Checker {
                 place.file.display(),
                 place.line,
             ),
+            Verdict::Known | Verdict::Unknown if self.call.auth.given.is_some() => {
+                let secret = self.call.auth.given.as_ref().and_then(|given| given.origin.clone());
+                let place = secret.unwrap_or_else(|| "a Secret that spec.source.secretRef names".into());
+                format!(
+                    "the host {name} is not known, so nothing was sent. It shows {kind} {print}: compare that with what \
+                     the host publishes, then put the line that ssh-keyscan prints for it under known_hosts in {place}"
+                )
+            }
             Verdict::Known | Verdict::Unknown => {
                 let port = if port == 22 { String::new() } else { format!("-p {port} ") };
                 let scan = kind

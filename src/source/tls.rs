@@ -2,7 +2,7 @@
 
 use super::call::Call;
 use super::error::{ErrorKind, SourceError};
-use std::path::Path;
+use super::given::Given;
 use std::sync::{Arc, OnceLock};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
 
@@ -10,7 +10,13 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_p
 pub(super) fn config(call: &Call) -> Result<TlsConfig, SourceError> {
     let mut roots = system_roots().to_vec();
     if let Some(path) = &call.auth.ca_file {
-        roots.extend(read_pem(path)?);
+        let shown = path.display().to_string();
+        let pem = std::fs::read(path)
+            .map_err(|error| SourceError::new(ErrorKind::Usage, format!("{shown}: {error}")))?;
+        roots.extend(certificates(&shown, &pem)?);
+    }
+    if let Some(Given { origin: Some(origin), authorities: Some(pem), .. }) = &call.auth.given {
+        roots.extend(certificates(origin, pem)?);
     }
     if roots.is_empty() && call.remote.scheme == super::url::Scheme::Https {
         let message = "this system has no certificate authorities (the package is often called ca-certificates); \
@@ -35,11 +41,10 @@ fn system_roots() -> &'static [Certificate<'static>] {
     })
 }
 
-fn read_pem(path: &Path) -> Result<Vec<Certificate<'static>>, SourceError> {
-    let wrong = |why: String| SourceError::new(ErrorKind::Usage, format!("{}: {why}", path.display()));
-    let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+fn certificates(origin: &str, pem: &[u8]) -> Result<Vec<Certificate<'static>>, SourceError> {
+    let wrong = |why: String| SourceError::new(ErrorKind::Usage, format!("{origin}: {why}"));
     let mut certificates = Vec::new();
-    for item in parse_pem(&pem) {
+    for item in parse_pem(pem) {
         if let PemItem::Certificate(certificate) = item.map_err(|error| wrong(error.to_string()))? {
             certificates.push(certificate);
         }

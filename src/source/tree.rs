@@ -6,6 +6,8 @@ use super::objects;
 use super::tree_path::{TreePath, is_git_dir};
 use crate::model::SourceFile;
 use git2::{FileMode, Oid, Repository};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// The manifests of one folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,44 +23,80 @@ pub struct Tree {
 /// Notices of one kind that are spelled out.
 const NOTICES: usize = 10;
 
+/// The folders on the way to others, each of them read once.
+pub(super) struct Folders<'r> {
+    repo: &'r Repository,
+    commit: Oid,
+    root: Oid,
+    limits: &'r Limits,
+    read: HashMap<Oid, git2::Tree<'r>>,
+}
+
+impl<'r> Folders<'r> {
+    /// Those of a commit.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`], [`ErrorKind::Limit`].
+    pub fn new(repo: &'r Repository, commit: Oid, limits: &'r Limits) -> Result<Self, SourceError> {
+        let root = objects::commit(repo, commit)?.tree_id();
+        Ok(Folders { repo, commit, root, limits, read: HashMap::new() })
+    }
+
+    /// The id of the folder `path`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Symlink`] or [`ErrorKind::Usage`] if it is not a folder.
+    pub fn id(&mut self, path: &TreePath) -> Result<Oid, SourceError> {
+        let mut id = self.root;
+        for (index, name) in path.iter().enumerate() {
+            let here = path[..=index].join("/");
+            let commit = self.commit;
+            let wrong =
+                |kind, text: &str| SourceError::new(kind, format!("{here} at {}: {text}", short(commit)));
+            let tree = match self.read.entry(id) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => entry.insert(objects::tree(self.repo, id, self.limits)?),
+            };
+            let Some(entry) = tree.get_name(name) else {
+                return Err(wrong(
+                    ErrorKind::NotFound,
+                    "there is no such folder; check the application's path",
+                ));
+            };
+            id = match entry.filemode() {
+                mode if mode == i32::from(FileMode::Tree) => entry.id(),
+                mode if mode == i32::from(FileMode::Link) => {
+                    let text = "is a symbolic link, which is never followed; name the folder itself as path";
+                    return Err(wrong(ErrorKind::Symlink, text));
+                }
+                mode if mode == i32::from(FileMode::Commit) => {
+                    let text = "is a submodule, which is never followed; make it an application of its own";
+                    return Err(wrong(ErrorKind::Usage, text));
+                }
+                _ => return Err(wrong(ErrorKind::Usage, "is a file; path must name a folder")),
+            };
+        }
+        Ok(id)
+    }
+}
+
 /// The id of the folder `path` at `commit`.
 ///
 /// # Errors
-/// [`ErrorKind::NotFound`], [`ErrorKind::Symlink`] or [`ErrorKind::Usage`] if it is not a folder.
+/// Those of [`Folders::new`] and [`Folders::id`].
 pub(super) fn id(
     repo: &Repository,
     commit: Oid,
     path: &TreePath,
     limits: &Limits,
 ) -> Result<Oid, SourceError> {
-    let mut id = objects::commit(repo, commit)?.tree_id();
-    for (index, name) in path.iter().enumerate() {
-        let here = path[..=index].join("/");
-        let wrong = |kind, text: &str| SourceError::new(kind, format!("{here} at {}: {text}", short(commit)));
-        let tree = objects::tree(repo, id, limits)?;
-        let Some(entry) = tree.get_name(name) else {
-            return Err(wrong(ErrorKind::NotFound, "there is no such folder; check the application's path"));
-        };
-        id = match entry.filemode() {
-            mode if mode == i32::from(FileMode::Tree) => entry.id(),
-            mode if mode == i32::from(FileMode::Link) => {
-                let text = "is a symbolic link, which is never followed; name the folder itself as path";
-                return Err(wrong(ErrorKind::Symlink, text));
-            }
-            mode if mode == i32::from(FileMode::Commit) => {
-                let text = "is a submodule, which is never followed; make it an application of its own";
-                return Err(wrong(ErrorKind::Usage, text));
-            }
-            _ => return Err(wrong(ErrorKind::Usage, "is a file; path must name a folder")),
-        };
-    }
-    Ok(id)
+    Folders::new(repo, commit, limits)?.id(path)
 }
 
 /// The manifests below the folder `path` at `commit`.
 ///
 /// # Errors
-/// Those of [`id`], and [`ErrorKind::Limit`], [`ErrorKind::Symlink`], [`ErrorKind::Content`] for what is found.
+/// Those of [`Folders::id`], and [`ErrorKind::Limit`], [`ErrorKind::Symlink`], [`ErrorKind::Content`] for what is found.
 pub(super) fn read(
     repo: &Repository,
     commit: Oid,

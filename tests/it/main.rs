@@ -10,6 +10,7 @@ mod cli_processes;
 mod cli_rollout;
 mod cli_support;
 mod config;
+mod controller_git;
 mod crash;
 mod git_daemon;
 mod git_http;

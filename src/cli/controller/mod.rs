@@ -1,0 +1,5 @@
+//! What `cutover controller` is made of.
+
+mod repositories;
+
+pub use repositories::{GitRepositories, OperatorSecret, Trust};
