@@ -61,7 +61,7 @@ impl Aws {
             });
         };
         let clock = Clock::scaled(options.time_scale);
-        Ok(Aws { shared: Arc::new(clients(&config, region, clock)), guard: Arc::default() })
+        Ok(Aws { shared: Arc::new(clients(&config, region, clock)), guard: Arc::default(), fence: None })
     }
 }
 

@@ -10,22 +10,28 @@ impl Aws {
         *self.guard.lock().unwrap_or_else(PoisonError::into_inner) = guard;
     }
 
-    /// A handle that shares everything with this one except for the guard, which it has none of: for the lock's own
+    /// A handle that shares everything with this one except for guard and fence, which it has none of: for the lock's own
     /// writes, and for a second application in the same account.
     #[must_use]
     pub fn without_guard(&self) -> Aws {
-        Aws { shared: Arc::clone(&self.shared), guard: Arc::default() }
+        Aws { shared: Arc::clone(&self.shared), guard: Arc::default(), fence: None }
     }
 
-    /// Runs the guard's check, if there is a guard.
+    /// A handle of its own, whose writes are preceded by the check of `fence`, whatever guard it has besides.
+    #[must_use]
+    pub fn fenced(&self, fence: Option<Arc<dyn WriteGuard>>) -> Aws {
+        Aws { fence, ..self.without_guard() }
+    }
+
+    /// Runs the checks of fence and guard, where there are such.
     ///
     /// # Errors
-    /// The guard's own.
+    /// Their own.
     pub async fn check_guard(&self) -> Result<(), Trouble> {
         let guard = self.guard.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match guard {
-            Some(guard) => guard.check().await,
-            None => Ok(()),
+        for check in self.fence.iter().chain(&guard) {
+            check.check().await?;
         }
+        Ok(())
     }
 }

@@ -35,6 +35,7 @@ use std::sync::{Arc, Mutex};
 pub struct Aws {
     shared: Arc<Shared>,
     guard: Arc<Mutex<Option<Arc<dyn WriteGuard>>>>,
+    fence: Option<Arc<dyn WriteGuard>>,
 }
 
 struct Shared {

@@ -5,10 +5,8 @@ use super::error::{CliError, Exit};
 use super::output::{Output, clean};
 use super::plan::read_deployment;
 use super::source_flags::SourceFlags;
-use super::standing::{Standing, Subject, WorkloadArg, the_one};
-use crate::engine::{Signal, Signalling};
-use crate::model::Slot;
-use crate::rollout::{Progress, Record};
+use super::standing::WorkloadArg;
+use crate::engine::{self, RequestVerb};
 use clap::Args;
 use serde_json::json;
 
@@ -41,47 +39,26 @@ pub struct AbortArgs {
 pub async fn run(args: &AbortArgs, output: Output) -> Result<Exit, CliError> {
     let deployment = read_deployment(&args.source, &args.destination, output, "nothing was aborted").await?;
     let target = args.destination.connect(&deployment.application).await?;
-    let standings = Standing::read(&target, &deployment, args.workload.workload.as_deref()).await?;
-    let (standing, (slot, record)) = the_one(&standings, "abort", under_way)?;
-    let subject = Subject::new(standing, slot, &record);
-    if !output.is_json() {
+    let workload = args.workload.workload.as_deref();
+    let chosen = engine::choose(&target, &deployment, RequestVerb::Abort, workload).await?;
+    if !output.is_json()
+        && let Some(subject) = &chosen.subject
+    {
         output.text(&format!(
-            "Aborting {}: revision {} on {slot} ({}), {}\n",
+            "Aborting {}: revision {} on {} ({}), {}\n",
             clean(&subject.document),
             clean(&subject.revision),
+            subject.slot,
             clean(&subject.service),
-            record.progress
+            clean(&subject.progress)
         ))?;
     }
-    target.apply_signal(&standing.rollout, slot, Signal::Abort(record.sequence)).await?;
+    chosen.leave(&target).await?;
     if output.is_json() {
-        output.json(&json!({"aborted": subject}))?;
+        output.json(&json!({"aborted": chosen.subject}))?;
     } else {
         output
             .text("aborted; a running sync takes traffic back by itself, otherwise run `cutover sync`\n")?;
     }
     Ok(Exit::Done)
-}
-
-fn under_way(standing: &Standing) -> Result<(Slot, Record), String> {
-    let seen = &standing.live.observation;
-    let Some((slot, record)) = seen.current_record() else {
-        return Err(format!("no rollout is under way ({})", standing.state()));
-    };
-    let has_weight = seen.rules.iter().any(|rule| rule.split.weights().of(slot) > 0);
-    match record.progress {
-        Progress::Rolling | Progress::Ready | Progress::Shifting { .. } | Progress::Baking(_) => {
-            if record.from.is_none() && has_weight {
-                return Err("it serves already, and there is no previous version to go back to".into());
-            }
-            if seen.slots.get(slot).signals.abort == Some(record.sequence) {
-                return Err("it is aborted already; the next sync takes traffic back".into());
-            }
-            Ok((slot, record.clone()))
-        }
-        Progress::Returning { .. } => Err("its traffic is going back already".into()),
-        Progress::Done(_) | Progress::Failed(_) => {
-            Err(format!("no rollout is under way ({})", standing.state()))
-        }
-    }
 }

@@ -5,10 +5,8 @@ use super::error::{CliError, Exit};
 use super::output::{Output, clean};
 use super::plan::read_deployment;
 use super::source_flags::SourceFlags;
-use super::standing::{Standing, Subject, WorkloadArg, the_one};
-use crate::engine::{Signal, Signalling};
-use crate::model::Slot;
-use crate::rollout::{Progress, Record};
+use super::standing::WorkloadArg;
+use crate::engine::{self, RequestVerb};
 use clap::Args;
 use serde_json::json;
 
@@ -40,43 +38,24 @@ pub struct PromoteArgs {
 pub async fn run(args: &PromoteArgs, output: Output) -> Result<Exit, CliError> {
     let deployment = read_deployment(&args.source, &args.destination, output, "nothing was promoted").await?;
     let target = args.destination.connect(&deployment.application).await?;
-    let standings = Standing::read(&target, &deployment, args.workload.workload.as_deref()).await?;
-    let (standing, (slot, record)) = the_one(&standings, "promote", waiting_for_approval)?;
-    let subject = Subject::new(standing, slot, &record);
-    if !output.is_json() {
+    let workload = args.workload.workload.as_deref();
+    let chosen = engine::choose(&target, &deployment, RequestVerb::Promote, workload).await?;
+    if !output.is_json()
+        && let Some(subject) = &chosen.subject
+    {
         output.text(&format!(
-            "Promoting {}: revision {} on {slot} ({})\n",
+            "Promoting {}: revision {} on {} ({})\n",
             clean(&subject.document),
             clean(&subject.revision),
+            subject.slot,
             clean(&subject.service)
         ))?;
     }
-    target.apply_signal(&standing.rollout, slot, Signal::Promote(record.sequence)).await?;
+    chosen.leave(&target).await?;
     if output.is_json() {
-        output.json(&json!({"promoted": subject}))?;
+        output.json(&json!({"promoted": chosen.subject}))?;
     } else {
         output.text("promoted; a running sync goes on by itself, otherwise run `cutover sync`\n")?;
     }
     Ok(Exit::Done)
-}
-
-fn waiting_for_approval(standing: &Standing) -> Result<(Slot, Record), String> {
-    let seen = &standing.live.observation;
-    let Some((slot, record)) = seen.current_record() else {
-        return Err(format!("no rollout is under way ({})", standing.state()));
-    };
-    if !standing.live.desired.gates.approval {
-        return Err("it asks for no approval (gates.approval is false)".into());
-    }
-    if record.revision != standing.live.desired.revision {
-        return Err("its rollout is of another revision than this commit's".into());
-    }
-    match record.progress {
-        Progress::Ready if seen.slots.get(slot).signals.promote == Some(record.sequence) => {
-            Err("it is promoted already; the next sync goes on".into())
-        }
-        Progress::Ready => Ok((slot, record.clone())),
-        Progress::Rolling => Err(format!("its gates are not open yet ({})", standing.state())),
-        _ => Err(format!("nothing waits for approval ({})", standing.state())),
-    }
 }

@@ -5,10 +5,8 @@ use super::error::{CliError, Exit};
 use super::output::{Output, clean};
 use super::plan::read_deployment;
 use super::source_flags::SourceFlags;
-use super::standing::{Standing, WorkloadArg, the_one};
-use crate::engine::{Signal, Signalling};
-use crate::model::Slot;
-use crate::rollout::{Phase, Progress, decide};
+use super::standing::WorkloadArg;
+use crate::engine::{self, Deployment, RequestVerb};
 use crate::sites::Target;
 use clap::Args;
 use serde_json::json;
@@ -42,8 +40,8 @@ pub async fn run(args: &RetryArgs, output: Output) -> Result<Exit, CliError> {
     let target = args.destination.connect(&deployment.application).await?;
     let name = args.workload.workload.as_deref();
     // Refuses before the lock is taken, which takes some seconds.
-    the_one(&Standing::read(&target, &deployment, name).await?, "retry", slots_to_forget)?;
-    target.lock().await?;
+    engine::choose(&target, &deployment, RequestVerb::Retry, name).await?;
+    engine::lock(&target).await?;
     let result = forget(&target, &deployment, name, output).await;
     if let Err(trouble) = target.release().await {
         output
@@ -54,21 +52,16 @@ pub async fn run(args: &RetryArgs, output: Output) -> Result<Exit, CliError> {
 
 async fn forget(
     target: &Target,
-    deployment: &crate::engine::Deployment,
+    deployment: &Deployment,
     name: Option<&str>,
     output: Output,
 ) -> Result<(), CliError> {
-    let standings = Standing::read(target, deployment, name).await?;
-    let (standing, slots) = the_one(&standings, "retry", slots_to_forget)?;
-    let (document, state) = (standing.document(), standing.state());
+    let chosen = engine::choose(target, deployment, RequestVerb::Retry, name).await?;
+    let (document, state, services) = (&chosen.document, &chosen.state, &chosen.services);
     if !output.is_json() {
-        output.text(&format!("{}: {}\n", clean(&document), clean(&state)))?;
+        output.text(&format!("{}: {}\n", clean(document), clean(state)))?;
     }
-    let mut services = vec![];
-    for slot in slots {
-        target.apply_signal(&standing.rollout, slot, Signal::Forget).await?;
-        services.push(standing.service(slot));
-    }
+    chosen.leave(target).await?;
     if output.is_json() {
         return output.json(&json!({"retried": {"document": document, "was": state, "services": services}}));
     }
@@ -76,30 +69,4 @@ async fn forget(
         "removed the notes on {}; the next `cutover sync` tries again\n",
         clean(&services.join(" and "))
     ))
-}
-
-/// The slots whose notes keep a sync from going on. What helps is found by asking the cutover machine itself.
-fn slots_to_forget(standing: &Standing) -> Result<Vec<Slot>, String> {
-    let seen = &standing.live.observation;
-    let failed = |slot: &Slot| {
-        seen.slots.get(*slot).record.as_ref().is_some_and(|record| {
-            matches!(record.progress, Progress::Failed(_))
-                && record.revision == standing.live.desired.revision
-        })
-    };
-    let noted = |slot: &Slot| seen.slots.get(*slot).record.is_some();
-    let slots: Vec<Slot> = match standing.decision.phase {
-        Phase::Quarantined => Slot::BOTH.into_iter().filter(failed).collect(),
-        Phase::Blocked => Slot::BOTH.into_iter().filter(noted).collect(),
-        _ => return Err(format!("nothing keeps a sync from going on ({})", standing.state())),
-    };
-    let mut without = seen.clone();
-    for slot in &slots {
-        without.slots.get_mut(*slot).record = None;
-    }
-    let then = decide(&standing.live.desired, &without, standing.live.now);
-    if slots.is_empty() || then.phase == standing.decision.phase {
-        return Err(format!("that would not help ({})", standing.state()));
-    }
-    Ok(slots)
 }

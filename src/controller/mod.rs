@@ -24,13 +24,14 @@ mod start;
 mod teller;
 mod writer;
 
+pub use crate::engine::RequestVerb;
 pub use board::{Board, Entry, Line};
 pub use crew::Crew;
 pub use metrics::Metrics;
 pub use occurrence::{Occurrence, OccurrenceKind, Voice};
 pub use ports::{
     Applications, Documents, Found, Nudge, Place, Registered, Registration, Repositories, RepositoryKey,
-    Request, RequestVerb, Seats, Site, Sites, SourceTrouble, Synced,
+    Request, Seats, Site, Sites, SourceTrouble, Synced,
 };
 pub use pulse::Pulse;
 pub use run::{Permits, World, run};

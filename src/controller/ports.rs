@@ -1,6 +1,7 @@
 //! What the controller asks of the world around it. Tests put an in-memory world behind these.
 
-use crate::engine::{Deployment, Status, StopSignal, SyncReport, Trouble, Watcher, WriteGuard};
+pub use crate::engine::Synced;
+use crate::engine::{Deployment, RequestVerb, StopSignal, Trouble, Watcher, WriteGuard};
 use crate::model::{Allowed, AppKey, Application, ApplicationStatus, Problem, SourceFile, Timestamp};
 use futures_util::future::{BoxFuture, LocalBoxFuture};
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,15 +39,6 @@ pub struct Request {
     pub verb: RequestVerb,
     /// The BlueGreen that is meant; `None` if there can be only one.
     pub workload: Option<String>,
-}
-
-/// What is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RequestVerb {
-    Promote,
-    Abort,
-    /// Lets a failed revision be tried again; for an application without rollouts: look and sync now.
-    Retry,
 }
 
 /// What the place where Applications are registered tells.
@@ -190,14 +182,6 @@ pub trait Site: Send + Sync {
         deployment: &'a Deployment,
         request: &'a Request,
     ) -> LocalBoxFuture<'a, Result<String, Trouble>>;
-}
-
-/// What came of a sync.
-#[derive(Clone, Debug)]
-pub struct Synced {
-    pub report: SyncReport,
-    /// How it stood when it ended. One that had nothing to do costs no further read for this.
-    pub status: Status,
 }
 
 /// Which applications this process works for.

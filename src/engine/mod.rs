@@ -7,7 +7,9 @@ mod follow;
 mod memory;
 mod plan;
 mod ports;
+mod request;
 mod run;
+mod standing;
 mod status;
 mod sync;
 mod write_guard;
@@ -21,7 +23,9 @@ pub use ports::{
     EcsDocuments, Gating, Guard, KubernetesDocuments, Platform, Rollout, Settled, Signal, Signalling,
     TimeSource, Traffic, TrafficReading, Trouble, TroubleKind, WorkloadDocuments, Workloads,
 };
+pub use request::{Chosen, RequestVerb, Unfit, choose, handle, lock};
 pub use run::{Adapter, Ports, Run, RunEnd, StopSignal};
+pub use standing::{Standing, Subject};
 pub use status::{ObjectStatus, ServiceStatus, SlotStatus, Status, WorkloadStatus, slot_statuses, status};
-pub use sync::{ItemResult, SyncReport, Verdict, sync};
+pub use sync::{ItemResult, SyncReport, Synced, Verdict, sync, sync_and_look};
 pub use write_guard::WriteGuard;

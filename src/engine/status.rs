@@ -145,7 +145,8 @@ pub async fn status<A: Adapter + Platform>(adapter: &A, deployment: &Deployment)
     Ok(summarise(deployment, &live, &plan))
 }
 
-fn summarise(deployment: &Deployment, live: &Live, plan: &Plan) -> Status {
+/// Puts together what was read and what a sync would do.
+pub(super) fn summarise(deployment: &Deployment, live: &Live, plan: &Plan) -> Status {
     let platform = deployment.application.destination.platform();
     let rolling = plan.items.iter().filter(|item| item.is(Kind::Service) && !item.carried);
     let rolling = rolling.filter(|_| platform == PlatformKind::Ecs);

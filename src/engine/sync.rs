@@ -5,9 +5,10 @@ use super::events::{Event, Watcher};
 use super::plan::{CONCURRENCY, read_live};
 use super::ports::{Platform, Rollout, Settled, Trouble, TroubleKind};
 use super::run::{Adapter, Ports, Run, RunEnd, StopSignal, backoff};
+use super::status::{Status, status, summarise};
 use crate::model::{HookPhase, SyncMode, Turn};
 use crate::plan::{Change, Live, Plan, PlanItem, assemble};
-use crate::rollout::Outcome;
+use crate::rollout::{Outcome, decide};
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -16,6 +17,8 @@ use tokio::time::Instant;
 
 /// How often a rolling service is asked whether it has settled, in seconds.
 const POLL: Duration = Duration::from_secs(5);
+/// How often a reading after the last write is tried again.
+const LOOKS: u32 = 2;
 
 /// What came of a sync.
 #[derive(Clone, Debug, Serialize)]
@@ -50,6 +53,15 @@ pub enum Verdict {
     Stopped,
 }
 
+/// What came of a sync, and how the application stands after it.
+#[derive(Clone, Debug)]
+pub struct Synced {
+    pub report: SyncReport,
+    /// As read after the last write; one that had nothing to do costs no further read. If that can't be read, it is how
+    /// everything stood before, and a notice says why.
+    pub status: Status,
+}
+
 /// Brings `deployment` about. Does nothing but plan if the application is suspended or only observed.
 ///
 /// # Errors
@@ -60,18 +72,79 @@ pub async fn sync<A: Adapter + Platform>(
     watcher: &dyn Watcher,
     stop: &StopSignal,
 ) -> Result<SyncReport, Trouble> {
+    Ok(bring_about(adapter, deployment, watcher, stop).await?.0)
+}
+
+/// [`sync`], and how everything stands in the end.
+///
+/// # Errors
+/// Those of [`sync`].
+pub async fn sync_and_look<A: Adapter + Platform>(
+    adapter: &A,
+    deployment: &Deployment,
+    watcher: &dyn Watcher,
+    stop: &StopSignal,
+) -> Result<Synced, Trouble> {
+    let (report, before) = bring_about(adapter, deployment, watcher, stop).await?;
+    let status = match before {
+        Before { status, is_current: true } => status,
+        Before { status, .. } => look(adapter, deployment, status).await,
+    };
+    Ok(Synced { report, status })
+}
+
+/// What was read before the first write.
+struct Before {
+    status: Status,
+    /// True if nothing was written since.
+    is_current: bool,
+}
+
+async fn look<A: Adapter + Platform>(adapter: &A, deployment: &Deployment, before: Status) -> Status {
+    let mut failures = 0;
+    loop {
+        match status(adapter, deployment).await {
+            Ok(status) => return status,
+            Err(trouble) if trouble.kind == TroubleKind::Transient && failures < LOOKS => {
+                failures += 1;
+                adapter.pause(backoff(failures)).await;
+            }
+            Err(trouble) => {
+                let mut notices = before.notices;
+                notices
+                    .push(format!("this is how it was before the sync; it can't be read since: {trouble}"));
+                return Status { notices, in_sync: false, ..before };
+            }
+        }
+    }
+}
+
+async fn bring_about<A: Adapter + Platform>(
+    adapter: &A,
+    deployment: &Deployment,
+    watcher: &dyn Watcher,
+    stop: &StopSignal,
+) -> Result<(SyncReport, Before), Trouble> {
     let live = read_live(adapter, deployment).await?;
     let plan = assemble(&deployment.application, &deployment.commit, &deployment.manifests, &live);
     watcher.planned(&plan);
+    let before = |is_current| Before { status: summarise(deployment, &live, &plan), is_current };
     let application = &deployment.application;
     if application.suspend || application.sync.mode == SyncMode::Observe {
-        return Ok(SyncReport { plan, results: vec![], verdict: Verdict::Done });
+        let before = before(true);
+        return Ok((SyncReport { plan, results: vec![], verdict: Verdict::Done }, before));
     }
     let end = Instant::now() + Duration::from_secs(application.sync.timeout);
     let work = Work { adapter, deployment, watcher, stop, end };
     let todo = Todo::new(deployment, &plan, &live);
-    let mut results = work.apply(&todo, |turn| turn.phase <= HookPhase::Sync).await;
     let prunes: Vec<&PlanItem> = plan.items.iter().filter(|item| item.change == Change::Prune).collect();
+    if prunes.is_empty()
+        && let Some(results) = todo.already_done(&live, watcher)
+    {
+        let before = before(true);
+        return Ok((SyncReport { plan, results, verdict: Verdict::Done }, before));
+    }
+    let mut results = work.apply(&todo, |turn| turn.phase <= HookPhase::Sync).await;
     // What is no longer wanted goes last, and only after everything that is wanted stands.
     if !prunes.is_empty() && are_done(&results) {
         results.extend(work.prune(&prunes).await);
@@ -86,7 +159,8 @@ pub async fn sync<A: Adapter + Platform>(
         results.extend(work.apply(&todo, |turn| turn.phase == HookPhase::SyncFail).await);
     }
     let verdict = results.iter().map(|result| result.verdict).max().unwrap_or(Verdict::Done);
-    Ok(SyncReport { plan, results, verdict })
+    let before = before(false);
+    Ok((SyncReport { plan, results, verdict }, before))
 }
 
 struct Work<'a, A> {
@@ -115,6 +189,33 @@ impl<'a> Todo<'a> {
         };
         let items = plan.items.iter().filter(|item| !item.carried).filter(has_work).collect();
         Todo { items, rollouts: deployment.rollouts() }
+    }
+
+    /// The results, if neither an item nor a rollout has anything to do: what was read for the plan says it all.
+    fn already_done(&self, live: &Live, watcher: &dyn Watcher) -> Option<Vec<ItemResult>> {
+        let is_idle = |item: &&PlanItem| item.turn.phase == HookPhase::SyncFail;
+        if !self.items.iter().all(is_idle) {
+            return None;
+        }
+        let decision = |rollout: &Rollout| {
+            let reading = live.rollouts.get(&rollout.blue_green.name)?.as_ref().ok()?;
+            let decision = decide(&reading.desired, &reading.observation, reading.now);
+            (decision.outcome() == Some(Outcome::Done)).then_some((reading, decision))
+        };
+        let decisions: Vec<_> = self.rollouts.iter().map(decision).collect::<Option<_>>()?;
+        let mut results = vec![];
+        for (rollout, (reading, decision)) in self.rollouts.iter().zip(decisions) {
+            let workload = rollout.blue_green.name.clone();
+            watcher.observed(&workload, &reading.observation);
+            watcher.event(Event::Phase { workload: workload.clone(), phase: decision.phase });
+            if let Some(on) = decision.waiting_on {
+                let text = on.to_string();
+                watcher.event(Event::Waiting { workload: workload.clone(), on, text });
+            }
+            let document = format!("BlueGreen/{workload}");
+            results.push(ItemResult { document, verdict: Verdict::Done, message: String::new() });
+        }
+        Some(results)
     }
 
     fn turns(&self) -> BTreeSet<Turn> {

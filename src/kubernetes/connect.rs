@@ -86,7 +86,7 @@ impl Cluster {
             calls: Calls::default(),
             kinds: tokio::sync::Mutex::default(),
         };
-        Cluster { shared: Arc::new(shared), guard: Arc::default() }
+        Cluster { shared: Arc::new(shared), guard: Arc::default(), fence: None }
     }
 }
 

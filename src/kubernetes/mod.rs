@@ -40,6 +40,7 @@ use tokio::sync::Semaphore;
 pub struct Cluster {
     shared: Arc<Shared>,
     guard: Arc<Mutex<Option<Arc<dyn WriteGuard>>>>,
+    fence: Option<Arc<dyn WriteGuard>>,
 }
 
 struct Shared {

@@ -1,8 +1,9 @@
 //! An application on Kubernetes.
 
+use super::accounts::Region;
 use super::later::Later;
 use super::observed::Observed;
-use crate::aws::{CallCounts, CallTally, Connect, WriteGuard};
+use crate::aws::{CallCounts, CallTally, WriteGuard};
 use crate::engine::{
     Deployment, Gating, Guard, Platform, Rollout, Settled, Signal, Signalling, TimeSource, Traffic,
     TrafficReading, Trouble, Workloads,
@@ -28,21 +29,21 @@ pub struct KubernetesTarget {
 }
 
 impl KubernetesTarget {
-    /// The application in `cluster`; what names no namespace goes to `namespace`. AWS is connected with `aws` if a
-    /// BlueGreen names a load balancer or an alarm.
+    /// The application in `cluster`, which is a handle of its own; what names no namespace goes to `namespace`. AWS is
+    /// connected if a BlueGreen names a load balancer or an alarm.
     pub fn new(
         cluster: Cluster,
         application: &Application,
         namespace: &str,
         force_conflicts: bool,
-        aws: Connect,
+        aws: Region,
     ) -> KubernetesTarget {
         let platform =
             Kubernetes::new(cluster, &application.name, namespace).force_conflicts(force_conflicts);
         let writer = Arc::new(platform.writer(super::owner()));
         let guard: Arc<dyn WriteGuard> = writer.clone();
         KubernetesTarget {
-            aws: Later::new(aws, guard),
+            aws: Later::new(aws, guard, platform.cluster().fence()),
             service: ServiceTraffic::new(platform.cluster().clone(), namespace),
             route: RouteTraffic::new(platform.cluster().clone(), namespace),
             writer,

@@ -1,7 +1,8 @@
 //! AWS, once something needs it.
 
+use super::accounts::Region;
 use super::balanced::Balanced;
-use crate::aws::{Aws, CallCounts, Connect, WriteGuard};
+use crate::aws::{Aws, CallCounts, WriteGuard};
 use crate::engine::Trouble;
 use crate::gates::Gates;
 use std::sync::Arc;
@@ -10,8 +11,9 @@ use tokio::sync::OnceCell;
 /// The load balancers and alarms of a Kubernetes application. Connects when they are first asked for: a cluster without
 /// AWS needs neither a region nor credentials.
 pub struct Later {
-    options: Connect,
+    region: Region,
     guard: Arc<dyn WriteGuard>,
+    fence: Option<Arc<dyn WriteGuard>>,
     made: OnceCell<Side>,
 }
 
@@ -23,9 +25,9 @@ pub struct Side {
 }
 
 impl Later {
-    /// To be connected with `options`; every write is preceded by the check of `guard`.
-    pub fn new(options: Connect, guard: Arc<dyn WriteGuard>) -> Later {
-        Later { options, guard, made: OnceCell::new() }
+    /// Of a region; every write is preceded by the checks of `guard` and `fence`.
+    pub fn new(region: Region, guard: Arc<dyn WriteGuard>, fence: Option<Arc<dyn WriteGuard>>) -> Later {
+        Later { region, guard, fence, made: OnceCell::new() }
     }
 
     /// AWS's side.
@@ -34,7 +36,7 @@ impl Later {
     /// Those of [`Aws::connect`].
     pub async fn side(&self) -> Result<&Side, Trouble> {
         let connect = || async {
-            let aws = Aws::connect(self.options.clone()).await?;
+            let aws = self.region.connect().await?.fenced(self.fence.clone());
             aws.set_guard(Some(Arc::clone(&self.guard)));
             Ok(Side { balanced: Balanced::new(aws.clone()), gates: Gates::new(aws.clone()), aws })
         };

@@ -1,18 +1,23 @@
 //! The adapters of one run as the one thing the engine works with.
 
+mod accounts;
 mod balanced;
+mod destinations;
 mod ecs;
 mod kubernetes;
 mod later;
 mod observed;
+mod site;
 
+pub use accounts::{Accounts, Region};
+pub use destinations::Destinations;
 pub use ecs::EcsTarget;
 pub use kubernetes::KubernetesTarget;
 
 use crate::aws::CallCounts;
 use crate::engine::{
     Deployment, Gating, Guard, Platform, Rollout, Settled, Signal, Signalling, TimeSource, Traffic,
-    TrafficReading, Trouble, TroubleKind, Workloads,
+    TrafficReading, Trouble, Workloads,
 };
 use crate::model::{BySlot, RevisionId, Slot, Timestamp};
 use crate::plan::{Live, PlanItem};
@@ -53,20 +58,6 @@ impl Target {
     /// If the other side can't be told; other runs then have to wait for a minute.
     pub async fn release(&self) -> Result<(), Trouble> {
         on!(self, target => target.release().await)
-    }
-
-    /// Takes the application's lock for a verb that writes outside of a sync; [`Target::release`] frees it. What was
-    /// observed before is old by then.
-    ///
-    /// # Errors
-    /// If another run has it.
-    pub async fn lock(&self) -> Result<(), Trouble> {
-        loop {
-            match self.check_lease().await {
-                Err(trouble) if trouble.kind == TroubleKind::LookAgain => {}
-                other => return other,
-            }
-        }
     }
 }
 

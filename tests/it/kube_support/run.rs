@@ -4,7 +4,7 @@ use cutover::aws::Connect as ConnectAws;
 use cutover::engine::{Deployment, Event, StopSignal, SyncReport, Trouble, Watcher, sync};
 use cutover::kubernetes::{Cluster, Connect, KubeconfigSource};
 use cutover::model::Destination;
-use cutover::sites::{KubernetesTarget, Target};
+use cutover::sites::{Accounts, KubernetesTarget, Target};
 use std::cell::RefCell;
 use std::path::PathBuf;
 
@@ -25,7 +25,13 @@ impl Process {
         let kubeconfig = KubeconfigSource::Files(vec![kubeconfig]);
         let cluster = Cluster::connect(Connect { kubeconfig, ..Connect::default() }).await;
         let cluster = cluster.map_err(|trouble| trouble.to_string()).expect("a connection");
-        let target = KubernetesTarget::new(cluster.clone(), application, namespace, false, aws);
+        let target = KubernetesTarget::new(
+            cluster.clone(),
+            application,
+            namespace,
+            false,
+            Accounts::new(aws).region(None),
+        );
         Process { cluster, target: Target::Kubernetes(Box::new(target)), said: RefCell::default() }
     }
 

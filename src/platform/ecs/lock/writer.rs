@@ -168,6 +168,8 @@ impl Guard for Writer {
         if let Some(lease) = &*lease {
             return lease.check().await;
         }
+        // Who may not write has no use for the lock.
+        self.aws.check_guard().await?;
         let taken = acquire(&self.aws, &self.cluster, &self.application, self.owner.clone()).await?;
         self.aws.set_guard(Some(Arc::new(taken.clone())));
         *lease = Some(taken);

@@ -108,6 +108,8 @@ impl Writer {
     }
 
     async fn take(&self) -> Result<Lease, Trouble> {
+        // Who may not write has no use for the lock.
+        self.cluster.check_guard().await?;
         let place = || Place {
             cluster: self.cluster.without_guard(),
             namespace: self.namespace.clone(),
