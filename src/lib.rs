@@ -15,6 +15,7 @@ pub mod kubernetes;
 pub mod model;
 pub mod plan;
 pub mod platform;
+pub mod registry;
 pub mod rollout;
 pub mod simulator;
 pub mod sites;

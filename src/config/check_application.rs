@@ -96,6 +96,27 @@ pub fn check(document: &Document, application: &Application, problems: &mut Prob
     }
 }
 
+/// Notes what an Application that is an object of a cluster may not say: the controller's machine is not its author's.
+/// A folder there may be the mirror of a repository that somebody else has the credentials for.
+pub fn check_remote(document: &Document, application: &Application, problems: &mut Problems) {
+    let url = &application.source.repo_url;
+    let is_remote = match url.split_once("://") {
+        Some((scheme, _)) => ["http", "https", "ssh", "git+ssh", "ssh+git", "git"].contains(&scheme),
+        None => url.split_once(':').is_some_and(|(host, path)| {
+            !host.is_empty() && !host.contains('/') && !path.is_empty() && !path.starts_with(':')
+        }),
+    };
+    if !is_remote {
+        let message = "is no repository that the controller can reach; write https://host/path, ssh://user@host/path, \
+                       user@host:path or git://host/path";
+        problems.note(document, "source.repoURL", message);
+    }
+    if let Destination::Kubernetes { context: Some(_), .. } = &application.destination {
+        let message = "is for the command line; name another cluster with kubeconfigSecretRef";
+        problems.note(document, "destination.kubernetes.context", message);
+    }
+}
+
 /// What is wrong with a JSON pointer (RFC 6901), or why its field can't be ignored.
 fn wrong_pointer(pointer: &str) -> Option<&'static str> {
     let is_escape_open =

@@ -93,6 +93,9 @@ fn describe(table: &Table, shape: &Shape, name: &str, definitions: &mut Map<Stri
                 Some(Format::Share) => {
                     schema.insert("pattern".into(), "^0*([1-9][0-9]?|100)%$".into());
                 }
+                Some(Format::Time) => {
+                    schema.insert("format".into(), "date-time".into());
+                }
                 Some(Format::Limit) => {
                     let text = json!({"type": "string", "pattern": "^(0*([0-9]{1,2}|100)%|[0-9]+)$"});
                     return json!({"oneOf": [text, {"type": "integer", "minimum": 0}]});

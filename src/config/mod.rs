@@ -5,12 +5,14 @@
 //! Of Kubernetes objects only what holds for every kind is looked at (`objects`); their fields are the API server's.
 //! Every problem of every file is collected; nothing is ignored silently.
 
+mod cel_rules;
 mod check_application;
 mod check_blue_green;
 mod check_cluster_traffic;
 mod check_deployment;
 mod check_service;
 mod check_task_definition;
+mod definition;
 mod envelope;
 mod forms;
 mod init;
@@ -23,6 +25,7 @@ mod node;
 mod objects;
 mod problems;
 mod reading;
+mod registered;
 mod render;
 mod repository;
 mod scalar;
@@ -31,12 +34,14 @@ mod together;
 mod validate;
 mod yaml;
 
+pub use definition::application_definition;
 pub use forms::{TaskDefinitionName, parse_task_definition_name, target_group_name};
 pub use init::{LiveService, LiveTraffic, documents_from_live};
 pub use init_objects::{LiveDeployment, documents_from_deployment};
 pub use json_schema::{combined_json_schema, json_schema};
 pub use lint::{Finding, Severity, lint};
 pub use reading::is_document_file;
+pub use registered::{ApplicationFile, application_of, applications_in, status_of};
 pub use render::{masked, render};
 pub use repository::{load, load_application};
 pub use shape::{request_only, request_shape};

@@ -42,6 +42,27 @@ pub struct Entry {
 }
 
 impl Node {
+    /// A value that was in no file: all its lines are 0.
+    pub fn from_json(value: &Value) -> Node {
+        let plain = |plain| Data::Plain { value: plain, written: value.to_string().into() };
+        let data = match value {
+            Value::Null => plain(Plain::Null),
+            Value::Bool(value) => plain(Plain::Bool(*value)),
+            Value::Number(number) => plain(Plain::Number(number.clone())),
+            Value::String(text) => Data::Text(text.clone()),
+            Value::Array(items) => Data::List(items.iter().map(Node::from_json).collect()),
+            Value::Object(fields) => {
+                let entry = |(key, value): (&String, &Value)| Entry {
+                    key: key.clone(),
+                    line: 0,
+                    node: Node::from_json(value),
+                };
+                Data::Map(fields.iter().map(entry).collect())
+            }
+        };
+        Node { line: 0, data }
+    }
+
     /// The value of `key`, if this is a map that has it.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entry(key).map(|entry| &entry.node)

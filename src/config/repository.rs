@@ -144,7 +144,8 @@ fn build(document: &Document, index: &Index<'_>, manifests: &mut Manifests, prob
     }
 }
 
-fn build_application(document: &Document, problems: &mut Problems) -> Option<Application> {
+/// The Application of a document, with everything that is wrong with it noted.
+pub(super) fn build_application(document: &Document, problems: &mut Problems) -> Option<Application> {
     let mut spec = document.spec.as_ref()?.to_json();
     if let Some(limit) = spec.pointer_mut("/sync/pruneLimit").filter(|limit| limit.is_number()) {
         *limit = Value::String(limit.to_string());

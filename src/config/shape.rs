@@ -91,6 +91,8 @@ pub enum Format {
     Share,
     /// `30%`, or a number
     Limit,
+    /// `2026-11-25T21:19:16Z`
+    Time,
 }
 
 /// A field of a structure: the name of its shape, and what it is for.
@@ -202,6 +204,11 @@ fn read(text: &str) -> Table {
 pub fn request_shape(kind: Kind) -> (&'static Table, &'static Shape) {
     let table = Table::of(kind);
     (table, table.root(kind))
+}
+
+/// The shape of an Application's `status` with the table that it belongs to.
+pub fn status_shape() -> (&'static Table, &'static Shape) {
+    (&OWN, OWN.shape("ApplicationStatus"))
 }
 
 /// What of `live` (an entry of DescribeServices or DescribeTaskDefinition) a request may carry: only fields of the

@@ -3,7 +3,7 @@
 use super::node::{Data, Entry, Node, Plain};
 use super::problems::{Problems, clip, did_you_mean, guess};
 use super::shape::{Form, Format, Shape, Table};
-use crate::model::{Kind, Origin, Problem, parse_duration};
+use crate::model::{Kind, Origin, Problem, parse_duration, parse_rfc3339};
 
 /// Checks one document's `spec`. `unchecked` are paths (without indices) that are taken as they are.
 pub struct Validator<'a> {
@@ -168,6 +168,9 @@ impl Validator<'_> {
             Some(Format::Duration) => parse_duration(text).err(),
             Some(Format::Share) => (share(text).is_none_or(|n| n == 0))
                 .then(|| format!("`{}` is not a share from 1% to 100%; write it like 100%", clip(text))),
+            Some(Format::Time) => {
+                parse_rfc3339(text).is_none().then(|| "is not a time like 2026-11-25T21:19:16Z".into())
+            }
             Some(Format::Limit) => (share(text).is_none() && text.parse::<u32>().is_err())
                 .then(|| format!("`{}` is neither a share like 30% nor a number", clip(text))),
         };

@@ -135,6 +135,25 @@ impl Cluster {
         self.send(&call, &ask).await.map_err(|failure| failure.into_trouble(&call))
     }
 
+    /// Replaces an object's `status` as a whole, whatever else changes about it.
+    ///
+    /// # Errors
+    /// [`TroubleKind::Missing`] if the object is gone; otherwise those of the request.
+    pub async fn replace_status(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        name: &str,
+        status: &Value,
+    ) -> Result<(), Trouble> {
+        let call = Call::one(Verb::Patch, resource, namespace, name);
+        let path = path(&call, resource, namespace, Some(name))?;
+        let query = format!("{path}/status?fieldManager={FIELD_MANAGER}&{LIMIT}");
+        let patch = json!([{"op": "add", "path": "/status", "value": status}]);
+        let ask = Ask::with_body(Method::PATCH, query, "application/json-patch+json", &patch);
+        self.send(&call, &ask).await.map(|_| ()).map_err(|failure| failure.into_trouble(&call))
+    }
+
     /// Creates an object that is not there yet.
     ///
     /// # Errors

@@ -40,7 +40,8 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Where something is written: file and 1-based line. Prints as `apps/shop/web.yaml:14`.
+/// Where something is written: file and 1-based line. Prints as `apps/shop/web.yaml:14`. What was not in a file has
+/// line 0, which is not printed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Origin {
     pub file: String,
@@ -49,7 +50,10 @@ pub struct Origin {
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
+        match self.line {
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}", self.file),
+        }
     }
 }
 

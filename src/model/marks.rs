@@ -26,6 +26,11 @@ pub const COMMIT: &str = "cutover.dev/commit";
 /// Who works on the application right now.
 pub const LOCK: &str = "cutover.dev/lock";
 
+/// On an Application in a cluster: what people ask of the controller (`cutover promote --app`).
+pub const REQUEST: &str = "cutover.dev/request";
+/// On an Application in a cluster: `true` suspends it, beside `spec.suspend`.
+pub const SUSPEND: &str = "cutover.dev/suspend";
+
 /// On Kubernetes objects: the ApplySet that they are members of. Other tools understand it.
 pub const MEMBER: &str = "applyset.kubernetes.io/part-of";
 

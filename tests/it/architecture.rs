@@ -18,6 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("traffic", &["model", "rollout", "engine", "aws", "kubernetes"]),
     ("gates", &["model", "rollout", "engine", "aws"]),
     ("controller", &["model", "config", "plan", "rollout", "engine"]),
+    ("registry", &["model", "config", "engine", "kubernetes", "controller"]),
     (
         "sites",
         &[
