@@ -21,3 +21,4 @@ pub mod simulator;
 pub mod sites;
 pub mod source;
 pub mod traffic;
+pub mod window;

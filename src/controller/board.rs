@@ -40,6 +40,7 @@ pub struct Entry {
 /// One line of activity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Line {
+    #[serde(with = "crate::model::rfc3339")]
     pub time: Timestamp,
     pub text: String,
 }

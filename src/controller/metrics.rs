@@ -16,6 +16,7 @@ pub struct Metrics {
     busy: Gauge,
     live_after: Histogram,
     drift: Family<Vec<(&'static str, String)>, Counter>,
+    webhooks: Family<Vec<(&'static str, String)>, Counter>,
 }
 
 impl Default for Metrics {
@@ -28,6 +29,7 @@ impl Default for Metrics {
             busy: Gauge::default(),
             live_after: Histogram::new(exponential_buckets(1.0, 2.0, 14)),
             drift: Family::default(),
+            webhooks: Family::default(),
         }
     }
 }
@@ -49,6 +51,8 @@ impl Metrics {
         registry.register_with_unit("commit_to_live", help, Unit::Seconds, self.live_after.clone());
         let help = "Differences that nobody committed, by what became of them";
         registry.register("drift", help, self.drift.clone());
+        let help = "Deliveries of webhooks, by provider and what became of them";
+        registry.register("webhooks", help, self.webhooks.clone());
     }
 
     /// A reconcile ended; `result` is a condition's reason.
@@ -71,5 +75,11 @@ impl Metrics {
     /// Drift was found, or repaired.
     pub fn drift(&self, what: &'static str) {
         self.drift.get_or_create(&vec![("result", what.to_owned())]).inc();
+    }
+
+    /// A webhook was delivered, or something that pretended to be one.
+    pub fn webhook(&self, provider: &'static str, result: &'static str) {
+        let labels = vec![("provider", provider.to_owned()), ("result", result.to_owned())];
+        self.webhooks.get_or_create(&labels).inc();
     }
 }

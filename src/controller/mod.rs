@@ -31,7 +31,7 @@ pub use metrics::Metrics;
 pub use occurrence::{Occurrence, OccurrenceKind, Voice};
 pub use ports::{
     Applications, Documents, Found, Nudge, Place, Registered, Registration, Repositories, RepositoryKey,
-    Request, Seats, Site, Sites, SourceTrouble, Synced,
+    Request, Seats, Site, Sites, SourceTrouble, Synced, Tally,
 };
 pub use pulse::Pulse;
 pub use run::{Permits, World, run};

@@ -206,3 +206,10 @@ pub enum Nudge {
     Repository(Vec<String>),
     Application(AppKey),
 }
+
+/// Who counts what is asked of systems outside: Git servers and APIs.
+pub trait Tally: Send + Sync {
+    /// The system (`kubernetes`, `aws`, `git`), what was asked of it (`list`, `DescribeServices`, `fetch`), and how
+    /// often since the start of the process. Every attempt counts. A pair comes once.
+    fn tally(&self) -> Vec<(&'static str, String, u64)>;
+}

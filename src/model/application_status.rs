@@ -89,6 +89,17 @@ pub enum SyncState {
     Unknown,
 }
 
+impl SyncState {
+    /// As it is written in a status.
+    pub fn name(self) -> &'static str {
+        match self {
+            SyncState::Synced => "Synced",
+            SyncState::OutOfSync => "OutOfSync",
+            SyncState::Unknown => "Unknown",
+        }
+    }
+}
+
 /// How what is live fares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum HealthState {
@@ -102,6 +113,19 @@ pub enum HealthState {
     /// Nothing of it is there yet, or it was never read.
     #[default]
     Missing,
+}
+
+impl HealthState {
+    /// As it is written in a status.
+    pub fn name(self) -> &'static str {
+        match self {
+            HealthState::Healthy => "Healthy",
+            HealthState::Progressing => "Progressing",
+            HealthState::Degraded => "Degraded",
+            HealthState::Suspended => "Suspended",
+            HealthState::Missing => "Missing",
+        }
+    }
 }
 
 /// How many resources a sync would touch.

@@ -34,6 +34,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "controller",
         ],
     ),
+    ("window", &["model", "controller"]),
     ("simulator", &[]),
 ];
 

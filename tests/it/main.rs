@@ -38,5 +38,6 @@ mod kubernetes_servers;
 mod kubernetes_simulator;
 mod kubernetes_slots;
 mod machine;
+mod page;
 mod simulator_sockets;
 mod small_world;
