@@ -5,6 +5,7 @@ use super::kubernetes_flags::KubernetesFlags;
 use super::source_flags::Chosen;
 use crate::aws::{Aws, Connect};
 use crate::model::{Application, Destination};
+use crate::platform::kubernetes::Forcing;
 use crate::sites::{Accounts, EcsTarget, KubernetesTarget, Target};
 use clap::Args;
 use std::net::{IpAddr, ToSocketAddrs};
@@ -115,7 +116,10 @@ impl DestinationFlags {
             }
             Destination::Kubernetes { namespace, context, region, .. } => {
                 let cluster = self.kubernetes.connect(context.clone()).await?;
-                let force = self.kubernetes.force_conflicts;
+                let force = match self.kubernetes.force_conflicts {
+                    true => Forcing::Always,
+                    false => Forcing::Never,
+                };
                 let aws = Accounts::new(self.aws.options(region.clone())?).region(None);
                 let target = KubernetesTarget::new(cluster, application, namespace, force, aws);
                 Ok(Target::Kubernetes(Box::new(target)))

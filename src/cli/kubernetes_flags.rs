@@ -50,15 +50,20 @@ impl KubernetesFlags {
         flags.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
     }
 
+    /// What a client for the cluster of `context` is made with.
+    pub fn options(&self, context: Option<String>) -> Connect {
+        let kubeconfig = match &self.kubeconfig {
+            Some(file) => KubeconfigSource::Files(vec![file.clone()]),
+            None => KubeconfigSource::Default,
+        };
+        Connect { kubeconfig, context, allow_exec: self.allow_exec, impersonate: None }
+    }
+
     /// A client for the cluster of `context`.
     ///
     /// # Errors
     /// If there is no usable kubeconfig, or it asks for more than is allowed.
     pub async fn connect(&self, context: Option<String>) -> Result<Cluster, CliError> {
-        let kubeconfig = match &self.kubeconfig {
-            Some(file) => KubeconfigSource::Files(vec![file.clone()]),
-            None => KubeconfigSource::Default,
-        };
-        Ok(Cluster::connect(Connect { kubeconfig, context, allow_exec: self.allow_exec }).await?)
+        Ok(Cluster::connect(self.options(context)).await?)
     }
 }

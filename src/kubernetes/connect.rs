@@ -17,6 +17,27 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A plugin that gets credentials may wait for a person to log in.
 const EXEC_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// Somebody else to act as, which the API server has to allow.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Impersonate {
+    pub user: String,
+    pub groups: Vec<String>,
+}
+
+impl Impersonate {
+    /// A service account, with the groups that the API server itself puts it into.
+    pub fn service_account(namespace: &str, name: &str) -> Impersonate {
+        Impersonate {
+            user: format!("system:serviceaccount:{namespace}:{name}"),
+            groups: vec![
+                "system:serviceaccounts".into(),
+                format!("system:serviceaccounts:{namespace}"),
+                "system:authenticated".into(),
+            ],
+        }
+    }
+}
+
 /// Where to connect to, and as whom.
 #[derive(Clone, Default)]
 pub struct Connect {
@@ -26,6 +47,8 @@ pub struct Connect {
     /// Lets a kubeconfig of this machine run the program that it names (`aws eks get-token`). One given as bytes never
     /// runs anything.
     pub allow_exec: bool,
+    /// In place of the identity that the kubeconfig itself gives.
+    pub impersonate: Option<Impersonate>,
 }
 
 /// Where the kubeconfig is.
@@ -49,12 +72,17 @@ impl Cluster {
     /// [`TroubleKind::Rejected`] for a kubeconfig that is not there, not readable or asks for more than is allowed;
     /// [`TroubleKind::Denied`] if credentials can't be had.
     pub async fn connect(options: Connect) -> Result<Cluster, Trouble> {
+        let impersonate = options.impersonate.clone();
         let mut config =
             configure(options).await.map_err(|message| trouble(TroubleKind::Rejected, message))?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         // Kube's own repetition would send writes twice.
         config.default_retry = false;
         kubeconfig::tame_exec(&mut config.auth_info);
+        if let Some(somebody) = impersonate {
+            config.auth_info.impersonate = Some(somebody.user);
+            config.auth_info.impersonate_groups = Some(somebody.groups);
+        }
         let program = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone());
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let default_namespace = config.default_namespace.clone();
@@ -91,7 +119,7 @@ impl Cluster {
 }
 
 async fn configure(options: Connect) -> Result<Config, String> {
-    let Connect { kubeconfig: source, context, allow_exec } = options;
+    let Connect { kubeconfig: source, context, allow_exec, impersonate: _ } = options;
     let inline_only = matches!(source, KubeconfigSource::Bytes(_));
     let config = match source {
         KubeconfigSource::InCluster => return in_cluster(),
@@ -193,7 +221,11 @@ mod tests {
              users: [{{name: u, user: {user}}}]\ncontexts: [{{name: x, context: {{cluster: c, user: u, namespace: shop}}}}]\n\
              current-context: x\n"
         );
-        Connect { kubeconfig: KubeconfigSource::Bytes(text.into_bytes()), context: None, allow_exec: true }
+        Connect {
+            kubeconfig: KubeconfigSource::Bytes(text.into_bytes()),
+            allow_exec: true,
+            ..Connect::default()
+        }
     }
 
     #[tokio::test]
@@ -224,7 +256,7 @@ mod tests {
         );
         std::fs::write(&file, text).expect("written");
         let kubeconfig = KubeconfigSource::Files(vec![file]);
-        (folder, Connect { kubeconfig, context: None, allow_exec: true })
+        (folder, Connect { kubeconfig, allow_exec: true, ..Connect::default() })
     }
 
     #[tokio::test]

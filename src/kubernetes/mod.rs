@@ -19,7 +19,7 @@ mod watch;
 mod write;
 
 pub use calls::{CallCounts, Verb};
-pub use connect::{Connect, KubeconfigSource};
+pub use connect::{Connect, Impersonate, KubeconfigSource};
 pub use discovery::Kinds;
 pub use fields::{InvalidField, index_path};
 pub use resource::Resource;

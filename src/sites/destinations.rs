@@ -1,61 +1,67 @@
 //! All places that Applications go to, and the connections that they share.
 
 use super::accounts::Accounts;
-use super::site::{EcsSite, KubernetesSite};
+use super::clusters::Clusters;
+use super::ecs_site::EcsSite;
+use super::kubernetes_site::KubernetesSite;
+use super::patrol::Patrol;
+use crate::aws::Aws;
 use crate::controller::{Place, Site, Sites};
 use crate::engine::Trouble;
-use crate::kubernetes::{Cluster, Connect};
 use crate::model::{AppKey, Destination};
 use futures_util::future::LocalBoxFuture;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::mpsc;
 
 /// Connects Applications to clusters and regions. Those that go to the same place as the same identity share one
 /// connection.
 pub struct Destinations {
-    kubernetes: Connect,
     accounts: Arc<Accounts>,
-    clusters: tokio::sync::Mutex<BTreeMap<Option<String>, Cluster>>,
-    _changed: mpsc::UnboundedSender<AppKey>,
+    clusters: Arc<Clusters>,
+    /// By region; one ends when no application uses it any more.
+    patrols: Mutex<BTreeMap<String, Weak<Patrol>>>,
+    changed: mpsc::UnboundedSender<AppKey>,
     changes: Mutex<Option<mpsc::UnboundedReceiver<AppKey>>>,
 }
 
 impl Destinations {
-    /// Clusters are reached as `kubernetes` says, AWS as `aws` does.
-    pub fn new(kubernetes: Connect, aws: crate::aws::Connect) -> Destinations {
+    /// The controller's own cluster is reached as `kubernetes` says, AWS as `aws` does.
+    pub fn new(kubernetes: crate::kubernetes::Connect, aws: crate::aws::Connect) -> Destinations {
         let (changed, changes) = mpsc::unbounded_channel();
         Destinations {
-            kubernetes,
             accounts: Accounts::new(aws),
-            clusters: tokio::sync::Mutex::default(),
-            _changed: changed,
+            clusters: Arc::new(Clusters::new(kubernetes, changed.clone())),
+            patrols: Mutex::default(),
+            changed,
             changes: Mutex::new(Some(changes)),
         }
     }
 
     async fn open_site(&self, place: Place) -> Result<Arc<dyn Site>, Trouble> {
         Ok(match place.application.destination.clone() {
-            Destination::Ecs { region, .. } => {
+            Destination::Ecs { region, cluster } => {
                 let aws = self.accounts.region(region).connect().await?;
-                Arc::new(EcsSite::new(place, aws, self.accounts.time_scale()))
+                let patrol = self.patrol(&aws);
+                Arc::new(EcsSite::new(place, cluster, aws, self.accounts.time_scale(), patrol))
             }
-            Destination::Kubernetes { context, region, .. } => {
-                let cluster = self.cluster(context).await?;
-                Arc::new(KubernetesSite::new(place, cluster, self.accounts.region(region)))
+            Destination::Kubernetes { region, .. } => {
+                let region = self.accounts.region(region);
+                Arc::new(KubernetesSite::open(place, Arc::clone(&self.clusters), region).await?)
             }
         })
     }
+}
 
-    async fn cluster(&self, context: Option<String>) -> Result<Cluster, Trouble> {
-        let mut clusters = self.clusters.lock().await;
-        if let Some(cluster) = clusters.get(&context) {
-            return Ok(cluster.clone());
+impl Destinations {
+    fn patrol(&self, aws: &Aws) -> Arc<Patrol> {
+        let mut patrols = self.patrols.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(patrol) = patrols.get(aws.region()).and_then(Weak::upgrade) {
+            return patrol;
         }
-        let named = context.clone().or(self.kubernetes.context.clone());
-        let cluster = Cluster::connect(Connect { context: named, ..self.kubernetes.clone() }).await?;
-        clusters.insert(context, cluster.clone());
-        Ok(cluster)
+        let patrol = Arc::new(Patrol::new(aws.without_guard(), self.changed.clone()));
+        patrols.insert(aws.region().to_owned(), Arc::downgrade(&patrol));
+        patrol
     }
 }
 

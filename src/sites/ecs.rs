@@ -1,17 +1,19 @@
 //! An application on ECS.
 
 use super::balanced::Balanced;
+use super::looked::{Looked, mark_of_rule, mark_of_service};
 use super::observed::Observed;
 use crate::aws::{Aws, CallCounts};
 use crate::engine::{
     Deployment, Gating, Guard, Platform, Rollout, Settled, Signal, Signalling, TimeSource, Traffic,
-    TrafficReading, Trouble, Workloads,
+    TrafficReading, Trouble, Workloads, declared_services,
 };
 use crate::gates::Gates;
 use crate::model::{Application, BySlot, RevisionId, Slot, Timestamp};
 use crate::plan::{Live, PlanItem};
 use crate::platform::ecs::{Ecs, Writer};
 use crate::rollout::{Action, Alarm, HttpAnswer, RuleObservation, SlotObservation};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// One application's cluster, load balancers, gates and lock.
@@ -23,6 +25,7 @@ pub struct EcsTarget {
     writer: Writer,
     time_scale: u32,
     observed: Observed,
+    looked: Mutex<Looked>,
 }
 
 impl EcsTarget {
@@ -37,12 +40,23 @@ impl EcsTarget {
             aws,
             time_scale: time_scale.max(1),
             observed: Observed::default(),
+            looked: Mutex::default(),
         }
     }
 
     /// Why targets of a BlueGreen were unhealthy when some last were in this run, for people.
     pub fn target_reasons(&self, blue_green: &str) -> BySlot<Vec<String>> {
         self.balanced.target_reasons(blue_green)
+    }
+
+    /// How services and rules were when they were last read.
+    pub(super) fn looked(&self) -> Looked {
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn saw_rules<'a>(&self, rules: impl Iterator<Item = &'a RuleObservation>) {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        looked.rules.extend(rules.map(|rule| (rule.id.clone(), mark_of_rule(&rule.fingerprint))));
     }
 
     /// What was sent to AWS.
@@ -85,7 +99,9 @@ impl Signalling for EcsTarget {
 
 impl Traffic for EcsTarget {
     async fn observe_traffic(&self, rollout: &Rollout) -> Result<TrafficReading, Trouble> {
-        self.balanced.observe_traffic(rollout).await
+        let reading = self.balanced.observe_traffic(rollout).await?;
+        self.saw_rules(reading.rules.iter().chain(&reading.test_rule));
+        Ok(reading)
     }
 
     async fn apply_traffic(
@@ -95,7 +111,9 @@ impl Traffic for EcsTarget {
         action: &Action,
     ) -> Result<RuleObservation, Trouble> {
         self.observed.check(rollout)?;
-        self.balanced.apply_traffic(rollout, observed, action).await
+        let written = self.balanced.apply_traffic(rollout, observed, action).await?;
+        self.saw_rules(std::iter::once(&written));
+        Ok(written)
     }
 
     async fn traffic_behind(&self, target_groups: &[String]) -> Result<Option<String>, Trouble> {
@@ -115,7 +133,14 @@ impl Gating for EcsTarget {
 
 impl Platform for EcsTarget {
     async fn read_live(&self, deployment: &Deployment) -> Result<Live, Trouble> {
-        self.ecs.read_live(deployment).await
+        let live = self.ecs.read_live(deployment).await?;
+        let mark = |name: String| {
+            let mark = live.services.get(&name).and_then(mark_of_service);
+            (name, mark)
+        };
+        let services = declared_services(deployment).into_iter().map(mark).collect();
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner).services = services;
+        Ok(live)
     }
 
     async fn apply_item(&self, deployment: &Deployment, item: &PlanItem) -> Result<(), Trouble> {

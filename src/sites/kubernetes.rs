@@ -9,9 +9,9 @@ use crate::engine::{
     TrafficReading, Trouble, Workloads,
 };
 use crate::kubernetes::Cluster;
-use crate::model::{Application, BySlot, ClusterTraffic, RevisionId, Slot, Timestamp};
+use crate::model::{Allowed, Application, BySlot, ClusterTraffic, RevisionId, Slot, Timestamp};
 use crate::plan::{Live, PlanItem};
-use crate::platform::kubernetes::{Kubernetes, Writer};
+use crate::platform::kubernetes::{Forcing, Kubernetes, Writer};
 use crate::rollout::{Action, Alarm, HttpAnswer, RuleObservation, SlotObservation};
 use crate::traffic::http_route::RouteTraffic;
 use crate::traffic::service::ServiceTraffic;
@@ -35,11 +35,10 @@ impl KubernetesTarget {
         cluster: Cluster,
         application: &Application,
         namespace: &str,
-        force_conflicts: bool,
+        forcing: Forcing,
         aws: Region,
     ) -> KubernetesTarget {
-        let platform =
-            Kubernetes::new(cluster, &application.name, namespace).force_conflicts(force_conflicts);
+        let platform = Kubernetes::new(cluster, &application.name, namespace).forcing(forcing);
         let writer = Arc::new(platform.writer(super::owner()));
         let guard: Arc<dyn WriteGuard> = writer.clone();
         KubernetesTarget {
@@ -50,6 +49,12 @@ impl KubernetesTarget {
             observed: Observed::default(),
             platform,
         }
+    }
+
+    /// Keeps the application within bounds.
+    #[must_use]
+    pub fn confined(self, allowed: Allowed) -> KubernetesTarget {
+        KubernetesTarget { platform: self.platform.confined(allowed), ..self }
     }
 
     /// The connection.

@@ -2,11 +2,16 @@
 
 mod accounts;
 mod balanced;
+mod clusters;
 mod destinations;
 mod ecs;
+mod ecs_site;
 mod kubernetes;
+mod kubernetes_site;
 mod later;
+mod looked;
 mod observed;
+mod patrol;
 mod site;
 
 pub use accounts::{Accounts, Region};

@@ -36,6 +36,7 @@ mod kubernetes_objects;
 mod kubernetes_repositories;
 mod kubernetes_servers;
 mod kubernetes_simulator;
+mod kubernetes_sites;
 mod kubernetes_slots;
 mod machine;
 mod page;

@@ -96,7 +96,8 @@ impl Kubernetes {
             }
         }
         self.inventory.widen(&self.cluster, &self.identity, &wanted.key).await?;
-        let how = Apply { force: self.forces(deployment), dry_run: false };
+        let asked = deployment.application.sync.force_conflicts;
+        let how = Apply { force: self.forces(asked, live.as_ref()), dry_run: false };
         match self.apply_yielding(wanted, &body, how).await {
             Ok(answer) => {
                 self.applied.note(&wanted.key, answer);

@@ -41,7 +41,6 @@ pub(super) struct Context<'a> {
     pub deployment: &'a Deployment,
     pub autoscalers: &'a Autoscalers,
     pub hooks: &'a Hooks,
-    pub force: bool,
 }
 
 impl Kubernetes {
@@ -60,6 +59,7 @@ impl Kubernetes {
         let (kinds, parent) =
             tokio::try_join!(self.cluster.kinds(), self.inventory.read(&self.cluster, &self.identity))?;
         let (kinds, resolved) = self.resolve(deployment, kinds).await?;
+        self.confine(deployment, &resolved)?;
         let wanted: Vec<&Wanted<'_>> = resolved
             .iter()
             .filter_map(|resolved| match resolved {
@@ -70,8 +70,7 @@ impl Kubernetes {
         let mut lists = self.lists(&kinds, &parent, &wanted).await?;
         let autoscalers = Autoscalers::find(&wanted, &lists);
         let hooks = Hooks::new(&deployment.manifests, &parent);
-        let context =
-            Context { deployment, autoscalers: &autoscalers, hooks: &hooks, force: self.forces(deployment) };
+        let context = Context { deployment, autoscalers: &autoscalers, hooks: &hooks };
         let mut live = Live { incomplete: lists.incomplete(), ..Live::default() };
         let slots = self.plan_all_slots(deployment).await?;
         live.incomplete = live.incomplete.or(slots.unread.clone());
@@ -139,6 +138,9 @@ impl Kubernetes {
         for kind in parent.group_kinds.iter().filter(|kind| !declared.contains(*kind)) {
             let (group, name) = parse_group_kind(kind);
             match kinds.preferred(group, name) {
+                Some(resource) if !resource.namespaced && !self.allowed.has_cluster_kind(group, name) => {
+                    lists.miss(&format!("it had objects of {kind}, a kind that it may not have any more"));
+                }
                 Some(resource) => drop(resources.insert(resource.clone())),
                 // Without the kind there is no object of it, unless its own API server is only down.
                 None => kinds.uncertainty(group).into_iter().for_each(|why| lists.miss(&why)),
@@ -147,6 +149,15 @@ impl Kubernetes {
         let mut namespaces: BTreeSet<&str> = parent.namespaces.iter().map(String::as_str).collect();
         namespaces.insert(self.identity.namespace());
         namespaces.extend(wanted.iter().filter_map(|wanted| wanted.namespace()));
+        namespaces.retain(|namespace| {
+            let is_allowed = self.allowed.has_namespace(namespace);
+            if !is_allowed {
+                lists.miss(&format!(
+                    "it had objects in namespace {namespace}, where it may have none any more"
+                ));
+            }
+            is_allowed
+        });
         let mut places: BTreeSet<Place> = BTreeSet::new();
         for resource in resources {
             match resource.namespaced {

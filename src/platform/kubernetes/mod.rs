@@ -2,6 +2,7 @@
 
 mod apply;
 mod applyset;
+mod confine;
 mod desired;
 pub mod health;
 mod hooks;
@@ -9,6 +10,7 @@ mod inventory;
 mod left_alone;
 mod live;
 mod lock;
+mod lookout;
 mod prune;
 mod settle;
 mod slot;
@@ -20,23 +22,38 @@ mod watches;
 
 pub use applyset::Identity;
 pub use lock::{Lease, Writer};
+pub use lookout::{Followed, Lookout};
 pub use troubles::Found;
 pub use watches::Watches;
 
 use crate::engine::{Deployment, Platform, Settled, Trouble};
 use crate::kubernetes::Cluster;
+use crate::model::Allowed;
 use crate::plan::{Live, PlanItem};
 use inventory::Inventory;
+use serde_json::Value;
 use settle::Applied;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Whose fields an apply takes without `sync.forceConflicts`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forcing {
+    /// Nobody's: another manager's field is a conflict, which people decide on.
+    Never,
+    /// Those of objects that are members of the ApplySet already: whoever took a field from us since has drifted from
+    /// Git. What is not a member yet may belong to somebody, and is still a conflict.
+    Members,
+    /// Everybody's.
+    Always,
+}
 
 /// One application's objects in one cluster, for one run.
 pub struct Kubernetes {
     cluster: Cluster,
     identity: Identity,
-    /// Takes fields from other managers whatever the application says.
-    force_conflicts: bool,
+    forcing: Forcing,
+    allowed: Allowed,
     inventory: Arc<Inventory>,
     applied: Applied,
     watches: Watches,
@@ -51,7 +68,8 @@ impl Kubernetes {
         Kubernetes {
             cluster,
             identity,
-            force_conflicts: false,
+            forcing: Forcing::Never,
+            allowed: Allowed::everything(),
             inventory: Arc::default(),
             applied: Applied::default(),
             watches,
@@ -59,10 +77,16 @@ impl Kubernetes {
         }
     }
 
-    /// Takes fields from other managers, or leaves that to the application's `sync.forceConflicts`.
+    /// Says whose fields are taken without asking.
     #[must_use]
-    pub fn force_conflicts(self, force_conflicts: bool) -> Kubernetes {
-        Kubernetes { force_conflicts, ..self }
+    pub fn forcing(self, forcing: Forcing) -> Kubernetes {
+        Kubernetes { forcing, ..self }
+    }
+
+    /// Keeps the application within bounds: a reading of documents that go beyond them is an error.
+    #[must_use]
+    pub fn confined(self, allowed: Allowed) -> Kubernetes {
+        Kubernetes { allowed, ..self }
     }
 
     /// The connection.
@@ -88,8 +112,14 @@ impl Kubernetes {
         }
     }
 
-    fn forces(&self, deployment: &Deployment) -> bool {
-        self.force_conflicts || deployment.application.sync.force_conflicts
+    /// True if an apply over `live` takes fields of other managers.
+    fn forces(&self, is_asked_for: bool, live: Option<&Value>) -> bool {
+        is_asked_for
+            || match self.forcing {
+                Forcing::Never => false,
+                Forcing::Members => live.is_some_and(|live| self.identity.owns(live)),
+                Forcing::Always => true,
+            }
     }
 }
 

@@ -20,6 +20,9 @@ impl Kubernetes {
             .named(&item.resource)
             .await?
             .ok_or_else(|| trouble("the cluster has no such kind any more"))?;
+        if let Some(why) = self.beyond(&key) {
+            return Err(trouble(&why));
+        }
         if let Some(live) = self.cluster.get(&resource, key.namespace.as_deref(), &key.name).await? {
             if !self.identity.owns(&live) {
                 return Err(trouble("it no longer bears the application's label and is left alone"));

@@ -5,7 +5,7 @@ use crate::aws::{Node, listener_of_rule};
 use crate::engine::{Trouble, TroubleKind};
 use crate::model::BySlot;
 use crate::rollout::RuleObservation;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// One rule, or one listener's default action, as read.
 #[derive(Clone, Debug)]
@@ -43,6 +43,18 @@ impl Alb {
             None => Ok(found),
             Some(arn) => Err(lacking(arn)),
         }
+    }
+}
+
+impl Alb {
+    /// The fingerprints of rules' and listeners' actions by ARN, as [`RuleObservation`]s have them; in one call for each
+    /// of both.
+    ///
+    /// # Errors
+    /// [`crate::engine::TroubleKind::Missing`] if one of them does not exist.
+    pub async fn fingerprints(&self, arns: &[String]) -> Result<BTreeMap<String, String>, Trouble> {
+        let rules = self.read_rules(arns).await?;
+        Ok(rules.into_iter().map(|(arn, rule)| (arn, rule.actions.fingerprint())).collect())
     }
 }
 

@@ -3,6 +3,7 @@
 mod gates;
 mod lock;
 mod pace;
+mod patrol;
 mod revisions;
 mod services;
 mod slots;

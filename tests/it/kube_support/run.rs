@@ -4,6 +4,7 @@ use cutover::aws::Connect as ConnectAws;
 use cutover::engine::{Deployment, Event, StopSignal, SyncReport, Trouble, Watcher, sync};
 use cutover::kubernetes::{Cluster, Connect, KubeconfigSource};
 use cutover::model::Destination;
+use cutover::platform::kubernetes::Forcing;
 use cutover::sites::{Accounts, KubernetesTarget, Target};
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -29,7 +30,7 @@ impl Process {
             cluster.clone(),
             application,
             namespace,
-            false,
+            Forcing::Never,
             Accounts::new(aws).region(None),
         );
         Process { cluster, target: Target::Kubernetes(Box::new(target)), said: RefCell::default() }

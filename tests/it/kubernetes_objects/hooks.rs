@@ -2,6 +2,7 @@ use super::support::{config_maps, deployment, of, shop, sync};
 use crate::kube_support::Space;
 use cutover::engine::Platform;
 use cutover::plan::WouldBe;
+use cutover::platform::kubernetes::Forcing;
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
 
@@ -44,7 +45,7 @@ async fn a_hook_runs_once_for_a_content_and_not_for_drift_nor_after_its_job_is_g
         .await
         .expect("drift");
     assert_eq!(
-        sync(&shop(&space).await.force_conflicts(true), &first).await,
+        sync(&shop(&space).await.forcing(Forcing::Always), &first).await,
         Ok(vec!["update settings".to_owned()])
     );
     assert_eq!(jobs.get("migrate").await.expect("the hook's Job").uid(), ran, "a repair of drift ran it");

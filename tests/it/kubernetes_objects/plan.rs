@@ -3,7 +3,7 @@ use crate::kube_support::{Space, User};
 use cutover::engine::Platform;
 use cutover::kubernetes::Verb;
 use cutover::plan::WouldBe;
-use cutover::platform::kubernetes::Kubernetes;
+use cutover::platform::kubernetes::{Forcing, Kubernetes};
 
 const APP: &str = "
 apiVersion: v1
@@ -74,7 +74,7 @@ async fn drift_is_found_by_a_dry_run_of_that_object_only_and_repaired() {
     let WouldBe::Conflicts(conflicts) = &of(&live, "settings").would_be else { panic!("{live:#?}") };
     assert_eq!((conflicts[0].manager.as_str(), conflicts[0].field.as_str()), ("test", ".data.level"));
     assert_eq!(of(&live, "more").would_be, WouldBe::Same);
-    platform = platform.force_conflicts(true);
+    platform = platform.forcing(Forcing::Always);
     let live = platform.read_live(&app).await.expect("read");
     let WouldBe::Object(object) = &of(&live, "settings").would_be else { panic!("{live:#?}") };
     assert_eq!((&object["data"]["level"], &object["data"]["own"]), (&"info".into(), &"x".into()));

@@ -40,7 +40,8 @@ impl Kubernetes {
                 return Ok(WouldBe::Same);
             }
         }
-        let how = Apply { force: context.force, dry_run: true };
+        let asked = context.deployment.application.sync.force_conflicts;
+        let how = Apply { force: self.forces(asked, live), dry_run: true };
         match self.apply_yielding(wanted, &body, how).await {
             // An apply that changes nothing leaves even the resource version and the managed fields as they are.
             Ok(object) if live.is_some_and(|live| are_same_but_for_times(live, &object)) => Ok(WouldBe::Same),

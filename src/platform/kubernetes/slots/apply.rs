@@ -11,7 +11,7 @@ use serde_json::Value;
 impl Kubernetes {
     /// True if fields of others are taken without asking.
     pub(super) fn takes_fields(&self, steered: &Steered<'_>, part: &Part<'_>) -> bool {
-        self.force_conflicts || steered.documents.force_conflicts || part.is_taken_over
+        self.forces(steered.documents.force_conflicts || part.is_taken_over, part.live)
     }
 
     /// Brings a part to what is wanted. What is live must still be as it was read: it was decided upon.

@@ -12,7 +12,6 @@ pub(super) use plan::AllSlots;
 pub(super) use protect::Protection;
 
 use super::Kubernetes;
-use super::slot::Steered;
 use crate::engine::{Rollout, Signal, Signalling, Trouble, Workloads};
 use crate::model::{BySlot, RevisionId, Slot};
 use crate::rollout::{Action, SlotObservation};
@@ -40,20 +39,20 @@ impl Looks {
 
 impl Workloads for Kubernetes {
     async fn desired_revision(&self, rollout: &Rollout) -> Result<RevisionId, Trouble> {
-        Ok(Steered::new(rollout, &self.identity)?.revision)
+        Ok(self.steered(rollout)?.revision)
     }
 
     async fn observe_slots(&self, rollout: &Rollout) -> Result<BySlot<SlotObservation>, Trouble> {
-        self.read_slots(&Steered::new(rollout, &self.identity)?).await
+        self.read_slots(&self.steered(rollout)?).await
     }
 
     async fn apply_workload(&self, rollout: &Rollout, action: &Action) -> Result<(), Trouble> {
-        self.act_on_slot(&Steered::new(rollout, &self.identity)?, action).await
+        self.act_on_slot(&self.steered(rollout)?, action).await
     }
 }
 
 impl Signalling for Kubernetes {
     async fn apply_signal(&self, rollout: &Rollout, slot: Slot, signal: Signal) -> Result<(), Trouble> {
-        self.signal_slot(&Steered::new(rollout, &self.identity)?, slot, signal).await
+        self.signal_slot(&self.steered(rollout)?, slot, signal).await
     }
 }

@@ -37,7 +37,7 @@ impl Kubernetes {
         let mut all = AllSlots::default();
         let rollouts = deployment.rollouts();
         let readings = rollouts.iter().map(async |rollout| {
-            let steered = Steered::new(rollout, &self.identity)?;
+            let steered = self.steered(rollout)?;
             let keys = Slot::BOTH.map(|slot| steered.keys(slot)).concat();
             match self.plan_slots(deployment, &steered).await {
                 Ok((live, objects)) => Ok((rollout, keys, Ok((live, objects)))),

@@ -1,0 +1,166 @@
+//! What one watch remembers of the objects that it was told of. Pure.
+
+use super::fingerprint::Fingerprint;
+use crate::kubernetes::WatchEvent;
+use crate::model::marks;
+use serde_json::Value;
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+/// Objects remembered of one kind: some fifty megabytes. What there is beyond that is found by the slow resync only.
+const OBJECTS: usize = 500_000;
+/// Seconds without a change after which an object counts as quiet again.
+const QUIET_AFTER: u32 = 60;
+
+/// Something changed that belongs to the ApplySet `set`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct News {
+    pub set: Arc<str>,
+    /// How often the object had changed before, in one go.
+    pub streak: u8,
+}
+
+#[derive(Default)]
+pub(super) struct Seen {
+    /// By a hash of namespace and name.
+    objects: HashMap<u64, Mark>,
+    sets: HashSet<Arc<str>>,
+    /// The number of the list that was begun last.
+    list: u32,
+}
+
+/// About fifty bytes an object, whatever its size.
+struct Mark {
+    set: Arc<str>,
+    fingerprint: Fingerprint,
+    list: u32,
+    /// In seconds of the caller's clock.
+    changed: u32,
+    streak: u8,
+}
+
+impl Seen {
+    /// Takes in what the watch tells at `now`, in seconds of any monotonic clock.
+    pub fn take(&mut self, event: WatchEvent, now: u32) -> Vec<News> {
+        match event {
+            WatchEvent::ListBegins => {
+                self.list += 1;
+                vec![]
+            }
+            // What the list did not name went while nobody watched.
+            WatchEvent::ListEnds => {
+                let list = self.list;
+                let gone = self.objects.extract_if(|_, mark| mark.list != list);
+                let news = gone.map(|(_, mark)| News { set: mark.set, streak: 0 }).collect();
+                self.sets.retain(|set| Arc::strong_count(set) > 1);
+                news
+            }
+            WatchEvent::Is(object) => self.is(&object, now),
+            WatchEvent::Gone(object) => {
+                let mark = self.objects.remove(&id(&object));
+                mark.into_iter().map(|mark| News { set: mark.set, streak: 0 }).collect()
+            }
+        }
+    }
+
+    fn is(&mut self, object: &Value, now: u32) -> Vec<News> {
+        let Some(set) = set_of(object) else { return vec![] };
+        let (id, fingerprint) = (id(object), Fingerprint::of(object));
+        let set = self.intern(set);
+        let Some(mark) = self.objects.get_mut(&id) else {
+            if self.objects.len() < OBJECTS {
+                let mark =
+                    Mark { set: Arc::clone(&set), fingerprint, list: self.list, changed: now, streak: 0 };
+                self.objects.insert(id, mark);
+            }
+            return vec![News { set, streak: 0 }];
+        };
+        mark.list = self.list;
+        if mark.fingerprint == fingerprint && mark.set == set {
+            return vec![];
+        }
+        let is_quiet = now.saturating_sub(mark.changed) >= QUIET_AFTER;
+        mark.streak = if is_quiet { 0 } else { mark.streak.saturating_add(1) };
+        (mark.fingerprint, mark.changed) = (fingerprint, now);
+        let before = std::mem::replace(&mut mark.set, Arc::clone(&set));
+        let streak = mark.streak;
+        let mut news = vec![News { set: Arc::clone(&set), streak }];
+        if before != set {
+            news.push(News { set: before, streak });
+        }
+        news
+    }
+
+    fn intern(&mut self, set: &str) -> Arc<str> {
+        if let Some(known) = self.sets.get(set) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = set.into();
+        self.sets.insert(Arc::clone(&new));
+        new
+    }
+}
+
+fn set_of(object: &Value) -> Option<&str> {
+    object.get("metadata")?.get("labels")?.get(marks::MEMBER)?.as_str()
+}
+
+fn id(object: &Value) -> u64 {
+    let text = |field: &str| object.get("metadata").and_then(|metadata| metadata.get(field)?.as_str());
+    let mut hasher = DefaultHasher::new();
+    (text("namespace"), text("name")).hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn thing(name: &str, set: &str, value: u32) -> WatchEvent {
+        WatchEvent::Is(json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": value.to_string()},
+            "metadata": {"name": name, "namespace": "n", "labels": {marks::MEMBER: set}}}))
+    }
+
+    fn said(seen: &mut Seen, event: WatchEvent, now: u32) -> Vec<(String, u8)> {
+        seen.take(event, now).into_iter().map(|news| (news.set.to_string(), news.streak)).collect()
+    }
+
+    #[test]
+    fn changes_are_told_and_repetitions_are_not() {
+        let mut seen = Seen::default();
+        let of = |set: &str, streak| vec![(set.to_owned(), streak)];
+        assert_eq!(said(&mut seen, WatchEvent::ListBegins, 0), []);
+        assert_eq!(said(&mut seen, thing("a", "shop", 1), 0), of("shop", 0));
+        assert_eq!(said(&mut seen, WatchEvent::ListEnds, 0), []);
+        assert_eq!(said(&mut seen, thing("a", "shop", 1), 1), [], "nothing changed");
+        assert_eq!(said(&mut seen, thing("a", "shop", 2), 1), of("shop", 1));
+        assert_eq!(said(&mut seen, thing("a", "shop", 3), 2), of("shop", 2), "it changes again and again");
+        assert_eq!(said(&mut seen, thing("a", "shop", 4), 62), of("shop", 0), "it was quiet for a minute");
+        assert_eq!(said(&mut seen, thing("a", "blog", 4), 200), [("blog".into(), 0), ("shop".into(), 0)]);
+        let WatchEvent::Is(a) = thing("a", "blog", 4) else { unreachable!() };
+        assert_eq!(said(&mut seen, WatchEvent::Gone(a.clone()), 201), of("blog", 0));
+        assert_eq!(said(&mut seen, WatchEvent::Gone(a), 201), []);
+    }
+
+    #[test]
+    fn what_happened_while_the_watch_was_broken_is_found_by_the_next_list() {
+        let mut seen = Seen::default();
+        for event in
+            [WatchEvent::ListBegins, thing("a", "shop", 1), thing("b", "blog", 1), thing("c", "log", 1)]
+        {
+            seen.take(event, 0);
+        }
+        seen.take(WatchEvent::ListEnds, 0);
+        assert_eq!(said(&mut seen, WatchEvent::ListBegins, 5), []);
+        assert_eq!(said(&mut seen, thing("a", "shop", 1), 5), []);
+        assert_eq!(said(&mut seen, thing("c", "log", 2), 5), [("log".into(), 1)]);
+        assert_eq!(said(&mut seen, WatchEvent::ListEnds, 5), [("blog".into(), 0)], "b is gone");
+    }
+
+    #[test]
+    fn an_object_takes_about_fifty_bytes() {
+        assert!(size_of::<(u64, Mark)>() <= 56, "{}", size_of::<(u64, Mark)>());
+    }
+}

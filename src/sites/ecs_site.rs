@@ -1,0 +1,62 @@
+//! An application on ECS, for the controller.
+
+use super::patrol::{OnBeat, Patrol};
+use super::site::{handle, sync};
+use super::{EcsTarget, Target};
+use crate::aws::Aws;
+use crate::controller::{Place, Request, Site, Synced};
+use crate::engine::{Deployment, StopSignal, Trouble, Watcher};
+use futures_util::future::LocalBoxFuture;
+use std::sync::Arc;
+
+/// Everything of a run is made anew for each sync, so that nothing that one run believed is taken over by the next. What
+/// is kept are the clients, which many applications share, and that services and rules are looked at now and then.
+pub(super) struct EcsSite {
+    place: Place,
+    cluster: String,
+    aws: Aws,
+    time_scale: u32,
+    beat: OnBeat,
+    /// Keeps the rounds going.
+    _patrol: Arc<Patrol>,
+}
+
+impl EcsSite {
+    /// In a cluster, through these clients.
+    pub fn new(place: Place, cluster: String, aws: Aws, time_scale: u32, patrol: Arc<Patrol>) -> EcsSite {
+        let beat = patrol.follow(&place.key, &cluster, place.application.sync.interval);
+        EcsSite { place, cluster, aws, time_scale, beat, _patrol: patrol }
+    }
+
+    fn target(&self) -> EcsTarget {
+        let aws = self.aws.fenced(Some(self.place.fence.clone()));
+        EcsTarget::new(aws, &self.place.application, &self.cluster, self.time_scale)
+    }
+}
+
+impl Site for EcsSite {
+    fn sync<'a>(
+        &'a self,
+        deployment: &'a Deployment,
+        watcher: &'a dyn Watcher,
+        stop: &'a StopSignal,
+    ) -> LocalBoxFuture<'a, Result<Synced, Trouble>> {
+        Box::pin(async move {
+            let busy = self.beat.begin();
+            let target = Target::Ecs(Box::new(self.target()));
+            let synced = sync(&target, deployment, watcher, stop).await?;
+            if let Target::Ecs(target) = &target {
+                busy.saw(target.looked());
+            }
+            Ok(synced)
+        })
+    }
+
+    fn handle<'a>(
+        &'a self,
+        deployment: &'a Deployment,
+        request: &'a Request,
+    ) -> LocalBoxFuture<'a, Result<String, Trouble>> {
+        Box::pin(async move { handle(&Target::Ecs(Box::new(self.target())), deployment, request).await })
+    }
+}

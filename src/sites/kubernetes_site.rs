@@ -1,0 +1,147 @@
+//! An application on Kubernetes, for the controller.
+
+use super::accounts::Region;
+use super::clusters::{Clusters, Reach, Shared};
+use super::site::{handle, sync};
+use super::{KubernetesTarget, Target};
+use crate::controller::{Place, Request, Site, Synced};
+use crate::engine::{Deployment, StopSignal, Trouble, TroubleKind, Watcher};
+use crate::kubernetes::Resource;
+use crate::model::Destination;
+use crate::platform::kubernetes::{Followed, Forcing, Identity};
+use futures_util::future::LocalBoxFuture;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Everything of a run is made anew for each sync, so that nothing that one run believed is taken over by the next. What
+/// is kept is the connection, which many applications share, and that the application's objects are watched.
+pub(super) struct KubernetesSite {
+    place: Place,
+    /// Where objects go that name no namespace.
+    namespace: String,
+    region: Region,
+    reach: Reach,
+    clusters: Arc<Clusters>,
+    connected: Mutex<Connected>,
+}
+
+struct Connected {
+    shared: Arc<Shared>,
+    followed: Option<Followed>,
+}
+
+impl KubernetesSite {
+    /// # Errors
+    /// If no connection can be made, or the destination's namespace is out of bounds.
+    pub async fn open(
+        place: Place,
+        clusters: Arc<Clusters>,
+        region: Region,
+    ) -> Result<KubernetesSite, Trouble> {
+        let reach = Reach::of(&place)?;
+        let namespace = match &place.application.destination {
+            Destination::Kubernetes { namespace, .. } => namespace.clone(),
+            Destination::Ecs { .. } => String::new(),
+        };
+        if !place.allowed.has_namespace(&namespace) {
+            return Err(Trouble {
+                kind: TroubleKind::Rejected,
+                doing: format!("opening {}", place.key),
+                message: format!("namespace {namespace} is not among those that it may have objects in"),
+            });
+        }
+        let shared = clusters.get(&reach).await?;
+        let connected = Mutex::new(Connected { shared, followed: None });
+        Ok(KubernetesSite { place, namespace, region, reach, clusters, connected })
+    }
+
+    fn target(&self) -> Target {
+        let cluster = self.connected().shared.cluster.fenced(self.place.fence.clone());
+        let (application, region) = (&self.place.application, self.region.clone());
+        let target = KubernetesTarget::new(cluster, application, &self.namespace, Forcing::Members, region);
+        Target::Kubernetes(Box::new(target.confined(self.place.allowed.clone())))
+    }
+
+    /// Watches what the documents declare. A kind that its cluster does not serve yet is watched from the next sync on.
+    async fn follow(&self, deployment: &Deployment) -> Result<(), Trouble> {
+        let shared = Arc::clone(&self.connected().shared);
+        let manifests = &deployment.manifests;
+        let known = shared.cluster.kinds().await?;
+        let keys = manifests.objects.keys();
+        let declared = keys.map(|key| (key.group.as_str(), key.kind.as_str()));
+        let of_slots = [("", "Service"), ("elbv2.k8s.aws", "TargetGroupBinding")];
+        let of_slots = of_slots.into_iter().filter(|_| !manifests.blue_greens.is_empty());
+        let names: BTreeSet<(&str, &str)> = declared.chain(of_slots).collect();
+        let kinds: BTreeSet<Resource> =
+            names.into_iter().filter_map(|(group, kind)| known.preferred(group, kind).cloned()).collect();
+        let mut namespaces: BTreeSet<String> =
+            manifests.objects.keys().filter_map(|key| key.namespace.clone()).collect();
+        namespaces.insert(self.namespace.clone());
+        namespaces.retain(|namespace| self.place.allowed.has_namespace(namespace));
+        let mut connected = self.connected();
+        if !connected.followed.as_ref().is_some_and(|followed| followed.is_of(&kinds, &namespaces)) {
+            let identity = Identity::new(&self.place.application.name, &self.namespace);
+            let followed = shared.lookout.follow(&self.place.key, &identity, kinds, namespaces);
+            connected.followed = Some(followed);
+        }
+        Ok(())
+    }
+
+    async fn sync_once(
+        &self,
+        deployment: &Deployment,
+        watcher: &dyn Watcher,
+        stop: &StopSignal,
+    ) -> Result<Synced, Trouble> {
+        // Before anything is read, so that no change falls in between.
+        self.follow(deployment).await?;
+        let synced = sync(&self.target(), deployment, watcher, stop).await?;
+        // A CustomResourceDefinition may have come.
+        self.follow(deployment).await?;
+        Ok(synced)
+    }
+
+    /// Connects anew if the Secret with the kubeconfig has changed; true if it has.
+    async fn has_changed(&self) -> Result<bool, Trouble> {
+        if !self.reach.is_by_secret() {
+            return Ok(false);
+        }
+        let shared = self.clusters.get(&self.reach).await?;
+        let mut connected = self.connected();
+        let is_new = !Arc::ptr_eq(&shared, &connected.shared);
+        if is_new {
+            *connected = Connected { shared, followed: None };
+        }
+        Ok(is_new)
+    }
+
+    fn connected(&self) -> MutexGuard<'_, Connected> {
+        self.connected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Site for KubernetesSite {
+    fn sync<'a>(
+        &'a self,
+        deployment: &'a Deployment,
+        watcher: &'a dyn Watcher,
+        stop: &'a StopSignal,
+    ) -> LocalBoxFuture<'a, Result<Synced, Trouble>> {
+        Box::pin(async move {
+            match self.sync_once(deployment, watcher, stop).await {
+                Err(trouble) if trouble.kind == TroubleKind::Denied && self.has_changed().await? => {
+                    self.sync_once(deployment, watcher, stop).await
+                }
+                other => other,
+            }
+        })
+    }
+
+    fn handle<'a>(
+        &'a self,
+        deployment: &'a Deployment,
+        request: &'a Request,
+    ) -> LocalBoxFuture<'a, Result<String, Trouble>> {
+        Box::pin(async move { handle(&self.target(), deployment, request).await })
+    }
+}

@@ -1,0 +1,277 @@
+//! Looks at what all applications of one region have on ECS and at their listener rules, again and again, in as few
+//! calls as possible: AWS tells nobody that something has changed.
+
+use super::looked::{Looked, mark_of_rule, mark_of_service};
+use crate::aws::{Aws, Conduct, EcsOperation};
+use crate::engine::{Trouble, TroubleKind};
+use crate::model::{AppKey, Seconds};
+use crate::traffic::alb::Alb;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+/// DescribeServices takes no more.
+const SERVICES_A_CALL: usize = 10;
+/// Of rules; other lists of ELBv2 take no more than that.
+const RULES_A_CALL: usize = 20;
+/// Rounds are no closer together, whatever an application says.
+const SHORTEST: Seconds = 30;
+/// How often it is asked whether a round is due.
+const TICK: Duration = Duration::from_secs(5);
+/// Calls of a round are spread over half of the time, at most so far apart: what rollouts ask for goes in between.
+const FARTHEST: Duration = Duration::from_secs(1);
+
+/// The rounds through one region. They end with this value.
+pub(super) struct Patrol {
+    inner: Arc<Inner>,
+    task: AbortHandle,
+}
+
+struct Inner {
+    aws: Aws,
+    alb: Alb,
+    beats: Mutex<Beats>,
+    changed: mpsc::UnboundedSender<AppKey>,
+}
+
+#[derive(Default)]
+struct Beats {
+    by_key: BTreeMap<AppKey, Beat>,
+    tickets: u64,
+}
+
+/// One application.
+struct Beat {
+    ticket: u64,
+    cluster: String,
+    interval: Seconds,
+    looked: Looked,
+    /// While it is synced it looks at itself; what was read before a sync ended is old.
+    is_busy: bool,
+    syncs: u64,
+}
+
+/// An application is looked at as long as this is kept, and after it was synced once.
+pub(super) struct OnBeat {
+    inner: Arc<Inner>,
+    key: AppKey,
+    ticket: u64,
+}
+
+/// A sync under way.
+pub(super) struct Busy<'a>(&'a OnBeat);
+
+/// What a round has found.
+#[derive(Default)]
+struct Round {
+    services: BTreeMap<(String, String), Option<u64>>,
+    rules: BTreeMap<String, Option<u64>>,
+}
+
+impl Patrol {
+    /// Through these clients; `changed` is told of applications of which something changed. Needs a tokio runtime.
+    pub fn new(aws: Aws, changed: mpsc::UnboundedSender<AppKey>) -> Patrol {
+        let alb = Alb::new(aws.clone());
+        let inner = Arc::new(Inner { aws, alb, beats: Mutex::default(), changed });
+        let task = tokio::spawn(Arc::clone(&inner).walk()).abort_handle();
+        Patrol { inner, task }
+    }
+
+    /// Takes an application on; one of the same name is replaced.
+    pub fn follow(&self, key: &AppKey, cluster: &str, interval: Seconds) -> OnBeat {
+        let mut beats = self.inner.beats();
+        beats.tickets += 1;
+        let ticket = beats.tickets;
+        let looked = Looked::default();
+        let cluster = cluster.to_owned();
+        beats
+            .by_key
+            .insert(key.clone(), Beat { ticket, cluster, interval, looked, is_busy: false, syncs: 0 });
+        OnBeat { inner: Arc::clone(&self.inner), key: key.clone(), ticket }
+    }
+}
+
+impl Drop for Patrol {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl OnBeat {
+    /// A sync begins: until its end the application is left out.
+    pub fn begin(&self) -> Busy<'_> {
+        self.with(|beat| beat.is_busy = true);
+        Busy(self)
+    }
+
+    fn with(&self, change: impl FnOnce(&mut Beat)) {
+        let mut beats = self.inner.beats();
+        if let Some(beat) = beats.by_key.get_mut(&self.key).filter(|beat| beat.ticket == self.ticket) {
+            change(beat);
+        }
+    }
+}
+
+impl Drop for OnBeat {
+    fn drop(&mut self) {
+        let mut beats = self.inner.beats();
+        if beats.by_key.get(&self.key).is_some_and(|beat| beat.ticket == self.ticket) {
+            beats.by_key.remove(&self.key);
+        }
+    }
+}
+
+impl Busy<'_> {
+    /// How the sync last saw everything: what is different at the next round has changed since.
+    pub fn saw(&self, looked: Looked) {
+        self.0.with(|beat| beat.looked = looked);
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.with(|beat| {
+            beat.is_busy = false;
+            beat.syncs += 1;
+        });
+    }
+}
+
+impl Inner {
+    fn beats(&self) -> MutexGuard<'_, Beats> {
+        self.beats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn walk(self: Arc<Self>) {
+        let mut last = Instant::now();
+        loop {
+            self.pause(TICK).await;
+            let every = Duration::from_secs(self.interval());
+            // Up to a tenth more or less, so that several controllers do not walk in step.
+            let spread = 900 + u32::try_from(RandomState::new().hash_one(0) % 201).unwrap_or(100);
+            if last.elapsed() * self.aws.clock().scale().max(1) >= every * spread / 1_000 {
+                last = Instant::now();
+                self.round(every).await;
+            }
+        }
+    }
+
+    fn interval(&self) -> Seconds {
+        self.beats().by_key.values().map(|beat| beat.interval).min().unwrap_or(SHORTEST).max(SHORTEST)
+    }
+
+    async fn pause(&self, duration: Duration) {
+        tokio::time::sleep(duration / self.aws.clock().scale().max(1)).await;
+    }
+
+    /// Looks at everything once.
+    async fn round(&self, every: Duration) {
+        let mut services: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut rules: BTreeSet<String> = BTreeSet::new();
+        let mut syncs: BTreeMap<AppKey, (u64, u64)> = BTreeMap::new();
+        for (key, beat) in &self.beats().by_key {
+            services.entry(beat.cluster.clone()).or_default().extend(beat.looked.services.keys().cloned());
+            rules.extend(beat.looked.rules.keys().cloned());
+            syncs.insert(key.clone(), (beat.ticket, beat.syncs));
+        }
+        let rules: Vec<String> = rules.into_iter().collect();
+        let calls = services.values().map(|names| names.len().div_ceil(SERVICES_A_CALL)).sum::<usize>()
+            + rules.len().div_ceil(RULES_A_CALL);
+        let apart = every / 2 / u32::try_from(calls.max(1)).unwrap_or(u32::MAX);
+        let apart = apart.min(FARTHEST);
+        let mut found = Round::default();
+        for (cluster, names) in services {
+            let names: Vec<String> = names.into_iter().collect();
+            for names in names.chunks(SERVICES_A_CALL) {
+                self.look_at_services(&cluster, names, &mut found).await;
+                self.pause(apart).await;
+            }
+        }
+        for arns in rules.chunks(RULES_A_CALL) {
+            self.look_at_rules(arns, &mut found).await;
+            self.pause(apart).await;
+        }
+        self.compare(&found, &syncs);
+    }
+
+    /// What can't be read now is left out. What is refused for good counts as absent, so that the application is looked at
+    /// and says why.
+    async fn look_at_services(&self, cluster: &str, names: &[String], found: &mut Round) {
+        let mut note = |name: &str, mark| {
+            found.services.insert((cluster.to_owned(), name.to_owned()), mark);
+        };
+        let body = json!({"cluster": cluster, "services": names, "include": ["TAGS"]});
+        let about = names.join(", ");
+        match self.aws.ecs(EcsOperation::DescribeServices, Conduct::Read, &about, &body).await {
+            Ok(answer) => {
+                let items = |field: &str| answer.get(field).and_then(Value::as_array).into_iter().flatten();
+                for service in items("services") {
+                    if let Some(name) = service.get("serviceName").and_then(Value::as_str) {
+                        note(name, mark_of_service(service));
+                    }
+                }
+                for failure in items("failures") {
+                    let text = |field: &str| failure.get(field).and_then(Value::as_str).unwrap_or_default();
+                    let name = text("arn").rsplit('/').next().unwrap_or_default();
+                    if text("reason") == "MISSING" && names.iter().any(|asked| asked == name) {
+                        note(name, None);
+                    }
+                }
+            }
+            Err(trouble) if is_passing(&trouble) => {}
+            Err(_) => names.iter().for_each(|name| note(name, None)),
+        }
+    }
+
+    /// One rule that is not there makes AWS refuse the whole list: it is looked for by halves.
+    async fn look_at_rules(&self, arns: &[String], found: &mut Round) {
+        let mut left = vec![arns];
+        while let Some(arns) = left.pop() {
+            match self.alb.fingerprints(arns).await {
+                Ok(fingerprints) => {
+                    let marks = fingerprints.into_iter().map(|(arn, print)| (arn, mark_of_rule(&print)));
+                    found.rules.extend(marks);
+                }
+                Err(trouble) if is_passing(&trouble) => {}
+                Err(trouble) if trouble.kind != TroubleKind::Denied && arns.len() > 1 => {
+                    let (first, second) = arns.split_at(arns.len() / 2);
+                    left.extend([first, second]);
+                }
+                Err(_) => found.rules.extend(arns.iter().map(|arn| (arn.clone(), None))),
+            }
+        }
+    }
+
+    fn compare(&self, found: &Round, syncs: &BTreeMap<AppKey, (u64, u64)>) {
+        for (key, beat) in &mut self.beats().by_key {
+            if beat.is_busy || syncs.get(key) != Some(&(beat.ticket, beat.syncs)) {
+                continue;
+            }
+            let cluster = &beat.cluster;
+            let services = beat.looked.services.iter_mut();
+            let services = services.filter_map(|(name, mark)| {
+                Some((mark, found.services.get(&(cluster.clone(), name.clone()))?))
+            });
+            let rules = beat.looked.rules.iter_mut();
+            let rules = rules.filter_map(|(arn, mark)| Some((mark, found.rules.get(arn)?)));
+            let mut has_changed = false;
+            for (mark, now) in services.chain(rules) {
+                has_changed |= *mark != *now;
+                *mark = *now;
+            }
+            if has_changed {
+                // Nobody listens any more at the end of the process.
+                let _ = self.changed.send(key.clone());
+            }
+        }
+    }
+}
+
+fn is_passing(trouble: &Trouble) -> bool {
+    matches!(trouble.kind, TroubleKind::Transient | TroubleKind::LookAgain)
+}
