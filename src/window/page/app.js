@@ -12,6 +12,7 @@ const search = document.getElementById("search");
 const link = document.getElementById("link");
 /** The path of the application that is looked at, or null. */
 let selected = null;
+let events = null;
 let isAsking = false;
 let isStale = false;
 
@@ -21,7 +22,8 @@ function show(connection, text) {
 }
 
 function connect() {
-  const events = new EventSource("/events");
+  if (document.hidden || (events && events.readyState !== EventSource.CLOSED)) return;
+  events = new EventSource("/events");
   events.addEventListener("open", () => show("live", "Live"));
   events.addEventListener("snapshot", (event) => {
     list.reset(JSON.parse(event.data).applications);
@@ -36,6 +38,14 @@ function connect() {
     show("lost", "Reconnecting; what is shown may be old");
     if (events.readyState === EventSource.CLOSED) setTimeout(connect, RETRY_MS);
   });
+}
+
+/** Nobody looks at a tab in the background; and browsers open only six streams to one server. */
+function rest() {
+  if (document.hidden) {
+    events?.close();
+    show("waiting", "Paused");
+  } else connect();
 }
 
 /** Reads the application that is looked at. While one answer is awaited, no other is asked for. */
@@ -106,6 +116,7 @@ function key(event) {
 search.addEventListener("input", () => list.search(search.value));
 window.addEventListener("hashchange", route);
 document.addEventListener("keydown", key);
+document.addEventListener("visibilitychange", rest);
 setInterval(growOlder, 15000);
 route();
 connect();

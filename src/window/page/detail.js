@@ -36,7 +36,10 @@ export class Detail {
     }
     const { status } = entry;
     this.draw("head", { ...entry, status: { ...status, workloads: 0, history: 0 }, activity: 0, diff: 0 }, () => head(entry));
-    this.draw("notes", [status.waitingFor, status.lastError, status.conditions, status.handledRequest, entry.suspended], () => notes(entry));
+    // Where a rollout waits, its own card says for what.
+    const waitingFor = (status.workloads ?? []).some((workload) => workload.waitingFor) ? "" : status.waitingFor;
+    const told = [waitingFor, status.lastError, status.conditions, status.handledRequest, entry.suspended];
+    this.draw("notes", told, () => notes(entry, waitingFor));
     this.setRollouts(status.workloads ?? []);
     this.draw("diff", [entry.diff, status.differing, status.changes], () => diff(entry));
     this.draw("history", status.history, () => history(status.history ?? []));
@@ -86,14 +89,14 @@ function head({ key, status, suspended, mode, isBusy, repository, targetRevision
   ];
 }
 
-function notes({ status, suspended }) {
+function notes({ status, suspended }, waitingFor) {
   const found = [];
   const note = (tone, title, text, time) => found.push(h("div", { class: "note", "data-tone": tone },
     h("strong", null, title), h("p", null, text), time ? since(time) : null));
   const error = status.lastError;
   if (error) note("bad", words(error.reason), error.message, error.time);
   if (suspended) note("quiet", "Suspended", "Nothing is changed until it is resumed: cutover resume");
-  if (status.waitingFor) note("busy", "Waiting", `for ${status.waitingFor}`);
+  if (waitingFor) note("busy", "Waiting", `for ${waitingFor}`);
   for (const condition of status.conditions ?? []) {
     const isWrong = condition.type === "Stalled" && condition.status === "True";
     if (isWrong && condition.message !== error?.message) note("bad", words(condition.reason), condition.message, condition.lastTransitionTime);
