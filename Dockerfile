@@ -5,6 +5,7 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY src src
 COPY examples examples
+COPY manifests manifests
 RUN cargo build --release --locked && cp target/release/cutover /cutover
 
 FROM scratch

@@ -1,5 +1,6 @@
 //! `cutover abort`: gives up a rollout; traffic goes back.
 
+use super::ask::{self, AppFlags};
 use super::destination_flags::DestinationFlags;
 use super::error::{CliError, Exit};
 use super::output::{Output, clean};
@@ -14,6 +15,7 @@ const EXAMPLES: &str = "\
 Examples:
   cutover abort -f examples/shop.yaml
   cutover abort web --cluster prod                if several rollouts are under way
+  cutover abort --app shop --app-namespace team-a   if a controller runs it
 
 The revision is not tried again until `cutover retry` or another commit. To go back to an older version for good, use
 `cutover rollback`.";
@@ -27,6 +29,8 @@ pub struct AbortArgs {
     #[command(flatten)]
     workload: WorkloadArg,
     #[command(flatten)]
+    app: AppFlags,
+    #[command(flatten)]
     source: SourceFlags,
     #[command(flatten)]
     destination: DestinationFlags,
@@ -37,9 +41,13 @@ pub struct AbortArgs {
 /// # Errors
 /// If there is nothing to abort.
 pub async fn run(args: &AbortArgs, output: Output) -> Result<Exit, CliError> {
+    let workload = args.workload.workload.as_deref();
+    if let Some(app) = &args.app.app {
+        let cluster = &args.destination.kubernetes.cluster;
+        return ask::request(app, &args.app.ask, cluster, RequestVerb::Abort, workload, output).await;
+    }
     let deployment = read_deployment(&args.source, &args.destination, output, "nothing was aborted").await?;
     let target = args.destination.connect(&deployment.application).await?;
-    let workload = args.workload.workload.as_deref();
     let chosen = engine::choose(&target, &deployment, RequestVerb::Abort, workload).await?;
     if !output.is_json()
         && let Some(subject) = &chosen.subject

@@ -91,8 +91,8 @@ impl DestinationFlags {
                 if let Some(named) = &self.kubernetes.namespace {
                     namespace.clone_from(named);
                 }
-                if self.kubernetes.context.is_some() {
-                    context.clone_from(&self.kubernetes.context);
+                if self.kubernetes.cluster.context.is_some() {
+                    context.clone_from(&self.kubernetes.cluster.context);
                 }
                 region
             }
@@ -115,7 +115,7 @@ impl DestinationFlags {
                 Ok(Target::Ecs(Box::new(target)))
             }
             Destination::Kubernetes { namespace, context, region, .. } => {
-                let cluster = self.kubernetes.connect(context.clone()).await?;
+                let cluster = self.kubernetes.cluster.connect(context.clone()).await?;
                 let force = match self.kubernetes.force_conflicts {
                     true => Forcing::Always,
                     false => Forcing::Never,

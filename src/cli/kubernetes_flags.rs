@@ -9,19 +9,27 @@ use std::path::PathBuf;
 /// How the cluster is reached. What is left out is found as kubectl finds it and, in a pod, is the pod's own cluster.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Kubernetes")]
-pub struct KubernetesFlags {
+pub struct ClusterFlags {
     /// A kubeconfig [default: KUBECONFIG, ~/.kube/config, the pod's service account]
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
     /// A context of the kubeconfig [default: the Application's, then the current one]
     #[arg(long, value_name = "CONTEXT")]
     pub context: Option<String>,
-    /// Where objects go that name no namespace [default: the Application's]
-    #[arg(long, value_name = "NAMESPACE")]
-    pub namespace: Option<String>,
     /// Let the kubeconfig run the program that it names for credentials (`aws eks get-token`)
     #[arg(long, env = "CUTOVER_ALLOW_EXEC", value_parser = clap::builder::BoolishValueParser::new())]
     pub allow_exec: bool,
+}
+
+/// The cluster, and how objects are written to it.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Kubernetes")]
+pub struct KubernetesFlags {
+    #[command(flatten)]
+    pub cluster: ClusterFlags,
+    /// Where objects go that name no namespace [default: the Application's]
+    #[arg(long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
     /// Take fields from other managers of an object instead of stopping at them
     #[arg(long)]
     pub force_conflicts: bool,
@@ -33,7 +41,7 @@ impl KubernetesFlags {
         let namespace = self.namespace.clone()?;
         Some(Destination::Kubernetes {
             namespace,
-            context: self.context.clone(),
+            context: self.cluster.context.clone(),
             region: None,
             kubeconfig_secret_ref: None,
         })
@@ -43,13 +51,15 @@ impl KubernetesFlags {
     pub fn given(&self) -> Option<&'static str> {
         let flags = [
             ("--namespace", self.namespace.is_some()),
-            ("--context", self.context.is_some()),
-            ("--kubeconfig", self.kubeconfig.is_some()),
+            ("--context", self.cluster.context.is_some()),
+            ("--kubeconfig", self.cluster.kubeconfig.is_some()),
             ("--force-conflicts", self.force_conflicts),
         ];
         flags.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
     }
+}
 
+impl ClusterFlags {
     /// What a client for the cluster of `context` is made with.
     pub fn options(&self, context: Option<String>) -> Connect {
         let kubeconfig = match &self.kubeconfig {

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod abort;
+mod ask;
 mod completions;
 pub mod controller;
 mod demo;
@@ -9,6 +10,7 @@ mod destination_flags;
 mod error;
 mod git_flags;
 mod init;
+mod install;
 mod interrupts;
 mod kubernetes_checks;
 mod kubernetes_flags;
@@ -21,6 +23,7 @@ mod progress;
 mod promote;
 mod render;
 mod report;
+mod resume;
 mod retry;
 mod rollback;
 mod schema;
@@ -29,6 +32,7 @@ mod simulate;
 mod source_flags;
 mod standing;
 mod status;
+mod suspend;
 mod sync;
 mod verify;
 mod wait;
@@ -77,10 +81,13 @@ enum Verb {
     Abort(abort::AbortArgs),
     Retry(retry::RetryArgs),
     Rollback(rollback::RollbackArgs),
+    Suspend(suspend::SuspendArgs),
+    Resume(resume::ResumeArgs),
     Init(init::InitArgs),
     Render(render::RenderArgs),
     Verify(verify::VerifyArgs),
     Schema(schema::SchemaArgs),
+    Install(install::InstallArgs),
     Simulate(simulate::SimulateArgs),
     Demo(demo::DemoArgs),
     Completions(completions::CompletionsArgs),
@@ -118,10 +125,13 @@ async fn run(verb: Verb, output: Output) -> Result<Exit, CliError> {
         Verb::Abort(args) => abort::run(&args, output).await,
         Verb::Retry(args) => retry::run(&args, output).await,
         Verb::Rollback(args) => rollback::run(&args, output).await,
+        Verb::Suspend(args) => suspend::run(&args, output).await,
+        Verb::Resume(args) => resume::run(&args, output).await,
         Verb::Init(args) => init::run(&args, output).await,
         Verb::Render(args) => render::run(&args, output).await,
         Verb::Verify(args) => verify::run(&args, output).await,
         Verb::Schema(args) => schema::run(&args, output),
+        Verb::Install(args) => install::run(&args, output),
         Verb::Simulate(args) => match simulate::run(&args, output.is_json()).await {
             Ok(()) => Ok(Exit::Done),
             Err(sentence) => Err(CliError::new(Local, sentence)),

@@ -1,5 +1,6 @@
 //! `cutover promote`: lets a rollout that waits for approval go on.
 
+use super::ask::{self, AppFlags};
 use super::destination_flags::DestinationFlags;
 use super::error::{CliError, Exit};
 use super::output::{Output, clean};
@@ -14,7 +15,8 @@ const EXAMPLES: &str = "\
 Examples:
   cutover promote -f examples/shop.yaml
   cutover promote web --cluster prod              if several workloads wait
-  cutover promote -f shop.yaml && cutover sync -f shop.yaml";
+  cutover promote -f shop.yaml && cutover sync -f shop.yaml
+  cutover promote --app shop --app-namespace team-a   if a controller runs it";
 
 /// Approve a rollout whose gates are open, so that traffic moves to it
 ///
@@ -26,6 +28,8 @@ pub struct PromoteArgs {
     #[command(flatten)]
     workload: WorkloadArg,
     #[command(flatten)]
+    app: AppFlags,
+    #[command(flatten)]
     source: SourceFlags,
     #[command(flatten)]
     destination: DestinationFlags,
@@ -36,9 +40,13 @@ pub struct PromoteArgs {
 /// # Errors
 /// If nothing waits for approval.
 pub async fn run(args: &PromoteArgs, output: Output) -> Result<Exit, CliError> {
+    let workload = args.workload.workload.as_deref();
+    if let Some(app) = &args.app.app {
+        let cluster = &args.destination.kubernetes.cluster;
+        return ask::request(app, &args.app.ask, cluster, RequestVerb::Promote, workload, output).await;
+    }
     let deployment = read_deployment(&args.source, &args.destination, output, "nothing was promoted").await?;
     let target = args.destination.connect(&deployment.application).await?;
-    let workload = args.workload.workload.as_deref();
     let chosen = engine::choose(&target, &deployment, RequestVerb::Promote, workload).await?;
     if !output.is_json()
         && let Some(subject) = &chosen.subject

@@ -1,5 +1,6 @@
 //! `cutover retry`: lets the next sync try again what failed, or take the rules as they are.
 
+use super::ask::{self, AppFlags};
 use super::destination_flags::DestinationFlags;
 use super::error::{CliError, Exit};
 use super::output::{Output, clean};
@@ -14,7 +15,8 @@ use serde_json::json;
 const EXAMPLES: &str = "\
 Examples:
   cutover retry -f examples/shop.yaml && cutover sync -f examples/shop.yaml
-  cutover retry web --cluster prod                if several workloads failed";
+  cutover retry web --cluster prod                if several workloads failed
+  cutover retry --app shop --app-namespace team-a   if a controller runs it";
 
 /// Let the next sync try a failed revision again, or accept rules that somebody else changed
 ///
@@ -26,6 +28,8 @@ pub struct RetryArgs {
     #[command(flatten)]
     workload: WorkloadArg,
     #[command(flatten)]
+    app: AppFlags,
+    #[command(flatten)]
     source: SourceFlags,
     #[command(flatten)]
     destination: DestinationFlags,
@@ -36,13 +40,17 @@ pub struct RetryArgs {
 /// # Errors
 /// If none do, or if another run works on the application.
 pub async fn run(args: &RetryArgs, output: Output) -> Result<Exit, CliError> {
+    let workload = args.workload.workload.as_deref();
+    if let Some(app) = &args.app.app {
+        let cluster = &args.destination.kubernetes.cluster;
+        return ask::request(app, &args.app.ask, cluster, RequestVerb::Retry, workload, output).await;
+    }
     let deployment = read_deployment(&args.source, &args.destination, output, "nothing was changed").await?;
     let target = args.destination.connect(&deployment.application).await?;
-    let name = args.workload.workload.as_deref();
     // Refuses before the lock is taken, which takes some seconds.
-    engine::choose(&target, &deployment, RequestVerb::Retry, name).await?;
+    engine::choose(&target, &deployment, RequestVerb::Retry, workload).await?;
     engine::lock(&target).await?;
-    let result = forget(&target, &deployment, name, output).await;
+    let result = forget(&target, &deployment, workload, output).await;
     if let Err(trouble) = target.release().await {
         output
             .note(&format!("the application's lock could not be freed; others wait for a minute: {trouble}"));

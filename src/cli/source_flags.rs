@@ -200,7 +200,10 @@ fn read_application(path: &Path) -> Result<Application, CliError> {
 
 /// A relative path of a repository, seen from `folder`: the checkout that is around it. URLs and absolute paths are
 /// left as they are.
-fn located(repo: &str, folder: &Path) -> Result<String, CliError> {
+///
+/// # Errors
+/// If there is no checkout around it.
+pub fn located(repo: &str, folder: &Path) -> Result<String, CliError> {
     let is_relative = repo == "." || repo == ".." || repo.starts_with("./") || repo.starts_with("../");
     if !is_relative {
         return Ok(repo.to_owned());

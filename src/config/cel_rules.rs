@@ -1,6 +1,9 @@
 //! What the API server checks of an Application beyond its schema, in CEL: as much of `check_application` as can be said
 //! in it, so that a mistake is refused where it is made. The controller checks all of it once more.
 
+/// The API server quotes the value that breaks a rule if it is a text or a number: what may hold a secret is checked one level
+/// above.
+///
 /// Where a rule holds (`spec.dependsOn[]` is an entry of the list, empty is the whole object), the rule, and what is said
 /// to whoever breaks it.
 pub type Rule = (&'static str, &'static str, &'static str);
@@ -50,14 +53,14 @@ pub const RULES: &[Rule] = &[
         "name exactly one destination: ecs or kubernetes",
     ),
     (
-        "spec.source.repoURL",
-        r"!self.matches('^[a-zA-Z0-9+.-]*://[^/]*:[^/]*@')",
-        "holds a password, which everyone who reads this object can use; put it into a Secret and name that in source.secretRef",
+        "spec.source",
+        r"!self.repoURL.matches('^[a-zA-Z0-9+.-]*://[^/]*:[^/]*@')",
+        "repoURL holds a password, which everyone who reads this object can use; put it into a Secret and name that in source.secretRef",
     ),
     (
-        "spec.source.repoURL",
-        r"self.matches('^(https?|ssh|git[+]ssh|ssh[+]git|git)://[^[:space:][:cntrl:]]+$') || self.matches('^[^-/:[:space:][:cntrl:]][^/:[:space:][:cntrl:]]*:[^:[:space:][:cntrl:]][^[:space:][:cntrl:]]*$') && !self.contains('://')",
-        "is no repository that the controller can reach; write https://host/path, ssh://user@host/path, user@host:path or git://host/path",
+        "spec.source",
+        r"self.repoURL.matches('^(https?|ssh|git[+]ssh|ssh[+]git|git)://[^[:space:][:cntrl:]]+$') || self.repoURL.matches('^[^-/:[:space:][:cntrl:]][^/:[:space:][:cntrl:]]*:[^:[:space:][:cntrl:]][^[:space:][:cntrl:]]*$') && !self.repoURL.contains('://')",
+        "repoURL is no repository that the controller can reach; write https://host/path, ssh://user@host/path, user@host:path or git://host/path",
     ),
     (
         "spec.source.path",
@@ -77,8 +80,8 @@ pub const RULES: &[Rule] = &[
     ("spec.destination.ecs.region", REGION, NO_REGION),
     ("spec.destination.kubernetes.region", REGION, NO_REGION),
     ("spec.destination.kubernetes.namespace", LABEL, NO_NAMESPACE),
-    ("spec.sync.interval", r"self.matches('[1-9]')", "must be longer than 0"),
-    ("spec.sync.timeout", r"self.matches('[1-9]')", "must be longer than 0"),
+    ("spec.sync.interval", SOME_TIME, NO_TIME),
+    ("spec.sync.timeout", SOME_TIME, NO_TIME),
     ("spec.dependsOn[]", LABELS, "is not the name of an Application"),
     ("spec.ignoreDifferences[].namespace", LABEL, NO_NAMESPACE),
     (
@@ -93,11 +96,14 @@ pub const RULES: &[Rule] = &[
     ),
     (
         "spec.ignoreDifferences[].jsonPointers[]",
-        r"!self.matches('^/($|/|(apiVersion|kind)($|/)|metadata$|metadata/name(space)?$)')",
+        r"!(self in ['/', '/apiVersion', '/kind', '/metadata', '/metadata/name', '/metadata/namespace']) && !self.startsWith('//') && !self.startsWith('/apiVersion/') && !self.startsWith('/kind/')",
         "says which object is meant; it can't be ignored",
     ),
 ];
 
+/// What is no duration at all has been said to be none.
+const SOME_TIME: &str = r"self.matches('[1-9]') || !self.matches('^[0-9smhd]+$')";
+const NO_TIME: &str = "must be longer than 0";
 const REGION: &str = r"self.matches('^[a-z0-9-]+$')";
 const NO_REGION: &str = "is not a region such as eu-central-1";
 const LABEL: &str = r"self.size() <= 63 && self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')";

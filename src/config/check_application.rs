@@ -76,6 +76,9 @@ pub fn check(document: &Document, application: &Application, problems: &mut Prob
     if on_ecs && application.sync.force_conflicts {
         note("sync.forceConflicts", "is for Kubernetes objects, and this application goes to ECS");
     }
+    if on_ecs && application.service_account_name.is_some() {
+        note("serviceAccountName", "is for Kubernetes, and this application goes to ECS");
+    }
     for (index, rule) in application.ignore_differences.iter().enumerate() {
         if rule.namespace.as_ref().is_some_and(|namespace| !is_label(namespace)) {
             note(&format!("ignoreDifferences[{index}].namespace"), "is not the name of a namespace");

@@ -2,7 +2,7 @@
 
 use crate::cli_support::Desk;
 
-const VERBS: [&str; 16] = [
+const VERBS: [&str; 19] = [
     "plan",
     "sync",
     "status",
@@ -11,10 +11,13 @@ const VERBS: [&str; 16] = [
     "abort",
     "retry",
     "rollback",
+    "suspend",
+    "resume",
     "init",
     "render",
     "verify",
     "schema",
+    "install",
     "simulate",
     "demo",
     "completions",

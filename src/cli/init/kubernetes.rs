@@ -21,7 +21,7 @@ pub(super) async fn read(
     name: &str,
     output: Output,
 ) -> Result<Written, CliError> {
-    let cluster = args.kubernetes.connect(args.kubernetes.context.clone()).await?;
+    let cluster = args.kubernetes.cluster.connect(args.kubernetes.cluster.context.clone()).await?;
     let deployments = Resource::known("apps", "v1", "Deployment", "deployments", true);
     let found = cluster.get(&deployments, Some(namespace), name).await?;
     let deployment = found.ok_or_else(|| Trouble {
@@ -67,8 +67,9 @@ pub(super) async fn read(
     });
     let mut destination = Map::new();
     destination.insert("namespace".into(), namespace.into());
-    destination
-        .extend(args.kubernetes.context.as_ref().map(|context| ("context".to_owned(), json!(context))));
+    destination.extend(
+        args.kubernetes.cluster.context.as_ref().map(|context| ("context".to_owned(), json!(context))),
+    );
     destination.extend(region.map(|region| ("region".to_owned(), json!(region))));
     Ok(Written {
         documents,

@@ -21,6 +21,7 @@
 #![allow(dead_code, unused_imports, reason = "tests and benches use different parts")]
 
 mod addresses;
+mod definition;
 mod kubelet;
 pub mod life;
 mod pod_server;
@@ -32,6 +33,7 @@ mod space;
 mod status;
 
 pub use addresses::dial_address;
+pub use definition::define_applications;
 pub use kubelet::SECOND;
 pub use proxy::{Asked, Check, Fault, Proxy, Which};
 pub use run::Process;
