@@ -17,6 +17,7 @@ pub mod plan;
 pub mod platform;
 pub mod registry;
 pub mod rollout;
+pub mod seats;
 pub mod simulator;
 pub mod sites;
 pub mod source;

@@ -23,6 +23,11 @@ impl Aws {
         Aws { fence, ..self.without_guard() }
     }
 
+    /// What this handle was fenced with.
+    pub fn fence(&self) -> Option<Arc<dyn WriteGuard>> {
+        self.fence.clone()
+    }
+
     /// Runs the checks of fence and guard, where there are such.
     ///
     /// # Errors

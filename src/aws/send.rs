@@ -1,7 +1,7 @@
 //! The one way a request is sent: paced, guarded if it writes, counted, and repeated where that is safe.
 
 use super::{Aws, Failure};
-use crate::engine::{Trouble, TroubleKind};
+use crate::engine::{Trouble, TroubleKind, WRITE_BOUND};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -95,7 +95,13 @@ impl Aws {
                 self.check_guard().await?;
             }
             self.shared.calls.note(call, |tally| tally.sent += 1);
-            let failure = match request().await {
+            let answer = if call.is_write() {
+                // Getting credentials and connecting count, too: all that comes after the check.
+                tokio::time::timeout(WRITE_BOUND, request()).await.map_err(|_| late(call))?
+            } else {
+                request().await
+            };
+            let failure = match answer {
                 Ok(answer) => return Ok(answer),
                 Err(error) => Failure::of(call, &error),
             };
@@ -124,6 +130,14 @@ impl Aws {
     /// Waits until the account's rate allows `call`, so that it can follow a read without a pause.
     pub async fn make_room(&self, call: &Call) {
         self.shared.pace.take(call).await;
+    }
+}
+
+fn late(call: &Call) -> Trouble {
+    Trouble {
+        kind: TroubleKind::Transient,
+        doing: call.doing(),
+        message: format!("no answer within {} seconds", WRITE_BOUND.as_secs()),
     }
 }
 

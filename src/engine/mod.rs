@@ -28,4 +28,4 @@ pub use run::{Adapter, Ports, Run, RunEnd, StopSignal};
 pub use standing::{Standing, Subject};
 pub use status::{ObjectStatus, ServiceStatus, SlotStatus, Status, WorkloadStatus, slot_statuses, status};
 pub use sync::{ItemResult, SyncReport, Synced, Verdict, sync, sync_and_look};
-pub use write_guard::WriteGuard;
+pub use write_guard::{WRITE_BOUND, WriteGuard};

@@ -5,7 +5,7 @@ use super::calls::Verb;
 use super::connect::explain_auth;
 use super::status::{Failure, Status, clean};
 use super::{Cluster, Resource};
-use crate::engine::{Trouble, TroubleKind};
+use crate::engine::{Trouble, TroubleKind, WRITE_BOUND};
 use http::header::{ACCEPT, CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{Method, Request};
 use http_body_util::{BodyExt, Limited};
@@ -13,9 +13,13 @@ use kube::client::{AuthError, Body};
 use serde_json::Value;
 use std::error::Error;
 use std::time::Duration;
+use tokio::sync::{AcquireError, SemaphorePermit};
 
-/// A little more than what writes ask of the server itself.
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// From sending a request to the last byte of its answer; less for a write, see [`CHECKED_FOR`].
+const TIMEOUT: Duration = WRITE_BOUND;
+/// A write that had to wait for longer until it could be sent is checked anew. Connecting takes ten seconds at most, and
+/// the server gives up after fifteen ([`super::write`]): together that is the bound of a write.
+const CHECKED_FOR: Duration = Duration::from_secs(5);
 /// Attempts of a read at most, the first one included.
 const ATTEMPTS: u32 = 5;
 /// A server that wants more patience than that gets an error in place of it.
@@ -81,16 +85,17 @@ impl Ask {
 
 pub(super) const JSON: &str = "application/json";
 
+/// The semaphore is never closed, so this is always a permit.
+type Place<'a> = Result<SemaphorePermit<'a>, AcquireError>;
+
 impl Cluster {
     /// Sends a read (repeated after anything passing) or a write (checked by the guard, sent once: after a lost answer
     /// the caller has to look).
     pub(super) async fn send(&self, call: &Call, ask: &Ask) -> Result<Value, Failure> {
         let mut attempt = 1;
         loop {
-            if call.verb.is_write() {
-                self.check_guard().await.map_err(Failure::Trouble)?;
-            }
-            let failure = match self.exchange(call, ask).await {
+            let place = self.admit(call).await.map_err(Failure::Trouble)?;
+            let failure = match self.exchange(call, ask, place).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
@@ -106,7 +111,20 @@ impl Cluster {
         }
     }
 
-    async fn exchange(&self, call: &Call, ask: &Ask) -> Result<Value, Failure> {
+    /// Waits for a place among the requests under way; a write's check is not long ago when it has one.
+    async fn admit(&self, call: &Call) -> Result<Place<'_>, Trouble> {
+        if !call.verb.is_write() {
+            return Ok(self.shared.permits.acquire().await);
+        }
+        loop {
+            self.check_guard().await?;
+            if let Ok(place) = tokio::time::timeout(CHECKED_FOR, self.shared.permits.acquire()).await {
+                return Ok(place);
+            }
+        }
+    }
+
+    async fn exchange(&self, call: &Call, ask: &Ask, _place: Place<'_>) -> Result<Value, Failure> {
         let no_answer = |kind, message: String| Failure::Trouble(call.trouble(kind, message));
         let request = Request::builder()
             .method(ask.method.clone())
@@ -115,9 +133,9 @@ impl Cluster {
             .header(CONTENT_TYPE, ask.content_type)
             .body(Body::from(ask.body.clone()))
             .map_err(|error| no_answer(TroubleKind::Rejected, error.to_string()))?;
-        let _permit = self.shared.permits.acquire().await;
         self.shared.calls.note(call.verb, &call.resource);
-        let answer = tokio::time::timeout(TIMEOUT, async {
+        let limit = if call.verb.is_write() { TIMEOUT - CHECKED_FOR } else { TIMEOUT };
+        let answer = tokio::time::timeout(limit, async {
             let response =
                 self.shared.client.send(request).await.map_err(|error| self.unanswered(call, &error))?;
             let (head, body) = response.into_parts();
@@ -127,7 +145,7 @@ impl Cluster {
             Ok((head, body.to_bytes()))
         });
         let (head, body) = answer.await.unwrap_or_else(|_| {
-            Err(no_answer(TroubleKind::Transient, format!("no answer within {} seconds", TIMEOUT.as_secs())))
+            Err(no_answer(TroubleKind::Transient, format!("no answer within {} seconds", limit.as_secs())))
         })?;
         self.shared.calls.note_bytes(body.len());
         let header = |name| head.headers.get(name).and_then(|value| value.to_str().ok());

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 pub const FIELD_MANAGER: &str = "cutover";
 
 /// The server gives a write up after that time, so that one sent under a lease can't happen after the lease's end.
-const LIMIT: &str = "timeout=25s";
+const LIMIT: &str = "timeout=15s";
 
 /// How an object is applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

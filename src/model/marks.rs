@@ -30,6 +30,8 @@ pub const LOCK: &str = "cutover.dev/lock";
 pub const REQUEST: &str = "cutover.dev/request";
 /// On an Application in a cluster: `true` suspends it, beside `spec.suspend`.
 pub const SUSPEND: &str = "cutover.dev/suspend";
+/// On the Leases by which controllers share the applications out: the number of a seat, or `replica`.
+pub const SEAT: &str = "cutover.dev/seat";
 
 /// On Kubernetes objects: the ApplySet that they are members of. Other tools understand it.
 pub const MEMBER: &str = "applyset.kubernetes.io/part-of";

@@ -35,6 +35,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("window", &["model", "controller"]),
+    ("seats", &["model", "engine", "kubernetes", "controller"]),
     ("simulator", &[]),
 ];
 

@@ -9,6 +9,13 @@
 //!
 //! The holder raises the counter every [`Waits::renew_after`]. A tag that stays the same for [`Waits::ttl`], watched on our own
 //! monotonic clock, belongs to nobody alive and is taken over; one that changes while watched belongs to somebody.
+//!
+//! A run that works from a seat names the seat in the tag once it holds the lock, and whoever has that seat later takes
+//! the lock over without watching it: the seat's fence says that nothing of the former holder is under way. Only once it
+//! holds it: a write that was to take the lock and arrives late, on top of the name of a run that has taken it since,
+//! names no seat and is watched like a stranger's, in which time that run finds its name gone. A late renewal can't do
+//! that harm: for others to have taken the lock meanwhile it has to come more than [`Waits::ttl`] less
+//! [`Waits::plain_renewal_until`] after its answer was given up.
 
 mod cluster_tag;
 mod waits;
@@ -91,8 +98,10 @@ impl<R: Register> Held<R> {
         let mut attempts = 0;
         let mut watched: Option<(String, Instant)> = None;
         loop {
+            owner.check_fence().await?;
             let begun = Instant::now();
-            if let Some(value) = register.read().await? {
+            // Nothing that an earlier holder of our seat sent is under way any more, so that its name counts as none.
+            if let Some(value) = register.read().await?.filter(|value| !owner.succeeds(value)) {
                 match &watched {
                     Some((last, since)) if *last == value => {
                         let left = waits.ttl.saturating_sub(since.elapsed());
@@ -115,6 +124,13 @@ impl<R: Register> Held<R> {
             let value = owner.value(counter);
             match take(&register, waits, &value, begun).await {
                 Ok(Taken::Ours(confirmed)) => {
+                    if owner.has_seat() {
+                        counter += 1;
+                        let value = owner.holding_value(counter);
+                        let write = register.write(&value);
+                        // Without it a successor on our seat has to wait, and nothing else depends on it.
+                        let _ = bounded(&register, waits, write, Instant::now()).await;
+                    }
                     let state = State { counter, confirmed, confirmed_wall: Clock::system(), lost: None };
                     return Ok(Held { register, owner, waits, state: Mutex::new(state) });
                 }
@@ -138,6 +154,7 @@ impl<R: Register> Held<R> {
         if let Some(why) = &state.lost {
             return Err(self.lost(why));
         }
+        self.owner.check_fence().await?;
         let age = state.age();
         if age < self.waits.renew_after {
             return Ok(());
@@ -158,13 +175,14 @@ impl<R: Register> Held<R> {
             None => return Err(self.lose(state, "somebody removed it".into())),
         }
         state.counter += 1;
-        let value = self.owner.value(state.counter);
         let wall = Clock::system();
         if age < self.waits.plain_renewal_until {
+            let value = self.owner.holding_value(state.counter);
             bounded(&self.register, self.waits, self.register.write(&value), begun).await?;
             state.confirmed = begun;
         } else {
             // Somebody may be taking it over right now.
+            let value = self.owner.value(state.counter);
             match take(&self.register, self.waits, &value, begun).await? {
                 Taken::Ours(confirmed) => state.confirmed = confirmed,
                 Taken::Others(value) => {

@@ -1,6 +1,7 @@
 //! The lock under every small schedule of two and three runs whose reads and writes take their time.
 
 use super::*;
+use crate::platform::owner::tests::Seat;
 use std::sync::{Arc, Mutex as StdMutex};
 
 /// A tag whose every operation takes as long as the schedule says, and takes effect even if its caller gave up.
@@ -55,12 +56,23 @@ struct Plan {
     pause: Duration,
     /// After the first write.
     freeze: Duration,
+    seat: Option<&'static str>,
+    /// From then on, counted from the beginning, its seat is another one's.
+    loses_seat: Option<Duration>,
 }
 
 impl Plan {
     /// Starts after so many milliseconds and makes one write.
     fn at(start: u64) -> Plan {
-        Plan { start: ms(start), delays: vec![], writes: 1, pause: ms(3_000), freeze: Duration::ZERO }
+        Plan {
+            start: ms(start),
+            delays: vec![],
+            writes: 1,
+            pause: ms(3_000),
+            freeze: Duration::ZERO,
+            seat: None,
+            loses_seat: None,
+        }
     }
 }
 
@@ -69,12 +81,14 @@ struct Played {
     writers: Vec<usize>,
     got: Vec<bool>,
     left: Option<String>,
+    took: Duration,
 }
 
 fn play(first: Option<&str>, plans: &[Plan]) -> Played {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
+        let begun = Instant::now();
         let tag = Arc::new(StdMutex::new(first.map(ToOwned::to_owned)));
         let writers = Arc::new(StdMutex::new(vec![]));
         let runs = plans.iter().enumerate().map(|(number, plan)| {
@@ -83,7 +97,17 @@ fn play(first: Option<&str>, plans: &[Plan]) -> Played {
             let writers = Arc::clone(&writers);
             async move {
                 tokio::time::sleep(plan.start).await;
-                let owner = Owner::with_number("host", 1, number as u64);
+                let mut owner = Owner::with_number("host", 1, number as u64);
+                if let Some(seat) = plan.seat {
+                    let seat = Seat::new(seat);
+                    owner = owner.with_fence(Some(seat.clone()));
+                    if let Some(after) = plan.loses_seat {
+                        tokio::spawn(async move {
+                            tokio::time::sleep_until(begun + after).await;
+                            seat.close();
+                        });
+                    }
+                }
                 let Ok(held) = Held::acquire(register, owner, Waits::REAL).await else { return false };
                 for write in 0..plan.writes {
                     if held.check().await.is_err() {
@@ -99,7 +123,7 @@ fn play(first: Option<&str>, plans: &[Plan]) -> Played {
         });
         let got = futures_util::future::join_all(runs).await;
         let (writers, left) = (writers.lock().unwrap().clone(), tag.lock().unwrap().clone());
-        Played { writers, got, left }
+        Played { writers, got, left, took: begun.elapsed() }
     })
 }
 
@@ -231,4 +255,33 @@ fn a_released_lock_is_free_at_once() {
     let played = play(None, &[0, 9_000].map(Plan::at));
     assert_eq!(played.got, [true, true]);
     assert_eq!(played.left, None);
+}
+
+#[test]
+fn the_next_on_a_dead_runs_seat_takes_its_lock_over_at_once_and_anybody_else_waits() {
+    for (seat, waits) in [(Some("a"), false), (Some("b"), true), (None, true)] {
+        let dead = Plan { seat: Some("a"), loses_seat: Some(ms(6_000)), writes: 9, ..Plan::at(0) };
+        let heir = Plan { seat, pause: ms(0), ..Plan::at(7_000) };
+        let played = play(None, &[dead, heir]);
+        assert_eq!((played.writers.as_slice(), played.left), ([0, 1].as_slice(), None), "{seat:?}");
+        assert_eq!(played.took > Waits::REAL.ttl, waits, "{seat:?}: {:?}", played.took);
+    }
+}
+
+#[test]
+fn a_write_that_comes_late_onto_a_strangers_name_is_no_predecessors() {
+    // The first run's attempt to take the lock arrives when it has long given up and another one has the lock.
+    for late in (3_000..30_000).step_by(1_500) {
+        let gone = Plan {
+            seat: Some("a"),
+            delays: vec![ms(0), ms(late)],
+            writes: 9,
+            loses_seat: Some(ms(6_000)),
+            ..Plan::at(0)
+        };
+        let stranger = Plan { writes: 10, pause: ms(4_000), ..Plan::at(2_500) };
+        let heir = Plan { seat: Some("a"), writes: 3, ..Plan::at(late + 1_000) };
+        let played = play(None, &[gone, stranger, heir]);
+        assert!(one_at_a_time(&played.writers), "{late}: {:?}", played.writers);
+    }
 }

@@ -93,7 +93,8 @@ impl Ecs {
         Ok(lease)
     }
 
-    /// The engine's guard for one application: takes the lock at the first write.
+    /// The engine's guard for one application: takes the lock at the first write. What the connection was fenced with is
+    /// part of the lock.
     pub fn writer(&self, application: &str, owner: Owner) -> Writer {
         Writer {
             aws: self.aws.clone(),
@@ -108,6 +109,7 @@ impl Ecs {
 
 async fn acquire(aws: &Aws, cluster: &str, application: &str, owner: Owner) -> Result<Lease, LockError> {
     let tag = ClusterTag::new(aws, cluster, application);
+    let owner = owner.with_fence(aws.fence());
     match Held::acquire(tag, owner, Waits::for_scale(aws.clock().scale())).await {
         Ok(held) => Ok(Lease(Arc::new(held))),
         Err(Refused::Held(value)) => {

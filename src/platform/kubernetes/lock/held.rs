@@ -2,11 +2,9 @@
 
 use super::{ATTEMPTS, RENEW_AFTER, SURE_UNTIL, TTL, WATCH_EVERY};
 use crate::engine::{Clock, Trouble, TroubleKind};
-use crate::kubernetes::{Cluster, Resource};
+use crate::kubernetes::{Cluster, LeaseForm, LeaseObject};
 use crate::model::{Timestamp, marks};
 use crate::platform::Owner;
-use k8s_openapi::jiff;
-use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -41,7 +39,7 @@ pub(super) struct Held {
 
 struct State {
     /// As last written.
-    lease: Value,
+    lease: LeaseObject,
     /// When the last confirmed write was begun, on both clocks: the monotonic one stands still while a laptop sleeps,
     /// the wall clock can be set back.
     confirmed: Instant,
@@ -58,16 +56,21 @@ impl State {
 }
 
 impl Held {
-    /// Takes the Lease, or says who has it: at once when it is free, after [`TTL`] when a dead run left it.
+    /// Takes the Lease, or says who has it: at once when it is free or was left by a run that worked from the owner's
+    /// seat, after [`TTL`] when another dead run left it.
     pub(super) async fn acquire(place: Place, owner: Owner) -> Result<Held, Refused> {
+        let identity = owner.identity();
         let mut watched: Option<(String, Instant)> = None;
         let mut attempts = 0;
         loop {
+            owner.check_fence().await?;
             let found = place.read().await?;
             if let Some(lease) = &found
-                && let Some(holder) = holder(lease).filter(|holder| *holder != owner.identity())
+                && let Some(holder) = lease.holder().filter(|holder| *holder != identity)
+                // Nothing that an earlier holder of our seat sent is under way any more, so that there is nothing to wait for.
+                && !owner.succeeds(holder)
             {
-                let version = version(lease).to_owned();
+                let version = lease.version().to_owned();
                 match &watched {
                     Some((last, since)) if *last == version => {
                         let left = TTL.saturating_sub(since.elapsed());
@@ -87,7 +90,7 @@ impl Held {
             }
             attempts += 1;
             let (begun, wall) = (Instant::now(), Clock::system());
-            match place.write(found.as_ref(), owner.identity()).await {
+            match place.write(found.as_ref(), &identity).await {
                 Ok(lease) => {
                     let state = State { lease, confirmed: begun, confirmed_wall: wall, lost: None };
                     return Ok(Held { place, owner, state: Mutex::new(state) });
@@ -101,12 +104,13 @@ impl Held {
         }
     }
 
-    /// Passes while no other run can hold the Lease; renews it when it is getting old.
+    /// Passes while the owner's fence does and no other run can hold the Lease; renews it when it is getting old.
     pub(super) async fn check(&self) -> Result<(), Trouble> {
         let mut state = self.state.lock().await;
         if let Some(why) = &state.lost {
             return Err(self.place.lost(why));
         }
+        self.owner.check_fence().await?;
         if state.age() < RENEW_AFTER {
             return Ok(());
         }
@@ -117,9 +121,10 @@ impl Held {
     }
 
     async fn renew(&self, state: &mut State) -> Result<(), Trouble> {
+        let identity = self.owner.identity();
         for _ in 0..2 {
             let (begun, wall) = (Instant::now(), Clock::system());
-            match self.place.write(Some(&state.lease), self.owner.identity()).await {
+            match self.place.write(Some(&state.lease), &identity).await {
                 Ok(lease) => {
                     (state.lease, state.confirmed, state.confirmed_wall) = (lease, begun, wall);
                     return Ok(());
@@ -129,9 +134,9 @@ impl Held {
             }
             // An earlier renewal may have arrived without an answer. Nobody else writes our identity.
             match self.place.read().await? {
-                Some(lease) if holder(&lease) == Some(self.owner.identity()) => state.lease = lease,
+                Some(lease) if lease.holder() == Some(&identity) => state.lease = lease,
                 Some(lease) => {
-                    let by = holder(&lease).map_or_else(|| "somebody".into(), Owner::describe);
+                    let by = lease.holder().map_or_else(|| "somebody".into(), Owner::describe);
                     return Err(self.lose(state, format!("{by} took it over")));
                 }
                 None => return Err(self.lose(state, "somebody removed it".into())),
@@ -166,10 +171,6 @@ impl Held {
 }
 
 impl Place {
-    fn resource() -> Resource {
-        Resource::known("coordination.k8s.io", "v1", "Lease", "leases", true)
-    }
-
     fn name(&self) -> String {
         format!("cutover-{}", self.application)
     }
@@ -178,33 +179,14 @@ impl Place {
         format!("the lock Lease/{}/{}", self.namespace, self.name())
     }
 
-    async fn read(&self) -> Result<Option<Value>, Trouble> {
-        self.cluster.get(&Self::resource(), Some(&self.namespace), &self.name()).await
+    async fn read(&self) -> Result<Option<LeaseObject>, Trouble> {
+        self.cluster.read_lease(&self.namespace, &self.name()).await
     }
 
-    /// Writes `holder` into the Lease, if that is as it was `seen`, or not there if nothing was seen.
-    async fn write(&self, seen: Option<&Value>, holder: &str) -> Result<Value, Trouble> {
-        let now = micro_time(self.cluster.clock().now());
-        let before = |field: &str| seen.and_then(|lease| lease["spec"].get(field));
-        let changes_hands = before("holderIdentity").and_then(Value::as_str).unwrap_or_default() != holder;
-        let transitions = before("leaseTransitions").and_then(Value::as_u64).unwrap_or_default();
-        let acquired = before("acquireTime").filter(|_| !changes_hands).cloned();
-        let mut metadata = json!({"name": self.name(), "namespace": self.namespace,
-            "labels": {marks::APPLICATION: self.application}});
-        if let Some(lease) = seen {
-            metadata["resourceVersion"] = version(lease).into();
-        }
-        let body = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": {
-            "holderIdentity": holder,
-            "leaseDurationSeconds": TTL.as_secs(),
-            "acquireTime": acquired.unwrap_or_else(|| now.clone().into()),
-            "renewTime": now,
-            "leaseTransitions": transitions + u64::from(changes_hands && !holder.is_empty()),
-        }});
-        match seen {
-            Some(_) => self.cluster.replace(&Self::resource(), Some(&self.namespace), &body).await,
-            None => self.cluster.create(&Self::resource(), Some(&self.namespace), &body).await,
-        }
+    async fn write(&self, seen: Option<&LeaseObject>, holder: &str) -> Result<LeaseObject, Trouble> {
+        let (name, label) = (self.name(), (marks::APPLICATION, self.application.as_str()));
+        let form = LeaseForm { name: &name, label, duration: TTL };
+        self.cluster.write_lease(&self.namespace, form, seen, holder).await
     }
 
     fn lost(&self, why: &str) -> Trouble {
@@ -214,19 +196,4 @@ impl Place {
             message: format!("{why}; this run writes nothing more"),
         }
     }
-}
-
-fn holder(lease: &Value) -> Option<&str> {
-    lease["spec"]["holderIdentity"].as_str().filter(|holder| !holder.is_empty())
-}
-
-fn version(lease: &Value) -> &str {
-    lease["metadata"]["resourceVersion"].as_str().unwrap_or_default()
-}
-
-/// `2026-11-22T04:08:25.000000Z`
-fn micro_time(time: Timestamp) -> String {
-    let seconds = i64::try_from(time.0).unwrap_or_default();
-    let time = jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    time.strftime("%Y-%m-%dT%H:%M:%S.000000Z").to_string()
 }

@@ -4,6 +4,7 @@ use super::held::{Held, Place, Refused};
 use crate::engine::TroubleKind;
 use crate::kubernetes::fake::{Answer, Asked, cluster, ok, refusal};
 use crate::platform::Owner;
+use crate::platform::owner::tests::Seat;
 use futures_util::FutureExt;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -67,7 +68,11 @@ impl World {
     }
 
     async fn acquire(&self, owner: &str) -> Result<Held, String> {
-        Held::acquire(self.place(), Owner::new(owner, 1)).await.map_err(|refused| match refused {
+        self.acquire_as(Owner::new(owner, 1)).await
+    }
+
+    async fn acquire_as(&self, owner: Owner) -> Result<Held, String> {
+        Held::acquire(self.place(), owner).await.map_err(|refused| match refused {
             Refused::Held(by) => format!("held by {by}"),
             Refused::Trouble(trouble) => trouble.to_string(),
         })
@@ -172,4 +177,37 @@ async fn of_many_runs_at_once_one_has_the_lock_at_any_time() {
     // Nobody renews here, so a second one may follow the first after its time, and so on.
     let valid = futures_util::future::join_all(held.iter().map(Held::check)).await;
     assert_eq!(valid.iter().filter(|valid| valid.is_ok()).count(), 1, "{refused} were refused");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_on_a_dead_runs_seat_takes_its_lock_over_at_once_and_anybody_else_waits() {
+    let world = World::new();
+    let seat = Seat::new("seat-a");
+    let dead = world.acquire_as(Owner::new("dead", 1).with_fence(Some(seat.clone()))).await.expect("free");
+    // Another one has the seat now, so the fence of the dead one does not pass any more.
+    seat.close();
+    assert_eq!(dead.check().await.expect_err("fenced off").message, "it is closed");
+    let begun = Instant::now();
+    let heir =
+        world.acquire_as(Owner::new("heir", 1).with_fence(Some(Seat::new("seat-a")))).await.expect("ours");
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert_eq!((world.holder().as_str(), heir.check().await), ("heir", Ok(())));
+    dead.release().await.expect("nothing to release");
+    assert_eq!(world.holder(), "heir", "a late release hit the new holder");
+    for other in [Owner::new("stranger", 1), Owner::new("neighbour", 1).with_fence(Some(Seat::new("seat-b")))]
+    {
+        let begun = Instant::now();
+        world.acquire_as(other).await.expect("taken over in the end");
+        assert!(begun.elapsed() >= super::TTL, "{:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whose_fence_is_closed_takes_no_lock() {
+    let world = World::new();
+    let seat = Seat::new("seat-a");
+    seat.close();
+    let refused = world.acquire_as(Owner::new("late", 1).with_fence(Some(seat))).await.err();
+    assert_eq!(refused.as_deref(), Some("keeping the seat: it is closed"));
+    assert_eq!(world.with(|store| store.writes), 0);
 }

@@ -51,8 +51,10 @@ pub struct Writer {
 }
 
 impl Kubernetes {
-    /// The engine's guard for the application: takes the lock at the first write.
+    /// The engine's guard for the application: takes the lock at the first write. What the connection was fenced with
+    /// is part of the lock.
     pub fn writer(&self, owner: Owner) -> Writer {
+        let owner = owner.with_fence(self.cluster.fence());
         Writer {
             cluster: self.cluster.clone(),
             namespace: self.identity.namespace().to_owned(),
@@ -108,8 +110,6 @@ impl Writer {
     }
 
     async fn take(&self) -> Result<Lease, Trouble> {
-        // Who may not write has no use for the lock.
-        self.cluster.check_guard().await?;
         let place = || Place {
             cluster: self.cluster.without_guard(),
             namespace: self.namespace.clone(),
@@ -153,6 +153,7 @@ impl Writer {
             );
             return Err(Trouble { message, ..missing });
         };
+        self.owner.check_fence().await?;
         let cluster = self.cluster.without_guard();
         let applied = cluster.apply(&resource, None, &body, Apply::default()).await;
         applied
