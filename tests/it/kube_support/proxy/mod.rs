@@ -7,6 +7,7 @@ mod serve;
 pub use asked::Asked;
 
 use super::servers::{Cluster, User};
+use cutover::kubernetes::Verb;
 use futures_util::future::BoxFuture;
 use kube::Client;
 use std::collections::BTreeMap;
@@ -75,6 +76,10 @@ struct State {
     faults: Vec<(Which, Fault)>,
     /// The process dies at its next request.
     doomed: bool,
+    /// Nothing arrives.
+    is_away: bool,
+    /// No watch can be begun: `410 Gone`.
+    is_expired: bool,
     check: Option<Check>,
     complaints: Vec<String>,
 }
@@ -159,6 +164,17 @@ impl Proxy {
         (state.asked, state.writes, state.bytes) = (vec![], 0, 0);
     }
 
+    /// From now on nothing arrives any more, or all does again; watches are cut.
+    pub fn set_away(&self, is_away: bool) {
+        self.shared.state().is_away = is_away;
+        self.cut_watches();
+    }
+
+    /// From now on every watch that is begun is told that its beginning is too long ago, or none is.
+    pub fn set_expired(&self, is_expired: bool) {
+        self.shared.state().is_expired = is_expired;
+    }
+
     /// Cuts every watch that is open.
     pub fn cut_watches(&self) {
         self.shared.watches.send_modify(|number| *number += 1);
@@ -184,12 +200,18 @@ impl Shared {
     /// Notes a request, and says how it is disturbed.
     fn note(&self, asked: &Asked) -> Option<Fault> {
         let mut state = self.state();
+        if state.is_away {
+            return Some(Fault::RequestLost);
+        }
         state.asked.push(asked.clone());
         let is_write = asked.verb.is_write();
         state.writes += usize::from(is_write);
         let (request, write) = (state.asked.len(), state.writes);
         if state.doomed {
             return Some(Fault::DeadBefore);
+        }
+        if state.is_expired && asked.verb == Verb::Watch {
+            return Some(Fault::Refused(410));
         }
         let found = state.faults.iter().find(|(which, _)| match which {
             Which::Write(number) => is_write && *number == write,

@@ -134,6 +134,7 @@ fn whole(bytes: Bytes) -> UnsyncBoxBody<Bytes, io::Error> {
 fn refusal(status: u16) -> Answer {
     let reason = match status {
         409 => "Conflict",
+        410 => "Expired",
         429 => "TooManyRequests",
         503 => "ServiceUnavailable",
         _ => "InternalError",
