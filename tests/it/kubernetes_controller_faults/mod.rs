@@ -8,4 +8,5 @@ mod cut_off;
 mod gate;
 mod killed;
 mod rig;
+mod seats;
 mod stopped;

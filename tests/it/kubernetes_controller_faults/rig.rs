@@ -201,6 +201,8 @@ impl Rig {
             "text",
         ]);
         command.env("KUBECONFIG", proxy.kubeconfig()).env("POD_NAMESPACE", &self.space.name);
+        // Replicas share no mirror of the repository.
+        command.env("HOME", self.desk.checkout().join(format!("../home-{number}")));
         command
             .env("AWS_ENDPOINT_URL", format!("http://{}", self.aws.address))
             .env("AWS_REGION", "eu-central-1");
