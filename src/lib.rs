@@ -22,4 +22,5 @@ pub mod simulator;
 pub mod sites;
 pub mod source;
 pub mod traffic;
+pub mod voices;
 pub mod window;

@@ -29,6 +29,8 @@ enum KindName {
     Application,
     #[value(name = "BlueGreen")]
     BlueGreen,
+    #[value(name = "ControllerConfiguration")]
+    ControllerConfiguration,
     #[value(name = "TaskDefinition")]
     TaskDefinition,
     #[value(name = "Service")]
@@ -43,6 +45,7 @@ pub fn run(args: &SchemaArgs, output: Output) -> Result<Exit, CliError> {
     let kind = args.kind.map(|kind| match kind {
         KindName::Application => Kind::Application,
         KindName::BlueGreen => Kind::BlueGreen,
+        KindName::ControllerConfiguration => Kind::ControllerConfiguration,
         KindName::TaskDefinition => Kind::TaskDefinition,
         KindName::Service => Kind::Service,
     });

@@ -12,9 +12,10 @@ use crate::model::{Kind, Origin, PlatformKind, Problem, marks};
 pub const UNCHECKED_FIELDS: &str = "cutover.dev/unchecked-fields";
 
 /// All kinds with their `apiVersion`.
-pub const KINDS: [(Kind, &str); 4] = [
+pub const KINDS: [(Kind, &str); 5] = [
     (Kind::Application, CUTOVER_API),
     (Kind::BlueGreen, CUTOVER_API),
+    (Kind::ControllerConfiguration, CUTOVER_API),
     (Kind::TaskDefinition, ECS_API),
     (Kind::Service, ECS_API),
 ];
@@ -162,7 +163,9 @@ fn read_kind(
             problems.file(file, root.line_of("apiVersion"), message);
         }
         None => {
-            let known: Vec<String> = KINDS.iter().map(|(kind, api)| format!("{kind} ({api})")).collect();
+            // The controller's own configuration is in no repository.
+            let in_repositories = KINDS.iter().filter(|(kind, _)| *kind != Kind::ControllerConfiguration);
+            let known: Vec<String> = in_repositories.map(|(kind, api)| format!("{kind} ({api})")).collect();
             let hint = guess(kind, names.iter().map(String::as_str));
             let message = format!(
                 "kind: \"{}\" of \"{}\" is not known{hint}; known are {}{elsewhere}",
@@ -272,6 +275,6 @@ fn other_names(kind: Kind) -> &'static str {
     match kind {
         Kind::TaskDefinition => "; another name for AWS goes to spec.family",
         Kind::Service => "; another name for AWS goes to spec.serviceName",
-        Kind::Application | Kind::BlueGreen => "",
+        Kind::Application | Kind::BlueGreen | Kind::ControllerConfiguration => "",
     }
 }

@@ -32,7 +32,7 @@ fn envelope(kind: Kind, definitions: &mut Map<String, Value>) -> Map<String, Val
     let spec = describe(table, root, kind.to_string().as_str(), definitions);
     let texts = json!({"type": "object", "additionalProperties": {"type": "string"}});
     let annotations = match kind {
-        Kind::Application | Kind::BlueGreen => texts.clone(),
+        Kind::Application | Kind::BlueGreen | Kind::ControllerConfiguration => texts.clone(),
         Kind::TaskDefinition | Kind::Service => json!({
             "type": "object",
             "properties": {UNCHECKED_FIELDS: {

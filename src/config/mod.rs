@@ -9,6 +9,7 @@ mod cel_rules;
 mod check_application;
 mod check_blue_green;
 mod check_cluster_traffic;
+mod check_controller;
 mod check_deployment;
 mod check_service;
 mod check_task_definition;
@@ -44,7 +45,7 @@ pub use objects::is_label;
 pub use reading::is_document_file;
 pub use registered::{ApplicationFile, application_of, applications_in, status_of};
 pub use render::{masked, render};
-pub use repository::{load, load_application};
+pub use repository::{load, load_application, load_controller};
 pub use shape::{request_only, request_shape};
 pub use together::check_namespace;
 

@@ -60,7 +60,7 @@ fn hide(value: &mut Value) {
 /// One document as YAML.
 pub fn document_text(kind: Kind, name: &str, spec: Value) -> String {
     let api = match kind {
-        Kind::Application | Kind::BlueGreen => CUTOVER_API,
+        Kind::Application | Kind::BlueGreen | Kind::ControllerConfiguration => CUTOVER_API,
         Kind::TaskDefinition | Kind::Service => ECS_API,
     };
     to_yaml(&json!({"apiVersion": api, "kind": kind.to_string(), "metadata": {"name": name}, "spec": spec}))

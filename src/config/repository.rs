@@ -7,10 +7,10 @@ use super::problems::Problems;
 use super::reading::{Read, read_document, read_documents};
 use super::together::check_together;
 use super::yaml::{self, Budget};
-use super::{check_application, check_blue_green, check_service, check_task_definition};
+use super::{check_application, check_blue_green, check_controller, check_service, check_task_definition};
 use crate::model::{
-    Application, BlueGreen, Kind, Manifests, PlatformKind, Problem, Service, SourceFile, TaskDefinition,
-    TaskDefinitionRef,
+    Application, BlueGreen, ControllerConfiguration, Kind, Manifests, PlatformKind, Problem, Service,
+    SourceFile, TaskDefinition, TaskDefinitionRef,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -39,25 +39,49 @@ pub fn load(files: &[SourceFile], platform: Option<PlatformKind>) -> Result<Mani
 /// # Errors
 /// Everything that is wrong with the file.
 pub fn load_application(file: &SourceFile) -> Result<Application, Vec<Problem>> {
+    load_only(file, Kind::Application, "an", build_application)
+}
+
+/// Reads a file that holds one ControllerConfiguration and nothing else.
+///
+/// # Errors
+/// Everything that is wrong with the file.
+pub fn load_controller(file: &SourceFile) -> Result<ControllerConfiguration, Vec<Problem>> {
+    load_only(file, Kind::ControllerConfiguration, "a", |document, problems| {
+        let spec = document.spec.as_ref()?.to_json();
+        let configuration = typed::<ControllerConfiguration>(document, spec, problems)?;
+        check_controller::check(document, &configuration, problems);
+        Some(configuration)
+    })
+}
+
+fn load_only<T>(
+    file: &SourceFile,
+    kind: Kind,
+    article: &str,
+    build: impl Fn(&Document, &mut Problems) -> Option<T>,
+) -> Result<T, Vec<Problem>> {
     let mut problems = Problems::default();
     let roots = yaml::parse(file, &mut Budget::default(), &mut problems);
     let read = |root| read_document(&file.path, root, None, &mut problems);
     let documents: Vec<Document> = roots.into_iter().filter_map(read).collect();
-    for document in documents.iter().filter(|document| document.kind != Kind::Application) {
-        problems.note(document, "", "this file may hold an Application and nothing else");
+    for document in documents.iter().filter(|document| document.kind != kind) {
+        problems.note(document, "", format!("this file may hold {article} {kind} and nothing else"));
     }
-    let mut applications = documents.iter().filter(|document| document.kind == Kind::Application);
-    let first = applications.next();
-    for other in applications {
-        problems.note(other, "", "this file may hold one Application; it has another one before this");
+    let mut wanted = documents.iter().filter(|document| document.kind == kind);
+    let first = wanted.next();
+    for other in wanted {
+        problems.note(other, "", format!("this file may hold one {kind}; it has another one before this"));
     }
-    let mut application = None;
+    let mut built = None;
     match first {
-        Some(document) => application = build_application(document, &mut problems),
-        None if problems.count() == 0 => problems.file(&file.path, 1, "there is no Application in this file"),
+        Some(document) => built = build(document, &mut problems),
+        None if problems.count() == 0 => {
+            problems.file(&file.path, 1, format!("there is no {kind} in this file"));
+        }
         None => {}
     }
-    application.filter(|_| problems.count() == 0).ok_or_else(|| problems.into_sorted())
+    built.filter(|_| problems.count() == 0).ok_or_else(|| problems.into_sorted())
 }
 
 /// The documents by kind and name; the first one of each name, valid or not.
@@ -118,6 +142,11 @@ fn build(document: &Document, index: &Index<'_>, manifests: &mut Manifests, prob
                 manifests.applications.insert(name, application);
             }
         }
+        Kind::ControllerConfiguration => problems.note(
+            document,
+            "",
+            "is the configuration of a controller and no part of an application; it goes to `cutover controller --config`",
+        ),
         Kind::TaskDefinition => {
             check_task_definition::check(document, spec, problems);
             let spec = with_default(spec, "family", &name);

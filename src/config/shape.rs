@@ -124,7 +124,7 @@ impl Table {
     /// The table that has `kind`.
     pub fn of(kind: Kind) -> &'static Table {
         match kind {
-            Kind::Application | Kind::BlueGreen => &OWN,
+            Kind::Application | Kind::BlueGreen | Kind::ControllerConfiguration => &OWN,
             Kind::TaskDefinition | Kind::Service => &AWS,
         }
     }

@@ -29,6 +29,7 @@ pub use board::{Board, Entry, Line};
 pub use crew::Crew;
 pub use metrics::Metrics;
 pub use occurrence::{Occurrence, OccurrenceKind, Voice};
+pub use pace::backoff;
 pub use ports::{
     Applications, Documents, Found, Nudge, Place, Registered, Registration, Repositories, RepositoryKey,
     Request, Seats, Site, Sites, SourceTrouble, Synced, Tally,

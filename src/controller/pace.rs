@@ -9,7 +9,7 @@ const LAST_RETRY: Duration = Duration::from_secs(300);
 pub(super) const RESYNC: Duration = Duration::from_secs(3600);
 
 /// 5, 10, 20 … 300 seconds, each a fifth more or less, so that those that failed together do not come back together.
-pub(super) fn backoff(who: &impl Hash, failures: u32) -> Duration {
+pub fn backoff(who: &impl Hash, failures: u32) -> Duration {
     let doubled =
         FIRST_RETRY.saturating_mul(1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
     jittered(who, failures, doubled.min(LAST_RETRY), 20)

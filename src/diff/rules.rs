@@ -110,7 +110,7 @@ pub(super) fn rules_of(kind: Kind) -> &'static Node {
     match kind {
         Kind::TaskDefinition => &TASK_DEFINITION_NODE,
         Kind::Service => &SERVICE_NODE,
-        Kind::Application | Kind::BlueGreen => &NO_RULES,
+        Kind::Application | Kind::BlueGreen | Kind::ControllerConfiguration => &NO_RULES,
     }
 }
 

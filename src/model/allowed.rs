@@ -1,7 +1,9 @@
 //! What an Application may touch, as the operator of a controller allows it.
 
+use serde::{Deserialize, Serialize};
+
 /// A name or a name with `*` for any text: `team-a-*`, `https://git.example/team-a/*`, `*`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Pattern(pub String);
 
 impl Pattern {
@@ -29,13 +31,15 @@ pub struct Allowed {
     pub namespaces: Vec<Pattern>,
     /// Cluster-scoped kinds, as `Namespace` or `ClusterRole.rbac.authorization.k8s.io`.
     pub cluster_kinds: Vec<Pattern>,
+    /// True if BlueGreens may steer load balancers of AWS and read its alarms, with the program's own rights there.
+    pub aws: bool,
 }
 
 impl Allowed {
     /// No bounds: for who runs the program with rights of his own.
     pub fn everything() -> Allowed {
         let any = || vec![Pattern("*".into())];
-        Allowed { namespaces: any(), cluster_kinds: any() }
+        Allowed { namespaces: any(), cluster_kinds: any(), aws: true }
     }
 
     /// True if objects may be in the namespace.

@@ -47,7 +47,7 @@ pub struct Source {
 
 /// Where they go.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Destination {
     Ecs {
         #[serde(default)]

@@ -18,6 +18,7 @@ pub struct SourceFile {
 pub enum Kind {
     Application,
     BlueGreen,
+    ControllerConfiguration,
     TaskDefinition,
     Service,
 }
@@ -28,6 +29,7 @@ impl Kind {
         match self {
             Kind::Application => "Application",
             Kind::BlueGreen => "BlueGreen",
+            Kind::ControllerConfiguration => "ControllerConfiguration",
             Kind::TaskDefinition => "TaskDefinition",
             Kind::Service => "Service",
         }

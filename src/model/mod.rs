@@ -5,10 +5,12 @@ mod application;
 mod application_status;
 mod blue_green;
 mod clock;
+mod controller_configuration;
 mod document;
 mod health;
 pub mod marks;
 mod object;
+mod permits;
 mod repository_url;
 mod slot;
 mod turn;
@@ -24,11 +26,16 @@ pub use blue_green::{
     TargetGroups, WorkloadRef,
 };
 pub use clock::{Seconds, Timestamp, parse_duration, parse_rfc3339, rfc3339, serde_duration};
+pub use controller_configuration::{
+    AllowedDestinations, AllowedEcsCluster, CommitStatus, ControllerConfiguration, Notification,
+    NotificationTarget, Permission, RepositoryCredential, WebhookSender, Webhooks,
+};
 pub use document::{
     Kind, Manifests, Origin, Problem, Service, SourceFile, TaskDefinition, TaskDefinitionRef,
 };
 pub use health::{Health, HealthReport};
 pub use object::{FieldLines, IgnoreDifferences, Object, ObjectKey, selects};
+pub use permits::permits;
 pub use repository_url::RepositoryPattern;
 pub use slot::{BySlot, RevisionId, Slot, Weights};
 pub use turn::{HookPhase, Turn, rank};

@@ -1,11 +1,12 @@
 //! Which repositories an operator means by `https://git.example/team-a/*`.
 
 use super::Pattern;
+use serde::Deserialize;
 
 /// URLs of repositories: one, or many by `*`, which stands for any text within the host or within the path and never
 /// reaches from one into the other. `*` alone is every repository. Users, default ports, a `.git` at the end and the
 /// letters' case in the host make no difference; `git@host:path` is `ssh://host/path`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 pub struct RepositoryPattern(pub String);
 
 impl RepositoryPattern {

@@ -1,7 +1,7 @@
 //! The connections to AWS that many applications share.
 
 use crate::aws::{Aws, CallCounts, Connect};
-use crate::engine::Trouble;
+use crate::engine::{Trouble, TroubleKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -19,6 +19,7 @@ pub struct Accounts {
 pub struct Region {
     accounts: Arc<Accounts>,
     name: Option<String>,
+    is_allowed: bool,
 }
 
 impl Accounts {
@@ -29,7 +30,7 @@ impl Accounts {
 
     /// A region; `None` for the one of the options, or of AWS's own configuration.
     pub fn region(self: &Arc<Accounts>, name: Option<String>) -> Region {
-        Region { accounts: Arc::clone(self), name }
+        Region { accounts: Arc::clone(self), name, is_allowed: true }
     }
 
     /// How many times faster than real time everything goes.
@@ -45,11 +46,24 @@ impl Accounts {
 }
 
 impl Region {
+    /// Refuses to be connected unless that is allowed.
+    #[must_use]
+    pub fn only_if(self, is_allowed: bool) -> Region {
+        Region { is_allowed, ..self }
+    }
+
     /// A handle of the region's connection, without a guard.
     ///
     /// # Errors
-    /// Those of [`Aws::connect`].
+    /// [`TroubleKind::Denied`] if it is not allowed; those of [`Aws::connect`].
     pub async fn connect(&self) -> Result<Aws, Trouble> {
+        if !self.is_allowed {
+            return Err(Trouble {
+                kind: TroubleKind::Denied,
+                doing: "connecting to AWS".into(),
+                message: "the operator's permissions allow no load balancers and alarms of AWS here".into(),
+            });
+        }
         let mut made = self.accounts.made.lock().await;
         if let Some(aws) = made.get(&self.name) {
             return Ok(aws.without_guard());

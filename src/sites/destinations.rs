@@ -46,7 +46,7 @@ impl Destinations {
                 Arc::new(EcsSite::new(place, cluster, aws, self.accounts.time_scale(), patrol))
             }
             Destination::Kubernetes { region, .. } => {
-                let region = self.accounts.region(region);
+                let region = self.accounts.region(region).only_if(place.allowed.aws);
                 Arc::new(KubernetesSite::open(place, Arc::clone(&self.clusters), region).await?)
             }
         })

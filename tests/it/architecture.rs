@@ -36,6 +36,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("window", &["model", "controller"]),
     ("seats", &["model", "engine", "kubernetes", "controller"]),
+    ("voices", &["model", "controller"]),
     ("simulator", &[]),
 ];
 

@@ -134,7 +134,7 @@ fn a_folder_without_documents_is_said_to_be_empty() {
 fn schema_prints_json_schema_of_one_kind_or_all() {
     let desk = Desk::new();
     let all = desk.run(&["schema"]).json();
-    assert_eq!(all["oneOf"].as_array().map(Vec::len), Some(4));
+    assert_eq!(all["oneOf"].as_array().map(Vec::len), Some(5));
     let service = desk.run(&["schema", "service"]).json();
     assert_eq!(service["title"], "Service");
 }

@@ -1,5 +1,7 @@
 //! What `cutover controller` is made of.
 
 mod repositories;
+mod secrets;
 
-pub use repositories::{GitRepositories, OperatorSecret, Trust};
+pub use repositories::{GitRepositories, OperatorSecret, ReadSecret, Trust};
+pub use secrets::read_from;

@@ -1,7 +1,7 @@
 //! Git for the controller: which identity reads a repository, where that identity's mirrors are, and who may read a
 //! repository of this machine.
 
-use crate::controller::{Documents, Found, Repositories, RepositoryKey, SourceTrouble};
+use crate::controller::{Documents, Found, Repositories, RepositoryKey, SourceTrouble, Tally};
 use crate::model::{RepositoryPattern, Timestamp};
 use crate::source::{self, Auth, Commit, ErrorKind, GitCalls, GitOptions, Repository, SourceError};
 use sha2::{Digest, Sha256};
@@ -151,6 +151,13 @@ impl Repositories for GitRepositories {
     ) -> Result<Documents, SourceTrouble> {
         let tree = self.read(repository, commit, |opened| opened.tree_at(commit, path))?;
         Ok(Documents { files: tree.files, notices: tree.notices })
+    }
+}
+
+impl Tally for GitRepositories {
+    fn tally(&self) -> Vec<(&'static str, String, u64)> {
+        let calls = self.calls();
+        vec![("git", "ls-remote".into(), calls.listed()), ("git", "fetch".into(), calls.fetched())]
     }
 }
 

@@ -128,6 +128,7 @@ impl Yard {
         Allowed {
             namespaces: vec![pattern(&self.space.name)],
             cluster_kinds: kinds.iter().map(|kind| pattern(kind)).collect(),
+            aws: true,
         }
     }
 
