@@ -90,6 +90,7 @@ enum Verb {
     Install(install::InstallArgs),
     Simulate(simulate::SimulateArgs),
     Demo(demo::DemoArgs),
+    Controller(Box<controller::ControllerArgs>),
     Completions(completions::CompletionsArgs),
 }
 
@@ -137,6 +138,7 @@ async fn run(verb: Verb, output: Output) -> Result<Exit, CliError> {
             Err(sentence) => Err(CliError::new(Local, sentence)),
         },
         Verb::Demo(args) => demo::run(&args, output).await,
+        Verb::Controller(args) => controller::run(&args, output).await,
         Verb::Completions(args) => completions::run(&args, output),
     }
 }

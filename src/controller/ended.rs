@@ -5,10 +5,11 @@ use super::look::{Again, Judgement, Look, short};
 use super::occurrence::{Occurrence, OccurrenceKind};
 use super::pace::{RESYNC, backoff, jittered};
 use super::reconcile::Outcome;
-use super::report::{Seen, status_after};
+use super::report::{Seen, cut, status_after};
 use super::run::State;
 use crate::engine::Verdict;
 use crate::model::{AppKey, ApplicationStatus, ConditionStatus, SyncMode, SyncState, Timestamp};
+use crate::rollout::Phase;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -106,7 +107,10 @@ impl State {
         };
         // What will happen by itself at a known time: the old version is let go.
         let by_itself = match &outcome.look {
-            Look::Synced(synced) => synced.status.workloads.iter().filter_map(|w| w.check_after).min(),
+            Look::Synced(synced) => {
+                let at_rest = synced.status.workloads.iter().filter(|w| w.phase == Some(Phase::Live));
+                at_rest.filter_map(|w| w.check_after).min()
+            }
             _ => None,
         };
         let by_itself = by_itself.map(|seconds| Duration::from_secs(seconds.max(1)));
@@ -142,15 +146,17 @@ impl State {
         }
         let was = before.condition("Ready");
         let is_same = was.is_some_and(|was| was.reason == judgement.reason && was.status == judgement.ready);
+        // The condition says something else while it is tried again.
+        let error = before.last_error.as_ref();
+        let is_repeated =
+            error.is_some_and(|e| e.reason == judgement.reason && e.message == cut(&judgement.message));
         let did_something =
             matches!(&outcome.look, Look::Synced(synced) if !synced.report.results.is_empty());
         let kind = match judgement.reason {
             "Synced" if is_drift && did_something => OccurrenceKind::DriftRepaired,
             "Synced" if !is_same || did_something && before.revision != revision => OccurrenceKind::Synced,
             "Synced" => return told,
-            _ if is_same && before.last_error.as_ref().is_none_or(|e| e.message == judgement.message) => {
-                return told;
-            }
+            _ if is_same || is_repeated => return told,
             "InvalidSpec" | "NotAllowed" | "NameTaken" | "InvalidDocuments" | "DependencyCycle" => {
                 OccurrenceKind::Refused
             }

@@ -22,6 +22,8 @@ mod run;
 mod same_repository;
 mod start;
 mod teller;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use crate::engine::RequestVerb;

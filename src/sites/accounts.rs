@@ -38,10 +38,11 @@ impl Accounts {
         self.options.time_scale
     }
 
-    /// What was sent, by region.
-    pub async fn call_counts(&self) -> BTreeMap<String, CallCounts> {
-        let made = self.made.lock().await;
-        made.values().map(|aws| (aws.region().to_owned(), aws.call_counts())).collect()
+    /// What was sent to all regions; `None` while one is being connected.
+    pub fn call_counts(&self) -> Option<Vec<CallCounts>> {
+        let made = self.made.try_lock().ok()?;
+        let by_region: BTreeMap<&str, &Aws> = made.values().map(|aws| (aws.region(), aws)).collect();
+        Some(by_region.values().map(|aws| aws.call_counts()).collect())
     }
 }
 

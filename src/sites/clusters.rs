@@ -2,7 +2,7 @@
 
 use crate::controller::Place;
 use crate::engine::{Trouble, TroubleKind};
-use crate::kubernetes::{Cluster, Connect, Impersonate, KubeconfigSource, Resource};
+use crate::kubernetes::{CallCounts, Cluster, Connect, Impersonate, KubeconfigSource, Resource};
 use crate::model::{AppKey, Destination, SecretRef};
 use crate::platform::kubernetes::Lookout;
 use data_encoding::BASE64;
@@ -117,6 +117,12 @@ impl Clusters {
         let shared = Arc::new(Shared { cluster, lookout, kubeconfig });
         made.insert(reach.clone(), Arc::downgrade(&shared));
         Ok(shared)
+    }
+
+    /// What was sent to all clusters that are connected; `None` while one is being connected.
+    pub fn call_counts(&self) -> Option<Vec<CallCounts>> {
+        let made = self.made.try_lock().ok()?;
+        Some(made.values().filter_map(Weak::upgrade).map(|shared| shared.cluster.call_counts()).collect())
     }
 
     async fn kubeconfig(&self, namespace: &str, name: &str, key: &str) -> Result<Vec<u8>, Trouble> {

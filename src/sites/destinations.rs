@@ -6,7 +6,7 @@ use super::ecs_site::EcsSite;
 use super::kubernetes_site::KubernetesSite;
 use super::patrol::Patrol;
 use crate::aws::Aws;
-use crate::controller::{Place, Site, Sites};
+use crate::controller::{Place, Site, Sites, Tally};
 use crate::engine::Trouble;
 use crate::model::{AppKey, Destination};
 use futures_util::future::LocalBoxFuture;
@@ -23,6 +23,7 @@ pub struct Destinations {
     patrols: Mutex<BTreeMap<String, Weak<Patrol>>>,
     changed: mpsc::UnboundedSender<AppKey>,
     changes: Mutex<Option<mpsc::UnboundedReceiver<AppKey>>>,
+    tallied: Mutex<BTreeMap<&'static str, BTreeMap<String, u64>>>,
 }
 
 impl Destinations {
@@ -35,6 +36,7 @@ impl Destinations {
             patrols: Mutex::default(),
             changed,
             changes: Mutex::new(Some(changes)),
+            tallied: Mutex::default(),
         }
     }
 
@@ -74,4 +76,32 @@ impl Sites for Destinations {
         let taken = self.changes.lock().unwrap_or_else(PoisonError::into_inner).take();
         taken.unwrap_or_else(|| mpsc::unbounded_channel().1)
     }
+}
+
+impl Tally for Destinations {
+    /// What was counted the last time, where something is just being connected.
+    fn tally(&self) -> Vec<(&'static str, String, u64)> {
+        let mut known = self.tallied.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counts) = self.clusters.call_counts() {
+            let by_verb = counts.into_iter().flat_map(|counts| counts.by_verb);
+            let sent = by_verb.map(|(verb, by_resource)| (verb.to_string(), by_resource.values().sum()));
+            known.insert("kubernetes", added_up(sent));
+        }
+        if let Some(counts) = self.accounts.call_counts() {
+            let operations = counts.into_iter().flat_map(|counts| counts.operations);
+            known.insert("aws", added_up(operations.map(|(name, tally)| (name, tally.sent))));
+        }
+        let all = known
+            .iter()
+            .flat_map(|(system, counts)| counts.iter().map(|(verb, sent)| (*system, verb.clone(), *sent)));
+        all.collect()
+    }
+}
+
+fn added_up(counts: impl Iterator<Item = (String, u64)>) -> BTreeMap<String, u64> {
+    let mut sums = BTreeMap::new();
+    for (name, count) in counts {
+        *sums.entry(name).or_default() += count;
+    }
+    sums
 }

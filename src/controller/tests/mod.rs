@@ -1,0 +1,7 @@
+//! The loop in a world in memory, on a paused clock.
+
+mod chaos;
+mod git;
+mod people;
+mod places;
+mod world;

@@ -1,0 +1,79 @@
+//! Who may work for what.
+
+use super::world::{Course, Sandbox, application, pass, until};
+use crate::model::{Origin, Problem};
+use std::time::Duration;
+
+#[tokio::test(start_paused = true)]
+async fn what_is_lost_is_stopped_at_once_and_what_is_gained_is_taken_up_where_it_is() {
+    let world = Sandbox::new();
+    world.commit("a", &["web", "db"]);
+    world.course("web", Course::Takes(Duration::from_secs(60)));
+    world.register("web", "");
+    world.register("db", "");
+    world.hold(&["web"]);
+    world
+        .play(async {
+            until("web is under way", || world.standing("web").contains("Syncing")).await;
+            assert_eq!(world.syncs("db"), 0, "it worked for one that it does not hold");
+            world.hold(&["db"]);
+            until("db is synced", || world.standing("db") == "True Synced Synced Healthy").await;
+            pass(300).await;
+            assert_eq!(world.writes("web"), 0);
+            world.hold(&["db", "web"]);
+            until("web is synced", || world.standing("web") == "True Synced Synced Healthy").await;
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_waits_for_safe_points_and_leaves_the_status_for_the_next_one() {
+    let world = Sandbox::new();
+    world.commit("a", &["web"]);
+    world.course("web", Course::Hangs);
+    world.register("web", "");
+    world.play(async { until("web is under way", || world.standing("web").contains("Syncing")).await }).await;
+    assert_eq!(world.writes("web"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wrong_or_not_allowed_is_told_and_not_synced() {
+    let world = Sandbox::new();
+    world.commit("a", &["forbidden", "wrong"]);
+    world.register("forbidden", "");
+    let problem = Problem {
+        origin: Origin::default(),
+        document: "Application/wrong".into(),
+        field: "spec.source".into(),
+        message: "is missing".into(),
+    };
+    world.register_as("wrong", |registered| registered.application = Err(vec![problem]));
+    world
+        .play(async {
+            until("both are told", || {
+                world.standing("forbidden") == "False NotAllowed Stalled Unknown Missing"
+                    && world.standing("wrong") == "False InvalidSpec Stalled Unknown Missing"
+            })
+            .await;
+            pass(100).await;
+        })
+        .await;
+    assert_eq!(world.inner().syncs.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_that_claim_the_same_place_the_older_one_has_it() {
+    let world = Sandbox::new();
+    world.commit("a", &["web"]);
+    world.register("web", "");
+    world.register_as("twin", |registered| registered.application = Ok(application("web", "")));
+    world
+        .play(async {
+            until("it is told", || world.standing("twin") == "False NameTaken Stalled Unknown Missing").await;
+            until("web is synced", || world.standing("web") == "True Synced Synced Healthy").await;
+            assert_eq!(world.syncs("twin"), 0);
+            world.register_as("web", |registered| registered.is_going = true);
+            until("the place is free", || world.standing("twin") == "True Synced Synced Healthy").await;
+        })
+        .await;
+}
