@@ -1,7 +1,7 @@
 //! What the page does, seen by the browser.
 
 use super::Stage;
-use super::invented::{key, many, slot, workload};
+use super::invented::{key, many, slot, well, workload};
 use cutover::model::{HealthState, SyncState, Timestamp};
 
 const NOW: Timestamp = Timestamp(1_764_105_556);
@@ -81,7 +81,7 @@ fn hostile_text_is_shown_and_never_run() {
         "<script>window.ran = 1</script><img src=x onerror='window.ran = 2'>\u{202e}&amp;\"'";
     let stage = Stage::open();
     let hostile = key("<b>team</b>", "<img src=x onerror=\"window.ran=3\">/../%00");
-    many(&stage.board, 1, NOW);
+    many(&stage.board, 20, NOW);
     let model = stage.board.entry(&key("shop", "checkout")).expect("entry");
     stage.board.change(&hostile, |entry| {
         *entry = (*model).clone();
@@ -105,14 +105,14 @@ fn hostile_text_is_shown_and_never_run() {
         (web.name, web.phase, web.waiting_for) = (HOSTILE.into(), HOSTILE.into(), HOSTILE.into());
     });
     let mut browser = stage.look("");
-    browser.wait_for(&format!("{COUNT} === 2"));
+    browser.wait_for(&format!("{COUNT} === 21"));
     browser.eval(
         "[...document.querySelectorAll('#list a')].find((a) => a.textContent.includes('onerror')).click()",
     );
     browser.wait_for("document.querySelector('.diff') !== null");
     assert_eq!(
         browser.text("document.querySelector('.diff [data-line=added]').textContent"),
-        format!("+a: {HOSTILE}\n")
+        format!("    +a: {HOSTILE}\n")
     );
     let tags = "[...document.querySelectorAll('#main :is(script, img, b > b)')].map((element) => element.outerHTML).join()";
     assert_eq!(browser.text(tags), "");
@@ -126,7 +126,9 @@ fn what_goes_and_comes_is_seen_and_a_server_that_returns_is_found_again() {
     let mut stage = Stage::open();
     let mut browser = stage.look("");
     browser.wait_for("!document.getElementById('empty').hidden");
-    many(&stage.board, 3, NOW);
+    for (number, name) in ["checkout", "catalog", "cart"].into_iter().enumerate() {
+        well(&stage.board, number, "shop", name, NOW);
+    }
     browser.wait_for(&format!("{COUNT} === 3"));
     browser.eval("location.hash = '#/shop/cart'");
     browser.wait_for("document.querySelector('h2').textContent === 'cart'");

@@ -102,7 +102,7 @@ pub fn well(board: &Board, number: usize, namespace: &str, name: &str, now: Time
     });
 }
 
-/// One of each state that people have to look at, among many in which all is well.
+/// One of each state that people have to look at, among many in which all is well; twenty at least.
 pub fn many(board: &Board, count: usize, now: Timestamp) {
     for number in 0..count {
         let name = NAMES[number % 20];
