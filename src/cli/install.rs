@@ -45,7 +45,7 @@ pub struct InstallArgs {
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100))]
     replicas: u32,
     /// Processes that share the Applications between them
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     shards: u32,
     /// Look at the Applications of this namespace only, and have rights in it only; may be given again
     #[arg(long = "watch-namespace", value_name = "NAMESPACE")]
@@ -101,7 +101,7 @@ fn objects(args: &InstallArgs) -> Result<Vec<Value>, CliError> {
 }
 
 fn parse(file: &str, text: &str) -> Result<Vec<Value>, CliError> {
-    let documents = text.split("\n---\n").map(|document| serde_yaml::from_str(document));
+    let documents = text.split("\n---\n").map(serde_yaml::from_str);
     let parsed: Result<Vec<Value>, _> = documents.collect();
     parsed.map_err(|error| CliError::new(ErrorKind::Local, format!("this is a bug: {file}: {error}")))
 }

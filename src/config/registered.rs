@@ -114,10 +114,8 @@ pub fn status_of(status: &ApplicationStatus) -> Value {
 fn cut(table: &Table, shape: &Shape, value: &mut Value) {
     let most = shape.max.and_then(|max| usize::try_from(max).ok()).unwrap_or(usize::MAX);
     match (shape.form, value) {
-        (Form::String, Value::String(text)) if shape.allowed.is_empty() => {
-            if text.chars().count() > most {
-                *text = text.chars().take(most.saturating_sub(1)).chain(['…']).collect();
-            }
+        (Form::String, Value::String(text)) if shape.allowed.is_empty() && text.chars().count() > most => {
+            *text = text.chars().take(most.saturating_sub(1)).chain(['…']).collect();
         }
         (Form::List, Value::Array(items)) => {
             items.truncate(most);

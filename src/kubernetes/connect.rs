@@ -21,20 +21,13 @@ const EXEC_TIMEOUT: Duration = Duration::from_secs(120);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Impersonate {
     pub user: String,
-    pub groups: Vec<String>,
 }
 
 impl Impersonate {
-    /// A service account, with the groups that the API server itself puts it into.
+    /// A service account. The API server itself adds the groups that it is in; to name them would need the right to act
+    /// as groups, which is the right to act as anybody.
     pub fn service_account(namespace: &str, name: &str) -> Impersonate {
-        Impersonate {
-            user: format!("system:serviceaccount:{namespace}:{name}"),
-            groups: vec![
-                "system:serviceaccounts".into(),
-                format!("system:serviceaccounts:{namespace}"),
-                "system:authenticated".into(),
-            ],
-        }
+        Impersonate { user: format!("system:serviceaccount:{namespace}:{name}") }
     }
 }
 
@@ -81,7 +74,7 @@ impl Cluster {
         kubeconfig::tame_exec(&mut config.auth_info);
         if let Some(somebody) = impersonate {
             config.auth_info.impersonate = Some(somebody.user);
-            config.auth_info.impersonate_groups = Some(somebody.groups);
+            config.auth_info.impersonate_groups = None;
         }
         let program = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone());
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();

@@ -86,3 +86,24 @@ impl Applications for FolderApplications {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn all_that_is_there_is_told_at_once_and_a_folder_that_is_not_there_is_not_empty() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = "apiVersion: cutover.dev/v1alpha1\nkind: Application\nmetadata: {name: a}\nspec:\n  \
+                    source: {repoURL: 'https://git.example/a.git'}\n  destination: {ecs: {cluster: prod}}\n";
+        std::fs::write(folder.path().join("a.yaml"), text).expect("written");
+        let locate: Locate = Arc::new(|url, _| Ok(url.to_owned()));
+        let registry = FolderApplications::new(folder.path().to_owned(), Arc::clone(&locate));
+        let mut news = registry.watch();
+        assert!(matches!(news.recv().await, Some(Registration::Is(is)) if is.key.to_string() == "a"));
+        assert!(matches!(news.recv().await, Some(Registration::Listed)));
+        let missing = FolderApplications::new(folder.path().join("none"), locate).watch();
+        drop(news);
+        assert!(missing.is_empty());
+    }
+}

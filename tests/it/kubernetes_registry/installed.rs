@@ -4,6 +4,8 @@ use super::support::{applications, connect, shop, space, told_of, watch};
 use crate::cli_support::Desk;
 use crate::kube_support::{Space, User};
 use cutover::controller::{Applications, Occurrence, OccurrenceKind, Voice};
+use cutover::engine::TroubleKind;
+use cutover::kubernetes::{Cluster, Connect, Impersonate, KubeconfigSource, Resource};
 use cutover::model::ApplicationStatus;
 use cutover::registry::KubernetesEvents;
 use k8s_openapi::api::events::v1::Event;
@@ -88,4 +90,40 @@ async fn the_rights_of_an_installation_are_enough_to_watch_and_to_report() {
     };
     tokio::time::timeout(Duration::from_secs(60), told).await.expect("the Event is written");
     drop(watch(&registry).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs kube-apiserver: tests/kubernetes/run"]
+async fn the_rights_of_an_installation_are_enough_to_act_as_a_service_account() {
+    let space = space("act").await;
+    let rules = installed(&[]).into_iter().find(|object| object["metadata"]["name"] == "cutover-controller");
+    let role = |name: &str, rules: &Value| json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": name}, "rules": rules});
+    let binding = |name: &str, subject: Value| {
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": name},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+            "subjects": [subject],
+        })
+    };
+    let reads = json!([{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}]);
+    let user = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "restricted"});
+    // As Applications are most often allowed things: by the group of all service accounts of their namespace.
+    let group = format!("system:serviceaccounts:{}", space.name);
+    let group = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": group});
+    let documents = [
+        role("cutover", &rules.expect("the role")["rules"]),
+        binding("cutover", user),
+        role("deployer", &reads),
+        binding("deployer", group),
+    ];
+    space.apply(&documents.map(|document| document.to_string()).join("\n---\n")).await;
+    let config_maps = Resource::known("", "v1", "ConfigMap", "configmaps", true);
+    let itself = connect(&space, User::Restricted).await;
+    let refused = itself.get(&config_maps, Some(&space.name), "none").await.expect_err("no right of its own");
+    assert_eq!(refused.kind, TroubleKind::Denied, "{refused}");
+    let kubeconfig = KubeconfigSource::Files(vec![space.cluster.kubeconfig(User::Restricted)]);
+    let impersonate = Some(Impersonate::service_account(&space.name, "deployer"));
+    let deployer = Cluster::connect(Connect { kubeconfig, impersonate, ..Connect::default() }).await;
+    let found = deployer.expect("a connection").get(&config_maps, Some(&space.name), "none").await;
+    assert!(matches!(found, Ok(None)), "{found:?}");
 }
