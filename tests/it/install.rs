@@ -1,6 +1,8 @@
 //! `manifests/install.yaml` is what `cutover install` prints, and the flags change what they say.
 
 use crate::cli_support::Desk;
+use cutover::config::load_controller;
+use cutover::model::SourceFile;
 use serde_json::Value;
 use std::path::Path;
 
@@ -107,5 +109,20 @@ fn what_cannot_be_installed_is_a_usage_error() {
     ] {
         let ran = Desk::new().run(&[&["install"], arguments.as_slice()].concat());
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(64), ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn the_configuration_that_is_installed_is_valid_and_so_is_its_example() {
+    let plain = items(&[]);
+    let map = plain.iter().find(|item| item["kind"] == "ConfigMap").expect("a ConfigMap");
+    let text = map["data"]["controller.yaml"].as_str().expect("a file");
+    let (head, example) = text.split_once("spec: {}\n").expect("nothing is set");
+    let example = example.lines().map(|line| line.strip_prefix("# ").expect("a comment"));
+    let example = head.to_owned() + &example.collect::<Vec<_>>().join("\n");
+    for text in [text, &example] {
+        let file = SourceFile { path: "controller.yaml".into(), bytes: text.into() };
+        let loaded = load_controller(&file);
+        assert!(loaded.is_ok(), "{loaded:?}\n{text}");
     }
 }
