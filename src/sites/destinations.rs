@@ -4,14 +4,13 @@ use super::accounts::Accounts;
 use super::clusters::Clusters;
 use super::ecs_site::EcsSite;
 use super::kubernetes_site::KubernetesSite;
-use super::patrol::Patrol;
-use crate::aws::Aws;
+use super::patrol::Patrols;
 use crate::controller::{Place, Site, Sites, Tally};
 use crate::engine::Trouble;
 use crate::model::{AppKey, Destination};
 use futures_util::future::LocalBoxFuture;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 
 /// Connects Applications to clusters and regions. Those that go to the same place as the same identity share one
@@ -19,9 +18,7 @@ use tokio::sync::mpsc;
 pub struct Destinations {
     accounts: Arc<Accounts>,
     clusters: Arc<Clusters>,
-    /// By region; one ends when no application uses it any more.
-    patrols: Mutex<BTreeMap<String, Weak<Patrol>>>,
-    changed: mpsc::UnboundedSender<AppKey>,
+    patrols: Arc<Patrols>,
     changes: Mutex<Option<mpsc::UnboundedReceiver<AppKey>>>,
     tallied: Mutex<BTreeMap<&'static str, BTreeMap<String, u64>>>,
 }
@@ -33,8 +30,7 @@ impl Destinations {
         Destinations {
             accounts: Accounts::new(aws),
             clusters: Arc::new(Clusters::new(kubernetes, changed.clone())),
-            patrols: Mutex::default(),
-            changed,
+            patrols: Arc::new(Patrols::new(changed)),
             changes: Mutex::new(Some(changes)),
             tallied: Mutex::default(),
         }
@@ -44,26 +40,15 @@ impl Destinations {
         Ok(match place.application.destination.clone() {
             Destination::Ecs { region, cluster } => {
                 let aws = self.accounts.region(region).connect().await?;
-                let patrol = self.patrol(&aws);
-                Arc::new(EcsSite::new(place, cluster, aws, self.accounts.time_scale(), patrol))
+                let patrol = self.patrols.of(&aws);
+                Arc::new(EcsSite::new(place, cluster, aws, self.accounts.time_scale(), &patrol))
             }
             Destination::Kubernetes { region, .. } => {
                 let region = self.accounts.region(region).only_if(place.allowed.aws);
-                Arc::new(KubernetesSite::open(place, Arc::clone(&self.clusters), region).await?)
+                let (clusters, patrols) = (Arc::clone(&self.clusters), Arc::clone(&self.patrols));
+                Arc::new(KubernetesSite::open(place, clusters, region, patrols).await?)
             }
         })
-    }
-}
-
-impl Destinations {
-    fn patrol(&self, aws: &Aws) -> Arc<Patrol> {
-        let mut patrols = self.patrols.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(patrol) = patrols.get(aws.region()).and_then(Weak::upgrade) {
-            return patrol;
-        }
-        let patrol = Arc::new(Patrol::new(aws.without_guard(), self.changed.clone()));
-        patrols.insert(aws.region().to_owned(), Arc::downgrade(&patrol));
-        patrol
     }
 }
 

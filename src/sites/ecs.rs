@@ -1,7 +1,7 @@
 //! An application on ECS.
 
 use super::balanced::Balanced;
-use super::looked::{Looked, mark_of_rule, mark_of_service};
+use super::looked::{Looked, Seen, mark_of_service};
 use super::observed::Observed;
 use crate::aws::{Aws, CallCounts};
 use crate::engine::{
@@ -13,7 +13,6 @@ use crate::model::{Application, BySlot, RevisionId, Slot, Timestamp};
 use crate::plan::{Live, PlanItem};
 use crate::platform::ecs::{Ecs, Writer};
 use crate::rollout::{Action, Alarm, HttpAnswer, RuleObservation, SlotObservation};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// One application's cluster, load balancers, gates and lock.
@@ -25,7 +24,7 @@ pub struct EcsTarget {
     writer: Writer,
     time_scale: u32,
     observed: Observed,
-    looked: Mutex<Looked>,
+    seen: Seen,
 }
 
 impl EcsTarget {
@@ -40,7 +39,7 @@ impl EcsTarget {
             aws,
             time_scale: time_scale.max(1),
             observed: Observed::default(),
-            looked: Mutex::default(),
+            seen: Seen::default(),
         }
     }
 
@@ -51,12 +50,7 @@ impl EcsTarget {
 
     /// How services and rules were when they were last read.
     pub(super) fn looked(&self) -> Looked {
-        self.looked.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn saw_rules<'a>(&self, rules: impl Iterator<Item = &'a RuleObservation>) {
-        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        looked.rules.extend(rules.map(|rule| (rule.id.clone(), mark_of_rule(&rule.fingerprint))));
+        self.seen.all()
     }
 
     /// What was sent to AWS.
@@ -100,7 +94,7 @@ impl Signalling for EcsTarget {
 impl Traffic for EcsTarget {
     async fn observe_traffic(&self, rollout: &Rollout) -> Result<TrafficReading, Trouble> {
         let reading = self.balanced.observe_traffic(rollout).await?;
-        self.saw_rules(reading.rules.iter().chain(&reading.test_rule));
+        self.seen.rules(reading.rules.iter().chain(&reading.test_rule));
         Ok(reading)
     }
 
@@ -112,7 +106,7 @@ impl Traffic for EcsTarget {
     ) -> Result<RuleObservation, Trouble> {
         self.observed.check(rollout)?;
         let written = self.balanced.apply_traffic(rollout, observed, action).await?;
-        self.saw_rules(std::iter::once(&written));
+        self.seen.rules(std::iter::once(&written));
         Ok(written)
     }
 
@@ -138,8 +132,7 @@ impl Platform for EcsTarget {
             let mark = live.services.get(&name).and_then(mark_of_service);
             (name, mark)
         };
-        let services = declared_services(deployment).into_iter().map(mark).collect();
-        self.looked.lock().unwrap_or_else(PoisonError::into_inner).services = services;
+        self.seen.services(declared_services(deployment).into_iter().map(mark));
         Ok(live)
     }
 

@@ -17,15 +17,13 @@ pub(super) struct EcsSite {
     aws: Aws,
     time_scale: u32,
     beat: OnBeat,
-    /// Keeps the rounds going.
-    _patrol: Arc<Patrol>,
 }
 
 impl EcsSite {
     /// In a cluster, through these clients.
-    pub fn new(place: Place, cluster: String, aws: Aws, time_scale: u32, patrol: Arc<Patrol>) -> EcsSite {
+    pub fn new(place: Place, cluster: String, aws: Aws, time_scale: u32, patrol: &Arc<Patrol>) -> EcsSite {
         let beat = patrol.follow(&place.key, &cluster, place.application.sync.interval);
-        EcsSite { place, cluster, aws, time_scale, beat, _patrol: patrol }
+        EcsSite { place, cluster, aws, time_scale, beat }
     }
 
     fn target(&self) -> EcsTarget {

@@ -2,6 +2,7 @@
 
 use super::accounts::Region;
 use super::later::Later;
+use super::looked::{Looked, Seen};
 use super::observed::Observed;
 use crate::aws::{CallCounts, CallTally, WriteGuard};
 use crate::engine::{
@@ -26,6 +27,7 @@ pub struct KubernetesTarget {
     route: RouteTraffic,
     writer: Arc<Writer>,
     observed: Observed,
+    seen: Seen,
 }
 
 impl KubernetesTarget {
@@ -47,6 +49,7 @@ impl KubernetesTarget {
             route: RouteTraffic::new(platform.cluster().clone(), namespace),
             writer,
             observed: Observed::default(),
+            seen: Seen::default(),
             platform,
         }
     }
@@ -55,6 +58,11 @@ impl KubernetesTarget {
     #[must_use]
     pub fn confined(self, allowed: Allowed) -> KubernetesTarget {
         KubernetesTarget { platform: self.platform.confined(allowed), ..self }
+    }
+
+    /// How listener rules were when they were last read.
+    pub(super) fn looked(&self) -> Looked {
+        self.seen.all()
     }
 
     /// The connection.
@@ -120,7 +128,11 @@ impl Signalling for KubernetesTarget {
 impl Traffic for KubernetesTarget {
     async fn observe_traffic(&self, rollout: &Rollout) -> Result<TrafficReading, Trouble> {
         match &rollout.blue_green.traffic {
-            None => self.aws.side().await?.balanced.observe_traffic(rollout).await,
+            None => {
+                let reading = self.aws.side().await?.balanced.observe_traffic(rollout).await?;
+                self.seen.rules(reading.rules.iter().chain(&reading.test_rule));
+                Ok(reading)
+            }
             Some(ClusterTraffic::Service(_)) => self.service.observe_traffic(rollout).await,
             Some(ClusterTraffic::HttpRoute(_)) => self.route.observe_traffic(rollout).await,
         }
@@ -134,7 +146,12 @@ impl Traffic for KubernetesTarget {
     ) -> Result<RuleObservation, Trouble> {
         self.observed.check(rollout)?;
         match &rollout.blue_green.traffic {
-            None => self.aws.side().await?.balanced.apply_traffic(rollout, observed, action).await,
+            None => {
+                let side = self.aws.side().await?;
+                let written = side.balanced.apply_traffic(rollout, observed, action).await?;
+                self.seen.rules(std::iter::once(&written));
+                Ok(written)
+            }
             Some(ClusterTraffic::Service(_)) => self.service.apply_traffic(rollout, observed, action).await,
             Some(ClusterTraffic::HttpRoute(_)) => self.route.apply_traffic(rollout, observed, action).await,
         }

@@ -2,6 +2,7 @@
 
 use super::accounts::Region;
 use super::clusters::{Clusters, Reach, Shared};
+use super::patrol::{OnBeat, Patrols};
 use super::site::{handle, sync};
 use super::{KubernetesTarget, Target};
 use crate::controller::{Place, Request, Site, Synced};
@@ -12,6 +13,7 @@ use crate::platform::kubernetes::{Followed, Forcing, Identity};
 use futures_util::future::LocalBoxFuture;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::OnceCell;
 
 /// Everything of a run is made anew for each sync, so that nothing that one run believed is taken over by the next. What
 /// is kept is the connection, which many applications share, and that the application's objects are watched.
@@ -23,6 +25,9 @@ pub(super) struct KubernetesSite {
     reach: Reach,
     clusters: Arc<Clusters>,
     connected: Mutex<Connected>,
+    patrols: Arc<Patrols>,
+    /// Where a BlueGreen names a load balancer, whose rules no watch tells of.
+    beat: OnceCell<OnBeat>,
 }
 
 struct Connected {
@@ -37,6 +42,7 @@ impl KubernetesSite {
         place: Place,
         clusters: Arc<Clusters>,
         region: Region,
+        patrols: Arc<Patrols>,
     ) -> Result<KubernetesSite, Trouble> {
         let reach = Reach::of(&place)?;
         let namespace = match &place.application.destination {
@@ -52,14 +58,23 @@ impl KubernetesSite {
         }
         let shared = clusters.get(&reach).await?;
         let connected = Mutex::new(Connected { shared, followed: None });
-        Ok(KubernetesSite { place, namespace, region, reach, clusters, connected })
+        Ok(KubernetesSite {
+            place,
+            namespace,
+            region,
+            reach,
+            clusters,
+            connected,
+            patrols,
+            beat: OnceCell::new(),
+        })
     }
 
-    fn target(&self) -> Target {
+    fn target(&self) -> KubernetesTarget {
         let cluster = self.connected().shared.cluster.fenced(self.place.fence.clone());
         let (application, region) = (&self.place.application, self.region.clone());
         let target = KubernetesTarget::new(cluster, application, &self.namespace, Forcing::Members, region);
-        Target::Kubernetes(Box::new(target.confined(self.place.allowed.clone())))
+        target.confined(self.place.allowed.clone())
     }
 
     /// Watches what the documents declare. A kind that its cluster does not serve yet is watched from the next sync on.
@@ -95,10 +110,30 @@ impl KubernetesSite {
     ) -> Result<Synced, Trouble> {
         // Before anything is read, so that no change falls in between.
         self.follow(deployment).await?;
-        let synced = sync(&self.target(), deployment, watcher, stop).await?;
+        let beat = self.beat_of(deployment).await;
+        let busy = beat.map(OnBeat::begin);
+        let target = Target::Kubernetes(Box::new(self.target()));
+        let synced = sync(&target, deployment, watcher, stop).await?;
+        if let (Some(busy), Target::Kubernetes(target)) = (&busy, &target) {
+            busy.saw(target.looked());
+        }
         // A CustomResourceDefinition may have come.
         self.follow(deployment).await?;
         Ok(synced)
+    }
+
+    /// The rounds that look at the application's listener rules, if it has any. That AWS can't be reached is for the sync
+    /// itself to say.
+    async fn beat_of(&self, deployment: &Deployment) -> Option<&OnBeat> {
+        let is_balanced = deployment.manifests.blue_greens.values().any(|one| one.traffic.is_none());
+        if !is_balanced {
+            return None;
+        }
+        let follow = || async {
+            let patrol = self.patrols.of(&self.region.connect().await?);
+            Ok::<_, Trouble>(patrol.follow(&self.place.key, "", self.place.application.sync.interval))
+        };
+        self.beat.get_or_try_init(follow).await.ok()
     }
 
     /// Connects anew if the Secret with the kubeconfig has changed; true if it has.
@@ -142,6 +177,8 @@ impl Site for KubernetesSite {
         deployment: &'a Deployment,
         request: &'a Request,
     ) -> LocalBoxFuture<'a, Result<String, Trouble>> {
-        Box::pin(async move { handle(&self.target(), deployment, request).await })
+        Box::pin(
+            async move { handle(&Target::Kubernetes(Box::new(self.target())), deployment, request).await },
+        )
     }
 }

@@ -1,8 +1,10 @@
-//! What was last seen of an application on ECS, as numbers: two that are alike need not be looked at.
+//! What was last seen of an application on AWS, as numbers: two that are alike need not be looked at.
 
+use crate::rollout::RuleObservation;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Fields of a service that change by themselves, or that only tell how it came about.
 const RESTLESS: [&str; 9] = [
@@ -22,6 +24,31 @@ const RESTLESS: [&str; 9] = [
 pub(super) struct Looked {
     pub services: BTreeMap<String, Option<u64>>,
     pub rules: BTreeMap<String, Option<u64>>,
+}
+
+/// The same while a run goes on.
+#[derive(Default)]
+pub(super) struct Seen(Mutex<Looked>);
+
+impl Seen {
+    /// Services as they were read, in place of those that were read before.
+    pub fn services(&self, services: impl Iterator<Item = (String, Option<u64>)>) {
+        self.looked().services = services.collect();
+    }
+
+    /// Rules as they were read or written.
+    pub fn rules<'a>(&self, rules: impl Iterator<Item = &'a RuleObservation>) {
+        self.looked().rules.extend(rules.map(|rule| (rule.id.clone(), mark_of_rule(&rule.fingerprint))));
+    }
+
+    /// What was last seen of everything.
+    pub fn all(&self) -> Looked {
+        self.looked().clone()
+    }
+
+    fn looked(&self) -> MutexGuard<'_, Looked> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A service as DescribeServices tells it: what it is told to be, its tags, and whether it has come to rest.

@@ -5,7 +5,7 @@ use super::applyset::group_kind;
 use super::desired::Resolved;
 use super::slot::Steered;
 use crate::engine::{Deployment, Rollout, Trouble, TroubleKind};
-use crate::model::{Object, ObjectKey};
+use crate::model::{BlueGreen, Object, ObjectKey, Slot};
 
 impl Kubernetes {
     /// Passes if all documents stay within what is allowed.
@@ -40,6 +40,11 @@ impl Kubernetes {
                 wrong.push(format!("{}: {}: {why}", object.origin, object.label()));
             }
         }
+        for blue_green in deployment.manifests.blue_greens.values() {
+            let beyond = self.beyond_balancers(blue_green);
+            let label = format!("BlueGreen/{}", blue_green.name);
+            wrong.extend(beyond.map(|why| format!("{}: {label}: {why}", blue_green.origin)));
+        }
         if wrong.is_empty() {
             return Ok(());
         }
@@ -60,22 +65,27 @@ impl Kubernetes {
         }
     }
 
+    /// A workload behind an ELB moves the weights of rules with the program's own rights on AWS, which no namespace
+    /// bounds.
+    fn beyond_balancers(&self, blue_green: &BlueGreen) -> Option<String> {
+        let is_beyond = blue_green.traffic.is_none() && !self.allowed.aws;
+        let why = "`alb` steers a load balancer of AWS, which it may not; `traffic` needs none";
+        is_beyond.then(|| why.to_owned())
+    }
+
     /// A workload with what its slots are made from.
     ///
     /// # Errors
-    /// If its namespace is out of bounds.
+    /// If it is out of bounds.
     pub(super) fn steered<'a>(&'a self, rollout: &'a Rollout) -> Result<Steered<'a>, Trouble> {
         let steered = Steered::new(rollout, &self.identity)?;
-        match self.allowed.has_namespace(steered.namespace) {
-            true => Ok(steered),
-            false => Err(Trouble {
-                kind: TroubleKind::Rejected,
-                doing: format!("BlueGreen/{}", rollout.blue_green.name),
-                message: format!(
-                    "namespace {} is not among those that it may have objects in",
-                    steered.namespace
-                ),
-            }),
+        let beyond = self.beyond(&steered.deployment_key(Slot::Blue));
+        match beyond.or_else(|| self.beyond_balancers(&rollout.blue_green)) {
+            None => Ok(steered),
+            Some(message) => {
+                let doing = format!("BlueGreen/{}", rollout.blue_green.name);
+                Err(Trouble { kind: TroubleKind::Rejected, doing, message })
+            }
         }
     }
 }

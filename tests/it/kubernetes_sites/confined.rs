@@ -1,5 +1,6 @@
 use super::yard::{Yard, planned, sync};
 use crate::kube_support::{Space, User};
+use cutover::controller::{Request, RequestVerb};
 use cutover::engine::{Silent, StopSignal, TroubleKind};
 use cutover::model::Allowed;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -84,4 +85,44 @@ async fn an_inventory_that_was_tampered_with_leads_nowhere() {
     let synced = sync(&site, &narrow).await;
     assert_eq!(planned(&synced), [""; 0]);
     other.api::<ConfigMap>().get("theirs").await.expect("it is still there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs kube-apiserver: tests/kubernetes/run"]
+async fn load_balancers_are_steered_only_where_that_is_allowed() {
+    let yard = Yard::new("balancers", User::Admin).await;
+    let rule = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener-rule/app/others/1/2/3";
+    let shop = yard.commit(
+        "shop",
+        &format!(
+            "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web}}
+spec:
+  selector: {{matchLabels: {{app: web}}}}
+  template: {{metadata: {{labels: {{app: web}}}}, spec: {{containers: [{{name: app, image: 'web:v1', ports: [{{containerPort: 8080}}]}}]}}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: web}}
+spec: {{selector: {{app: web}}, ports: [{{port: 80, targetPort: 8080}}]}}
+---
+apiVersion: cutover.dev/v1alpha1
+kind: BlueGreen
+metadata: {{name: web}}
+spec: {{workloadRef: {{kind: Deployment, name: web}}, container: {{name: app, port: 8080}},
+  alb: {{productionListenerRule: '{rule}', targetGroups: {{blue: web-blue, green: web-green}}}}}}
+"
+        ),
+    );
+    let without_aws = Allowed { aws: false, ..yard.own_namespace_and(&[]) };
+    let site = yard.try_open(&shop, without_aws).await.expect("opened");
+    let refused = site.sync(&shop, &Silent, &StopSignal::default()).await.expect_err("refused");
+    assert!(refused.message.contains("BlueGreen/web: `alb` steers"), "{refused}");
+    for verb in [RequestVerb::Promote, RequestVerb::Abort, RequestVerb::Retry] {
+        let request = Request { text: "x".into(), verb, workload: Some("web".into()) };
+        let refused = site.handle(&shop, &request).await.expect_err("refused");
+        assert!(refused.message.contains("`alb` steers"), "{refused}");
+    }
 }

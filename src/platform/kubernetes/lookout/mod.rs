@@ -155,10 +155,8 @@ impl Inner {
             is_wanted
         });
         for place in wanted {
-            if !state.watches.contains_key(&place) {
-                let task = tokio::spawn(Arc::clone(self).watch(place.clone()));
-                state.watches.insert(place, task.abort_handle());
-            }
+            let watch = |place: &Place| Arc::clone(self).watch(place.clone());
+            state.watches.entry(place).or_insert_with_key(|place| tokio::spawn(watch(place)).abort_handle());
         }
     }
 

@@ -1,24 +1,21 @@
 //! Looks at what all applications of one region have on ECS and at their listener rules, again and again, in as few
 //! calls as possible: AWS tells nobody that something has changed.
 
-use super::looked::{Looked, mark_of_rule, mark_of_service};
-use crate::aws::{Aws, Conduct, EcsOperation};
-use crate::engine::{Trouble, TroubleKind};
+mod round;
+
+use super::looked::Looked;
+use crate::aws::Aws;
 use crate::model::{AppKey, Seconds};
 use crate::traffic::alb::Alb;
-use serde_json::{Value, json};
+use round::{Round, looks};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-/// DescribeServices takes no more.
-const SERVICES_A_CALL: usize = 10;
-/// Of rules; other lists of ELBv2 take no more than that.
-const RULES_A_CALL: usize = 20;
 /// Rounds are no closer together, whatever an application says.
 const SHORTEST: Seconds = 30;
 /// How often it is asked whether a round is due.
@@ -61,29 +58,48 @@ pub(super) struct OnBeat {
     inner: Arc<Inner>,
     key: AppKey,
     ticket: u64,
+    /// Keeps the rounds going.
+    _patrol: Arc<Patrol>,
 }
 
 /// A sync under way.
 pub(super) struct Busy<'a>(&'a OnBeat);
 
-/// What a round has found.
-#[derive(Default)]
-struct Round {
-    services: BTreeMap<(String, String), Option<u64>>,
-    rules: BTreeMap<String, Option<u64>>,
+/// One patrol for each region; it ends when no application uses it any more.
+pub(super) struct Patrols {
+    by_region: Mutex<BTreeMap<String, Weak<Patrol>>>,
+    changed: mpsc::UnboundedSender<AppKey>,
+}
+
+impl Patrols {
+    /// `changed` is told of applications of which something changed.
+    pub fn new(changed: mpsc::UnboundedSender<AppKey>) -> Patrols {
+        Patrols { by_region: Mutex::default(), changed }
+    }
+
+    /// The one of the region that these clients are for.
+    pub fn of(&self, aws: &Aws) -> Arc<Patrol> {
+        let mut by_region = self.by_region.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(patrol) = by_region.get(aws.region()).and_then(Weak::upgrade) {
+            return patrol;
+        }
+        let patrol = Arc::new(Patrol::new(aws.without_guard(), self.changed.clone()));
+        by_region.insert(aws.region().to_owned(), Arc::downgrade(&patrol));
+        patrol
+    }
 }
 
 impl Patrol {
     /// Through these clients; `changed` is told of applications of which something changed. Needs a tokio runtime.
-    pub fn new(aws: Aws, changed: mpsc::UnboundedSender<AppKey>) -> Patrol {
+    fn new(aws: Aws, changed: mpsc::UnboundedSender<AppKey>) -> Patrol {
         let alb = Alb::new(aws.clone());
         let inner = Arc::new(Inner { aws, alb, beats: Mutex::default(), changed });
         let task = tokio::spawn(Arc::clone(&inner).walk()).abort_handle();
         Patrol { inner, task }
     }
 
-    /// Takes an application on; one of the same name is replaced.
-    pub fn follow(&self, key: &AppKey, cluster: &str, interval: Seconds) -> OnBeat {
+    /// Takes an application on; one of the same name is replaced. `cluster` is where its services are, if it has any.
+    pub fn follow(self: &Arc<Self>, key: &AppKey, cluster: &str, interval: Seconds) -> OnBeat {
         let mut beats = self.inner.beats();
         beats.tickets += 1;
         let ticket = beats.tickets;
@@ -92,7 +108,8 @@ impl Patrol {
         beats
             .by_key
             .insert(key.clone(), Beat { ticket, cluster, interval, looked, is_busy: false, syncs: 0 });
-        OnBeat { inner: Arc::clone(&self.inner), key: key.clone(), ticket }
+        let inner = Arc::clone(&self.inner);
+        OnBeat { inner, key: key.clone(), ticket, _patrol: Arc::clone(self) }
     }
 }
 
@@ -179,75 +196,17 @@ impl Inner {
             rules.extend(beat.looked.rules.keys().cloned());
             syncs.insert(key.clone(), (beat.ticket, beat.syncs));
         }
-        let rules: Vec<String> = rules.into_iter().collect();
-        let calls = services.values().map(|names| names.len().div_ceil(SERVICES_A_CALL)).sum::<usize>()
-            + rules.len().div_ceil(RULES_A_CALL);
-        let apart = every / 2 / u32::try_from(calls.max(1)).unwrap_or(u32::MAX);
-        let apart = apart.min(FARTHEST);
-        let mut found = Round::default();
-        for (cluster, names) in services {
-            let names: Vec<String> = names.into_iter().collect();
-            for names in names.chunks(SERVICES_A_CALL) {
-                self.look_at_services(&cluster, names, &mut found).await;
-                self.pause(apart).await;
-            }
+        let looks = looks(services, rules);
+        let apart = every / 2 / u32::try_from(looks.len().max(1)).unwrap_or(u32::MAX);
+        let mut round = Round::default();
+        for look in looks {
+            round.take(&self.aws, &self.alb, &look).await;
+            self.pause(apart.min(FARTHEST)).await;
         }
-        for arns in rules.chunks(RULES_A_CALL) {
-            self.look_at_rules(arns, &mut found).await;
-            self.pause(apart).await;
-        }
-        self.compare(&found, &syncs);
+        self.compare(&round, &syncs);
     }
 
-    /// What can't be read now is left out. What is refused for good counts as absent, so that the application is looked at
-    /// and says why.
-    async fn look_at_services(&self, cluster: &str, names: &[String], found: &mut Round) {
-        let mut note = |name: &str, mark| {
-            found.services.insert((cluster.to_owned(), name.to_owned()), mark);
-        };
-        let body = json!({"cluster": cluster, "services": names, "include": ["TAGS"]});
-        let about = names.join(", ");
-        match self.aws.ecs(EcsOperation::DescribeServices, Conduct::Read, &about, &body).await {
-            Ok(answer) => {
-                let items = |field: &str| answer.get(field).and_then(Value::as_array).into_iter().flatten();
-                for service in items("services") {
-                    if let Some(name) = service.get("serviceName").and_then(Value::as_str) {
-                        note(name, mark_of_service(service));
-                    }
-                }
-                for failure in items("failures") {
-                    let text = |field: &str| failure.get(field).and_then(Value::as_str).unwrap_or_default();
-                    let name = text("arn").rsplit('/').next().unwrap_or_default();
-                    if text("reason") == "MISSING" && names.iter().any(|asked| asked == name) {
-                        note(name, None);
-                    }
-                }
-            }
-            Err(trouble) if is_passing(&trouble) => {}
-            Err(_) => names.iter().for_each(|name| note(name, None)),
-        }
-    }
-
-    /// One rule that is not there makes AWS refuse the whole list: it is looked for by halves.
-    async fn look_at_rules(&self, arns: &[String], found: &mut Round) {
-        let mut left = vec![arns];
-        while let Some(arns) = left.pop() {
-            match self.alb.fingerprints(arns).await {
-                Ok(fingerprints) => {
-                    let marks = fingerprints.into_iter().map(|(arn, print)| (arn, mark_of_rule(&print)));
-                    found.rules.extend(marks);
-                }
-                Err(trouble) if is_passing(&trouble) => {}
-                Err(trouble) if trouble.kind != TroubleKind::Denied && arns.len() > 1 => {
-                    let (first, second) = arns.split_at(arns.len() / 2);
-                    left.extend([first, second]);
-                }
-                Err(_) => found.rules.extend(arns.iter().map(|arn| (arn.clone(), None))),
-            }
-        }
-    }
-
-    fn compare(&self, found: &Round, syncs: &BTreeMap<AppKey, (u64, u64)>) {
+    fn compare(&self, round: &Round, syncs: &BTreeMap<AppKey, (u64, u64)>) {
         for (key, beat) in &mut self.beats().by_key {
             if beat.is_busy || syncs.get(key) != Some(&(beat.ticket, beat.syncs)) {
                 continue;
@@ -255,10 +214,10 @@ impl Inner {
             let cluster = &beat.cluster;
             let services = beat.looked.services.iter_mut();
             let services = services.filter_map(|(name, mark)| {
-                Some((mark, found.services.get(&(cluster.clone(), name.clone()))?))
+                Some((mark, round.services.get(&(cluster.clone(), name.clone()))?))
             });
             let rules = beat.looked.rules.iter_mut();
-            let rules = rules.filter_map(|(arn, mark)| Some((mark, found.rules.get(arn)?)));
+            let rules = rules.filter_map(|(arn, mark)| Some((mark, round.rules.get(arn)?)));
             let mut has_changed = false;
             for (mark, now) in services.chain(rules) {
                 has_changed |= *mark != *now;
@@ -270,8 +229,4 @@ impl Inner {
             }
         }
     }
-}
-
-fn is_passing(trouble: &Trouble) -> bool {
-    matches!(trouble.kind, TroubleKind::Transient | TroubleKind::LookAgain)
 }
