@@ -87,3 +87,7 @@ async fn within_time(request: Request, next: Next) -> Response {
         Err(_) => (StatusCode::REQUEST_TIMEOUT, "the request took too long\n").into_response(),
     }
 }
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;
