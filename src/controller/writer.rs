@@ -47,8 +47,13 @@ pub(super) async fn write_statuses(
             match entry {
                 Some(entry) if is_news(&entry, written.get(&key)) => {
                     let applications = Arc::clone(&applications);
+                    let fence = seats.fence(&key);
                     writing.push(async move {
-                        let done = applications.write_status(&key, &entry.status).await;
+                        // A process that was stopped for long must not write what it knew then over what is so now.
+                        let done = match fence.check().await {
+                            Ok(()) => applications.write_status(&key, &entry.status).await,
+                            closed => closed,
+                        };
                         (key, entry, done)
                     });
                 }
