@@ -1,6 +1,8 @@
 //! Many replicas on virtual time, with everything that can go wrong in and between them. `CUTOVER_SEED=n` plays one
 //! schedule again, `CUTOVER_SCHEDULES=n` plays more of them.
 
+#![allow(clippy::print_stdout, reason = "a seed that fails is told")]
+
 use super::desk::{Act, Desk, Seen, Step};
 use super::moment::Moment;
 use super::{ANSWER_WITHIN, BEAT};

@@ -1,5 +1,6 @@
 //! Whatever happens in whatever order: one sync at a time for each application, no write without a seat, and in the end
 //! everything is as Git says.
+#![allow(clippy::print_stdout, reason = "a seed that fails is told")]
 
 use super::world::{Course, Sandbox, pass, until};
 use crate::controller::{Request, RequestVerb};

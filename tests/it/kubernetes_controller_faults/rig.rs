@@ -357,7 +357,7 @@ impl Drop for Rig {
             for (number, replica) in self.replicas.iter().enumerate() {
                 let log = std::fs::read_to_string(&replica.log).unwrap_or_default();
                 let lines: Vec<&str> = log.lines().collect();
-                eprintln!("--- replica {number}\n{}", lines[lines.len().saturating_sub(40)..].join("\n"));
+                println!("--- replica {number}\n{}", lines[lines.len().saturating_sub(40)..].join("\n"));
             }
         }
     }

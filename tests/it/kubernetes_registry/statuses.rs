@@ -69,7 +69,7 @@ async fn a_status_is_replaced_as_a_whole_and_shown_in_columns() {
     assert_eq!((is.generation, is.status == ApplicationStatus::default(), is.created.0 > 0), (1, true, true));
     assert!(is.application.is_ok(), "{:?}", is.application);
     registry.write_status(&is.key, &status()).await.expect("written");
-    let now = told_of(&mut news, "its status is told", |is| is.status.revision != "").await;
+    let now = told_of(&mut news, "its status is told", |is| !is.status.revision.is_empty()).await;
     assert_eq!((now.status, now.generation), (status(), 1));
     insta::assert_snapshot!(table(&space).await);
     let bare = ApplicationStatus { last_error: None, waiting_for: String::new(), ..status() };

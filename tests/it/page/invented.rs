@@ -96,7 +96,7 @@ pub fn well(board: &Board, number: usize, namespace: &str, name: &str, now: Time
         if number % 3 != 2 {
             let (one, other) = (format!("web:{}", 40 + number % 9), format!("web:{}", 39 + number % 9));
             let (live, previous) = (slot("live", &one, 100, 3, 0), slot("previous", &other, 0, 3, 0));
-            let (blue, green) = if number % 2 == 0 { (live, previous) } else { (previous, live) };
+            let (blue, green) = if number.is_multiple_of(2) { (live, previous) } else { (previous, live) };
             status.workloads = vec![workload("live", "", blue, green)];
         }
     });

@@ -61,17 +61,16 @@ impl HttpServer {
     }
 }
 
-/// Serves one connection until the client closes it.
+/// Answers the one request of a connection.
 fn serve(stream: &TcpStream, answer: &impl Fn(&Request) -> (u16, String), seen: &Sender<Request>) {
     let mut reader = BufReader::new(stream);
     let mut writer = stream;
-    while let Some(request) = read(&mut reader) {
+    if let Some(request) = read(&mut reader) {
         let (status, text) = answer(&request);
         let _ = seen.send(request);
         let head =
             format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", text.len());
         let _ = writer.write_all(format!("{head}{text}").as_bytes());
-        return;
     }
 }
 
