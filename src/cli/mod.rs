@@ -87,10 +87,10 @@ enum Verb {
     Render(render::RenderArgs),
     Verify(verify::VerifyArgs),
     Schema(schema::SchemaArgs),
+    Controller(Box<controller::ControllerArgs>),
     Install(install::InstallArgs),
     Simulate(simulate::SimulateArgs),
     Demo(demo::DemoArgs),
-    Controller(Box<controller::ControllerArgs>),
     Completions(completions::CompletionsArgs),
 }
 

@@ -2,7 +2,7 @@
 
 use crate::cli_support::Desk;
 
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 20] = [
     "plan",
     "sync",
     "status",
@@ -17,6 +17,7 @@ const VERBS: [&str; 19] = [
     "render",
     "verify",
     "schema",
+    "controller",
     "install",
     "simulate",
     "demo",

@@ -46,7 +46,7 @@ fn what_is_wrong_is_told_with_file_and_line() {
   permissions:
     - namespaces: []
       repositories: [git.example/team-a]
-      destinations: {thisCluster: yes}
+      destinations: {thisCluster: maybe}
     - repositories: [\"https://git.example/a/../*\"]
   repositories:
     - {url: \"https://*.example/x\", secretRef: {name: git}}
@@ -57,7 +57,7 @@ fn what_is_wrong_is_told_with_file_and_line() {
         [
             "controller.yaml:5: permisions: unknown field, did you mean \"permissions\"?",
             "controller.yaml:7: permissions[0].namespaces: is empty",
-            "controller.yaml:9: permissions[0].destinations.thisCluster: expected true or false, found the text \"yes\"",
+            "controller.yaml:9: permissions[0].destinations.thisCluster: expected true or false, found the text \"maybe\"",
             "controller.yaml:10: permissions[1]: the field \"namespaces\" is missing",
         ]
     );

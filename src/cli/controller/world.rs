@@ -5,11 +5,13 @@ use crate::cli::error::{CliError, ErrorKind};
 use crate::cli::source_flags::located;
 use crate::controller::{Applications, Crew, Permits, Seats, Tally, Voice, World};
 use crate::engine::Clock;
+use crate::kubernetes::Cluster;
 use crate::model::{ControllerConfiguration, permits};
 use crate::registry::{ClusterApplications, FolderApplications, KubernetesEvents};
 use crate::seats::{Alone, LeasedSeats};
 use crate::sites::Destinations;
 use crate::voices::{LogVoice, Notifier};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +35,21 @@ struct Home {
     trust: Trust,
     namespace: String,
     about: String,
+    /// What it asks of its own cluster for itself.
+    tallies: Vec<Arc<dyn Tally>>,
+}
+
+/// The requests for Applications, their statuses and Events, and for Leases.
+struct OwnCalls(Vec<Cluster>);
+
+impl Tally for OwnCalls {
+    fn tally(&self) -> Vec<(&'static str, String, u64)> {
+        let mut sums: BTreeMap<String, u64> = BTreeMap::new();
+        for (verb, by_resource) in self.0.iter().flat_map(|cluster| cluster.call_counts().by_verb) {
+            *sums.entry(verb.to_string()).or_default() += by_resource.values().sum::<u64>();
+        }
+        sums.into_iter().map(|(verb, sent)| ("registry", verb, sent)).collect()
+    }
 }
 
 /// Connects everything.
@@ -49,12 +66,16 @@ pub async fn build(
     };
     let repositories = Arc::new(GitRepositories::new(args.git.options()?, home.trust));
     let sites = Arc::new(Destinations::new(args.cluster.options(None), args.aws.options(None)?));
-    let tallies: Vec<Arc<dyn Tally>> = vec![repositories.clone(), sites.clone()];
+    let mut tallies: Vec<Arc<dyn Tally>> = vec![repositories.clone(), sites.clone()];
+    tallies.extend(home.tallies);
     let mut voices: Vec<Arc<dyn Voice>> = vec![Arc::new(LogVoice)];
     voices.extend(home.voices);
     if !configuration.notifications.is_empty() {
-        let notifier = Notifier::start(&configuration.notifications);
-        voices.push(Arc::new(notifier.map_err(|sentence| CliError::new(ErrorKind::Local, sentence))?));
+        let notifier = Notifier::start(&configuration.notifications)
+            .map_err(|sentence| CliError::new(ErrorKind::Local, sentence))?;
+        let notifier = Arc::new(notifier);
+        tallies.push(notifier.clone());
+        voices.push(notifier);
     }
     let (allowed, namespace) = (configuration.clone(), home.namespace);
     let permits: Permits = Box::new(move |key, application| permits(&allowed, &namespace, key, application));
@@ -86,6 +107,7 @@ fn in_folder(folder: &Path) -> Result<Home, CliError> {
         voices: vec![],
         trust: Trust::Owner,
         namespace: String::new(),
+        tallies: vec![],
         about: format!("the Application files in {}", folder.display()),
     })
 }
@@ -99,6 +121,7 @@ async fn in_cluster(
     let for_seats = args.cluster.connect(None).await?;
     let namespace = args.own_namespace.clone().unwrap_or_else(|| cluster.default_namespace().to_owned());
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "cutover".into());
+    let calls = OwnCalls(vec![cluster.clone(), for_seats.clone()]);
     let seats = LeasedSeats::keep(for_seats, &namespace, &host, args.shards);
     let credentials = configuration.repositories.iter();
     let own = credentials.map(|credential| OperatorSecret {
@@ -117,6 +140,7 @@ async fn in_cluster(
     Ok(Home {
         voices: vec![Arc::new(KubernetesEvents::new(&cluster, &seats.identity()))],
         seats: Arc::new(seats),
+        tallies: vec![Arc::new(calls)],
         trust,
         about: format!("the Applications of {watched} at {}, as {namespace}", cluster.server()),
         applications: Arc::new(ClusterApplications::new(&cluster, args.watch_namespace.clone())),
