@@ -1,0 +1,95 @@
+//! Applications of a folder on a simulated ECS with AWS's own rate limits.
+
+use super::documents::service;
+use super::process::Controller;
+use crate::git_servers::git_daemon;
+use crate::repository::Bare;
+use cutover::simulator::shell::{Simulator, StartOptions};
+use cutover::simulator::{Buckets, Settings};
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+/// Of which calls are counted while nothing happens.
+const MINUTES: u32 = 3;
+
+const WORLD: &str = "account: \"123456789012\"\nregion: eu-central-1\nclusters: [{clusterName: bench}]\n";
+
+fn name(number: usize) -> String {
+    format!("app-{number:05}")
+}
+
+fn print(simulator: &Simulator, what: &str, took: Duration, controller: &Controller) {
+    let (counts, throttled) = simulator.with_world(|world| {
+        let counts: Vec<String> =
+            world.calls().counts().iter().map(|(name, count)| format!("{name} {count}")).collect();
+        let throttled = world.calls().throttled();
+        world.calls_mut().clear();
+        (counts, throttled)
+    });
+    println!(
+        "{what}: {:.1} s, throttled {throttled}, CPU {:.1} s so far, {:.1} MB, {} fds\n      {}",
+        took.as_secs_f64(),
+        controller.cpu(),
+        controller.memory(),
+        controller.files(),
+        counts.join(", ")
+    );
+}
+
+pub async fn table(count: usize) {
+    println!(
+        "A controller of {count} Applications on ECS, from a folder, interval 60 s; all calls with AWS's rates:"
+    );
+    let settings = Settings { buckets: Buckets::Real, task_capacity: 4 * count, ..Settings::default() };
+    let options = StartOptions { settings, seed: Some(WORLD.into()), ..StartOptions::default() };
+    let simulator = Simulator::start(options).expect("a simulator");
+    let folder = tempfile::tempdir().expect("a folder");
+    let (git, applications) = (folder.path().join("git"), folder.path().join("applications"));
+    std::fs::create_dir(&git).and_then(|()| std::fs::create_dir(&applications)).expect("folders");
+    let mut repository = Bare::new(&git.join("deploy.git"));
+    let daemon = git_daemon(&git);
+    let url = format!("git://127.0.0.1:{}/deploy.git", daemon.port);
+    let file = |number: usize, version| {
+        let name = name(number);
+        (format!("apps/{name}/service.yaml"), service(&name, version))
+    };
+    repository.commit(&(0..count).map(|number| file(number, 1)).collect::<Vec<_>>());
+    let mut text = String::new();
+    for number in 0..count {
+        let name = name(number);
+        let _ = write!(
+            text,
+            "---\napiVersion: cutover.dev/v1alpha1\nkind: Application\nmetadata: {{name: {name}}}\nspec:\n  \
+             source: {{repoURL: '{url}', targetRevision: main, path: apps/{name}}}\n  \
+             destination: {{ecs: {{region: eu-central-1, cluster: bench}}}}\n  sync: {{timeout: 1h}}\n"
+        );
+    }
+    std::fs::write(applications.join("all.yaml"), text).expect("a file");
+    let environment = [
+        ("AWS_ENDPOINT_URL", simulator.endpoint().to_owned()),
+        ("AWS_REGION", "eu-central-1".into()),
+        ("AWS_ACCESS_KEY_ID", "simulator".into()),
+        ("AWS_SECRET_ACCESS_KEY", "simulator".into()),
+    ];
+    let flag = applications.display().to_string();
+    let controller = Controller::start(folder.path(), &["--applications", &flag], &environment);
+    let are_ready = |figures: &super::figures::Figures| {
+        figures.sum("cutover_application_ready", &[]) == count as f64
+            && figures.sum("cutover_syncs_running", &[]) == 0.0
+    };
+    let pause = Duration::from_millis(500);
+    controller.until("all are ready", pause, are_ready).await;
+    print(&simulator, "cold start", controller.begun.elapsed(), &controller);
+    let begun = Instant::now();
+    tokio::time::sleep(Duration::from_secs(60) * MINUTES).await;
+    print(&simulator, &format!("nothing to do, {MINUTES} minutes"), begun.elapsed(), &controller);
+    repository.commit(&[file(0, 2)]);
+    let begun = Instant::now();
+    controller.nudge(&url);
+    let live = |figures: &super::figures::Figures| {
+        figures.sum("cutover_commit_to_live_seconds_count", &[]) > count as f64 && are_ready(figures)
+    };
+    controller.until("the commit is live", pause, live).await;
+    print(&simulator, "a commit to one, with its rollout", begun.elapsed(), &controller);
+    controller.end();
+}

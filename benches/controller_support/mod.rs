@@ -1,0 +1,7 @@
+pub mod documents;
+pub mod ecs;
+pub mod figures;
+pub mod kubernetes;
+pub mod process;
+pub mod watched;
+pub mod world;
