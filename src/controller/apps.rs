@@ -50,6 +50,8 @@ pub(super) struct Running {
 /// Why a look is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stopped {
+    /// People asked for something that the next look handles.
+    Asked,
     /// Git or the Application has something newer.
     Superseded,
     /// This process works for it no longer, or it is gone.

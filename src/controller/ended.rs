@@ -63,10 +63,7 @@ impl State {
             now: self.teller.now(),
             result: is_superseded.then_some("Superseded"),
         };
-        let mut status = status_after(&before, &seen);
-        if let Some(handled) = &outcome.handled {
-            status.handled_request = Some(handled.clone());
-        }
+        let status = status_after(&before, &seen);
         let is_drift = running.is_some_and(|running| app.settled.as_ref() == Some(&running.sight.tree));
         for occurrence in
             self.occurrences(key, app, &before, &judgement, outcome, running, is_drift, is_superseded)
@@ -133,9 +130,6 @@ impl State {
         let common = self.occurrence(key, revision);
         let say = |kind, text: String| Occurrence { kind, text, ..common.clone() };
         let mut told = vec![];
-        if let Some(handled) = &outcome.handled {
-            told.push(say(OccurrenceKind::RequestHandled, handled.message.clone()));
-        }
         if is_superseded {
             let newer = match &app.sight {
                 Some(Ok(sight)) => format!("commit {} takes its place", short(&sight.found.commit)),
@@ -150,8 +144,7 @@ impl State {
         let error = before.last_error.as_ref();
         let is_repeated =
             error.is_some_and(|e| e.reason == judgement.reason && e.message == cut(&judgement.message));
-        let did_something =
-            matches!(&outcome.look, Look::Synced(synced) if !synced.report.results.is_empty());
+        let did_something = outcome.look.did_something();
         let kind = match judgement.reason {
             "Synced" if is_drift && did_something => OccurrenceKind::DriftRepaired,
             "Synced" if !is_same || did_something && before.revision != revision => OccurrenceKind::Synced,
@@ -186,8 +179,7 @@ impl State {
         let found = &running.sight.found;
         if is_drift && synced.report.plan.has_changes() {
             self.metrics.drift("found");
-            let acted = synced.report.verdict == Verdict::Done && !synced.report.results.is_empty();
-            if acted {
+            if synced.report.verdict == Verdict::Done && outcome.look.did_something() {
                 self.metrics.drift("repaired");
             }
         }

@@ -6,7 +6,7 @@ use super::report::{cut, slot_summaries, status_during};
 use super::run::Happened;
 use super::teller::Teller;
 use crate::engine::{Event, Watcher, slot_statuses};
-use crate::model::{AppKey, SyncMode, WorkloadSummary};
+use crate::model::{AppKey, HandledRequest, SyncMode, WorkloadSummary};
 use crate::plan::{Palette, Plan, render_plan};
 use crate::rollout::{Observation, Phase};
 use std::sync::Arc;
@@ -36,6 +36,12 @@ impl Follower {
         self.teller.tell(occurrence);
     }
 
+    /// Tells whoever asked what came of it.
+    pub fn answered(&self, handled: HandledRequest) {
+        self.tell(OccurrenceKind::RequestHandled, "", handled.message.clone());
+        self.board.change(&self.key, |entry| entry.status.handled_request = Some(handled));
+    }
+
     fn note(&self, name: &str, text: &str) {
         self.board.note(&self.key, self.teller.now(), format!("{name}: {}", cut(text)));
     }
@@ -63,7 +69,11 @@ impl Watcher for Follower {
         let acts = plan.has_changes() && self.is_active && self.mode == SyncMode::Enforce;
         let diff = if plan.has_changes() { render_plan(plan, &Palette::plain()) } else { String::new() };
         let now = self.teller.now();
+        let mut has_begun = false;
         self.board.change(&self.key, |entry| {
+            let ready = entry.status.condition("Ready");
+            has_begun = entry.status.revision == self.common.revision
+                && ready.is_some_and(|ready| ready.reason == "AwaitingApproval");
             entry.diff = clip(diff);
             if acts {
                 status_during(&mut entry.status, plan, now);
@@ -79,7 +89,7 @@ impl Watcher for Follower {
                 .take(5)
                 .collect();
             self.tell(OccurrenceKind::DriftFound, "", format!("{summary} ({})", first.join(", ")));
-        } else if acts {
+        } else if acts && !has_begun {
             self.tell(OccurrenceKind::SyncStarted, "", summary);
         }
         // The controller may have ended meanwhile.
@@ -90,10 +100,16 @@ impl Watcher for Follower {
         match &event {
             Event::Phase { workload, phase } => {
                 let text = phase.to_string();
+                let mut is_news = false;
                 self.workload(workload, |summary| {
+                    is_news = summary.phase != text;
                     summary.phase.clone_from(&text);
                     summary.waiting_for.clear();
                 });
+                // Each look finds the phase anew: what waits for approval for days would be told whenever a pod changes.
+                if !is_news {
+                    return;
+                }
                 self.note(workload, &text);
                 match phase {
                     Phase::Live => {}
@@ -101,7 +117,7 @@ impl Watcher for Follower {
                         let text = "all gates are open; `cutover promote` lets it go on".to_owned();
                         self.tell(OccurrenceKind::AwaitingApproval, workload, text);
                     }
-                    Phase::RollingBack => self.tell(OccurrenceKind::RolloutFailed, workload, text),
+                    // Going back is what a revert in Git asks for, too; whether a rollout failed is told in the end.
                     _ => self.tell(OccurrenceKind::RolloutProgressed, workload, text),
                 }
             }

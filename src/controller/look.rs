@@ -61,7 +61,12 @@ pub(super) enum Again {
 }
 
 impl Look {
-    /// Judges. `is_stopped_for` says why a sync that was stopped was.
+    /// True if a sync found something to do and went about it. A rollout has a result also when it is at rest.
+    pub fn did_something(&self) -> bool {
+        matches!(self, Look::Synced(synced) if synced.report.plan.has_changes() && !synced.report.results.is_empty())
+    }
+
+    /// Judges.
     pub fn judge(&self, mode: SyncMode, is_suspended: bool) -> Judgement {
         match self {
             Look::Invalid(problems) => stalled("InvalidSpec", told(problems)),

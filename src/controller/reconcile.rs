@@ -27,18 +27,17 @@ pub(super) struct Task {
 pub(super) struct Outcome {
     pub look: Look,
     pub site: Option<Arc<dyn Site>>,
-    pub handled: Option<HandledRequest>,
 }
 
 /// Looks and, where that is wanted, acts.
 pub(super) async fn reconcile(task: Task) -> Outcome {
-    let mut outcome =
-        Outcome { look: Look::Broken("nothing was done".into()), site: task.site.clone(), handled: None };
+    let mut outcome = Outcome { look: Look::Broken("nothing was done".into()), site: task.site.clone() };
     let manifests = match documents(&task).await {
         Ok(manifests) => manifests,
         Err(look) => {
-            outcome.handled =
-                task.request.as_ref().map(|request| refused(&task, request, "the documents can't be read"));
+            if let Some(request) = &task.request {
+                answer(&task, request, false, "the documents can't be read");
+            }
             return Outcome { look, ..outcome };
         }
     };
@@ -59,23 +58,18 @@ async fn act(task: &Task, deployment: &Deployment, outcome: &mut Outcome) -> Res
     };
     outcome.site = Some(Arc::clone(&site));
     if let Some(request) = &task.request {
-        let answer = site.handle(deployment, request).await;
-        let (done, message) = match answer {
-            Ok(sentence) => (true, sentence),
-            Err(trouble) => (false, trouble.to_string()),
-        };
-        outcome.handled = Some(handled(task, request, done, message));
+        match site.handle(deployment, request).await {
+            Ok(sentence) => answer(task, request, true, &sentence),
+            Err(trouble) => answer(task, request, false, &trouble.to_string()),
+        }
     }
     site.sync(deployment, &task.follower, &task.stop).await
 }
 
-fn refused(task: &Task, request: &Request, why: &str) -> HandledRequest {
-    handled(task, request, false, why.to_owned())
-}
-
-fn handled(task: &Task, request: &Request, done: bool, message: String) -> HandledRequest {
-    let time = task.follower.teller.now();
-    HandledRequest { request: request.text.clone(), done, message: super::report::cut(&message), time }
+/// Answers at once: whoever asked waits for it, and what was asked for may take an hour to come about.
+fn answer(task: &Task, request: &Request, done: bool, message: &str) {
+    let (time, message) = (task.follower.teller.now(), super::report::cut(message));
+    task.follower.answered(HandledRequest { request: request.text.clone(), done, message, time });
 }
 
 /// Reads and checks the documents away from the threads that everything else runs on.

@@ -65,7 +65,11 @@ impl State {
             app.sight = None;
             app.settled = None;
         }
-        // A request alone disturbs nothing that is under way, but for one that stops it.
+        // A request is not kept waiting until a rollout has baked: what is under way stops at its next safe point, and
+        // the next look handles the request and goes on.
+        if registered.request.is_some() && app.registered.request != registered.request {
+            app.stop(Stopped::Asked);
+        }
         let only_request = app.registered.generation == registered.generation
             && app.registered.is_suspended == registered.is_suspended;
         if !only_request || app.registered.application.is_err() {

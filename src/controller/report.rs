@@ -121,11 +121,15 @@ fn merge(
 
 /// A sync that did something, or the first one of a commit, is history; the same result again is not.
 fn note_history(status: &mut ApplicationStatus, seen: &Seen<'_>) {
-    let (Look::Synced(synced), Some(found)) = (seen.look, seen.found) else { return };
+    let (Look::Synced(_), Some(found)) = (seen.look, seen.found) else { return };
     let result = seen.result.unwrap_or(seen.judgement.reason);
+    // It goes on at once, or with the next controller.
+    if result == "Stopped" {
+        return;
+    }
     let newest = status.history.first();
     let is_repeat = newest.is_some_and(|entry| entry.revision == found.commit && entry.result == result);
-    let did_something = !synced.report.results.is_empty();
+    let did_something = seen.look.did_something();
     if is_repeat && (!did_something || result != "Synced") {
         return;
     }

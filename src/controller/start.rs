@@ -48,7 +48,7 @@ impl State {
                 Next::Nothing => self.queue.ended(&key),
                 Next::Known(look) => {
                     let site = self.apps.get(&key).and_then(|app| app.site.clone());
-                    let outcome = Outcome { look, site, handled: None };
+                    let outcome = Outcome { look, site };
                     self.ended(&key, outcome, self.teller.now(), Duration::ZERO);
                 }
                 Next::Task(task, running) => self.start(&key, *task, running),
@@ -156,7 +156,7 @@ impl State {
                 let outcome = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
                     let text =
                         "this look broke down, which is a fault of the program; see its log".to_owned();
-                    Outcome { look: Look::Broken(text), site, handled: None }
+                    Outcome { look: Look::Broken(text), site }
                 });
                 let (outcome, took) = (Box::new(outcome), begun.elapsed());
                 // The controller may have ended meanwhile.

@@ -32,6 +32,7 @@ mod json_schema;
 mod kube_proxy;
 mod kube_support;
 mod kubernetes_cli;
+mod kubernetes_controller;
 mod kubernetes_controller_faults;
 mod kubernetes_crash;
 mod kubernetes_health;
