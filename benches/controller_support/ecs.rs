@@ -6,11 +6,12 @@ use crate::git_servers::git_daemon;
 use crate::repository::Bare;
 use cutover::simulator::shell::{Simulator, StartOptions};
 use cutover::simulator::{Buckets, Settings};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 /// Of which calls are counted while nothing happens.
-const MINUTES: u32 = 3;
+const MINUTES: u32 = 2;
 
 const WORLD: &str = "account: \"123456789012\"\nregion: eu-central-1\nclusters: [{clusterName: bench}]\n";
 
@@ -18,21 +19,33 @@ fn name(number: usize) -> String {
     format!("app-{number:05}")
 }
 
-fn print(simulator: &Simulator, what: &str, took: Duration, controller: &Controller) {
-    let (counts, throttled) = simulator.with_world(|world| {
-        let counts: Vec<String> =
-            world.calls().counts().iter().map(|(name, count)| format!("{name} {count}")).collect();
-        let throttled = world.calls().throttled();
+/// Calls by operation, with how many of them were throttled and how many refused for another reason.
+fn calls(simulator: &Simulator) -> String {
+    simulator.with_world(|world| {
+        let mut counts: BTreeMap<String, [usize; 3]> = BTreeMap::new();
+        for call in world.calls().all() {
+            let count = counts.entry(call.operation.clone()).or_default();
+            count[0] += 1;
+            count[1] += usize::from(call.throttled());
+            count[2] += usize::from(call.error.is_some() && !call.throttled());
+        }
         world.calls_mut().clear();
-        (counts, throttled)
-    });
+        let text = |(name, [all, throttled, refused]): (String, [usize; 3])| match (throttled, refused) {
+            (0, 0) => format!("{name} {all}"),
+            _ => format!("{name} {all} ({throttled} throttled, {refused} refused)"),
+        };
+        counts.into_iter().map(text).collect::<Vec<String>>().join(", ")
+    })
+}
+
+fn print(simulator: &Simulator, what: &str, took: Duration, controller: &Controller) {
     println!(
-        "{what}: {:.1} s, throttled {throttled}, CPU {:.1} s so far, {:.1} MB, {} fds\n      {}",
+        "{what}: {:.1} s, CPU {:.1} s so far, {:.1} MB, {} fds\n      {}",
         took.as_secs_f64(),
         controller.cpu(),
         controller.memory(),
         controller.files(),
-        counts.join(", ")
+        calls(simulator)
     );
 }
 
@@ -83,12 +96,12 @@ pub async fn table(count: usize) {
     let begun = Instant::now();
     tokio::time::sleep(Duration::from_secs(60) * MINUTES).await;
     print(&simulator, &format!("nothing to do, {MINUTES} minutes"), begun.elapsed(), &controller);
+    let lives = |figures: &super::figures::Figures| figures.sum("cutover_commit_to_live_seconds_count", &[]);
+    let before = lives(&controller.figures());
     repository.commit(&[file(0, 2)]);
     let begun = Instant::now();
     controller.nudge(&url);
-    let live = |figures: &super::figures::Figures| {
-        figures.sum("cutover_commit_to_live_seconds_count", &[]) > count as f64 && are_ready(figures)
-    };
+    let live = |figures: &super::figures::Figures| lives(figures) > before && are_ready(figures);
     controller.until("the commit is live", pause, live).await;
     print(&simulator, "a commit to one, with its rollout", begun.elapsed(), &controller);
     controller.end();
