@@ -1,14 +1,13 @@
 //! A look has ended: what people are told, and when the next one is due.
 
-use super::apps::{App, Running, Stopped};
+use super::apps::{Running, Stopped};
 use super::look::{Again, Judgement, Look, short};
-use super::occurrence::{Occurrence, OccurrenceKind};
+use super::news::News;
 use super::pace::{RESYNC, backoff, jittered};
 use super::reconcile::Outcome;
-use super::report::{Seen, cut, status_after};
+use super::report::{Seen, status_after};
 use super::run::State;
-use crate::engine::Verdict;
-use crate::model::{AppKey, ApplicationStatus, ConditionStatus, SyncMode, SyncState, Timestamp};
+use crate::model::{AppKey, ConditionStatus, SyncMode, SyncState, Timestamp};
 use crate::rollout::Phase;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -64,13 +63,24 @@ impl State {
             result: is_superseded.then_some("Superseded"),
         };
         let status = status_after(&before, &seen);
-        let is_drift = running.is_some_and(|running| app.settled.as_ref() == Some(&running.sight.tree));
-        for occurrence in
-            self.occurrences(key, app, &before, &judgement, outcome, running, is_drift, is_superseded)
-        {
+        let settled = app.settled.as_ref().zip(running.map(|running| &running.sight.tree));
+        let newer = || match &app.sight {
+            Some(Ok(sight)) => format!("commit {} takes its place", short(&sight.found.commit)),
+            _ => "the Application changed".to_owned(),
+        };
+        let news = News {
+            before: &before,
+            outcome,
+            judgement: &judgement,
+            found: running.map(|running| &running.sight.found),
+            is_drift: settled.is_some_and(|(settled, tree)| settled == tree),
+            is_other_content: settled.is_some_and(|(settled, tree)| settled != tree),
+            superseded_by: is_superseded.then(newer),
+        };
+        for occurrence in news.occurrences(&self.occurrence(key, "")) {
             self.teller.tell(occurrence);
         }
-        self.measure(app, &before, &judgement, outcome, running, is_drift, took);
+        news.measure(&self.metrics, took, self.teller.now());
         let is_settled = judgement.ready == ConditionStatus::True;
         self.board.change(key, |entry| {
             entry.status = status;
@@ -112,81 +122,5 @@ impl State {
         };
         let by_itself = by_itself.map(|seconds| Duration::from_secs(seconds.max(1)));
         self.queue.want(key, now + by_itself.map_or(pause, |by_itself| by_itself.min(pause)));
-    }
-
-    #[allow(clippy::too_many_arguments, reason = "all of it is what the sentence is made of")]
-    fn occurrences(
-        &self,
-        key: &AppKey,
-        app: &App,
-        before: &ApplicationStatus,
-        judgement: &Judgement,
-        outcome: &Outcome,
-        running: Option<&Running>,
-        is_drift: bool,
-        is_superseded: bool,
-    ) -> Vec<Occurrence> {
-        let revision = running.map(|running| running.sight.found.commit.as_str()).unwrap_or_default();
-        let common = self.occurrence(key, revision);
-        let say = |kind, text: String| Occurrence { kind, text, ..common.clone() };
-        let mut told = vec![];
-        if is_superseded {
-            let newer = match &app.sight {
-                Some(Ok(sight)) => format!("commit {} takes its place", short(&sight.found.commit)),
-                _ => "the Application changed".into(),
-            };
-            told.push(say(OccurrenceKind::Superseded, newer));
-            return told;
-        }
-        let was = before.condition("Ready");
-        let is_same = was.is_some_and(|was| was.reason == judgement.reason && was.status == judgement.ready);
-        // The condition says something else while it is tried again.
-        let error = before.last_error.as_ref();
-        let is_repeated =
-            error.is_some_and(|e| e.reason == judgement.reason && e.message == cut(&judgement.message));
-        let did_something = outcome.look.did_something();
-        let kind = match judgement.reason {
-            "Synced" if is_drift && did_something => OccurrenceKind::DriftRepaired,
-            "Synced" if !is_same || did_something && before.revision != revision => OccurrenceKind::Synced,
-            "Synced" => return told,
-            _ if is_same || is_repeated => return told,
-            "InvalidSpec" | "NotAllowed" | "NameTaken" | "InvalidDocuments" | "DependencyCycle" => {
-                OccurrenceKind::Refused
-            }
-            "SourceFailed" => OccurrenceKind::SourceFailed,
-            "RolloutFailed" => OccurrenceKind::RolloutFailed,
-            "SyncFailed" | "AccessDenied" | "TimedOut" | "Broken" | "Degraded" => OccurrenceKind::SyncFailed,
-            "Suspended" => OccurrenceKind::Suspended,
-            _ => return told,
-        };
-        told.push(say(kind, judgement.message.clone()));
-        told
-    }
-
-    #[allow(clippy::too_many_arguments, reason = "all of it is measured")]
-    fn measure(
-        &self,
-        app: &App,
-        before: &ApplicationStatus,
-        judgement: &Judgement,
-        outcome: &Outcome,
-        running: Option<&Running>,
-        is_drift: bool,
-        took: Duration,
-    ) {
-        self.metrics.reconciled(judgement.reason, took);
-        let (Look::Synced(synced), Some(running)) = (&outcome.look, running) else { return };
-        let found = &running.sight.found;
-        if is_drift && synced.report.plan.has_changes() {
-            self.metrics.drift("found");
-            if synced.report.verdict == Verdict::Done && outcome.look.did_something() {
-                self.metrics.drift("repaired");
-            }
-        }
-        // A controller that has just begun has not brought about what it finds.
-        let is_news = app.settled.as_ref().is_some_and(|settled| *settled != running.sight.tree);
-        if judgement.reason == "Synced" && is_news && before.revision != found.commit {
-            self.metrics.live(Duration::from_secs(self.teller.now().since(found.time)));
-        }
     }
 }

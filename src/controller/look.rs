@@ -45,7 +45,8 @@ pub(super) struct Judgement {
     /// Nothing will become better by itself.
     pub is_stalled: bool,
     pub sync: SyncState,
-    pub health: HealthState,
+    /// `None` if nothing was read: it is as it was.
+    pub health: Option<HealthState>,
     pub again: Again,
 }
 
@@ -66,8 +67,14 @@ impl Look {
         matches!(self, Look::Synced(synced) if synced.report.plan.has_changes() && !synced.report.results.is_empty())
     }
 
-    /// Judges.
+    /// Judges it. What is suspended is so whatever else is the matter with it.
     pub fn judge(&self, mode: SyncMode, is_suspended: bool) -> Judgement {
+        let judgement = self.judge_active(mode, is_suspended);
+        let health = if is_suspended { Some(HealthState::Suspended) } else { judgement.health };
+        Judgement { health, ..judgement }
+    }
+
+    fn judge_active(&self, mode: SyncMode, is_suspended: bool) -> Judgement {
         match self {
             Look::Invalid(problems) => stalled("InvalidSpec", told(problems)),
             Look::NotAllowed(sentences) => stalled("NotAllowed", sentences.join("; ")),
@@ -111,7 +118,7 @@ fn stalled(reason: &'static str, message: String) -> Judgement {
         is_reconciling: false,
         is_stalled: true,
         sync: SyncState::Unknown,
-        health: HealthState::Missing,
+        health: None,
         again: Again::Late,
     }
 }
@@ -136,7 +143,7 @@ fn failed_plan(trouble: &Trouble) -> Judgement {
 
 fn synced_as(synced: &Synced, mode: SyncMode, is_suspended: bool) -> Judgement {
     let status = &synced.status;
-    let health = if is_suspended { HealthState::Suspended } else { health(synced) };
+    let health = health(synced);
     let sync = if status.in_sync { SyncState::Synced } else { SyncState::OutOfSync };
     let judged = |ready, reason, message: String| Judgement {
         ready,
@@ -145,7 +152,7 @@ fn synced_as(synced: &Synced, mode: SyncMode, is_suspended: bool) -> Judgement {
         is_reconciling: false,
         is_stalled: false,
         sync,
-        health,
+        health: Some(health),
         again: Again::Late,
     };
     let worst = synced.report.results.iter().max_by_key(|result| result.verdict);
@@ -162,7 +169,7 @@ fn synced_as(synced: &Synced, mode: SyncMode, is_suspended: bool) -> Judgement {
         }
         Verdict::Failed => Judgement {
             is_stalled: true,
-            health: HealthState::Degraded,
+            health: Some(HealthState::Degraded),
             ..not_ready("RolloutFailed", told())
         },
         Verdict::TimedOut => {

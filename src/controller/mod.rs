@@ -10,6 +10,7 @@ mod ended;
 mod follower;
 mod look;
 mod metrics;
+mod news;
 mod occurrence;
 mod pace;
 mod ports;

@@ -4,7 +4,7 @@ use super::apps::{App, Folders, Sight, Sights, Stopped, differs, interval};
 use super::pace::{backoff, jittered};
 use super::ports::{Registered, RepositoryKey};
 use super::run::{Happened, State};
-use crate::model::{AppKey, Application, Destination, SyncMode};
+use crate::model::{AppKey, Application, ApplicationStatus, ConditionStatus, Destination, SyncMode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +22,9 @@ impl State {
             self.gone(&key);
         }
         let is_new = self.apps.get(&key).is_none_or(|app| differs(&app.registered, &registered));
-        let was_ready = self.apps.get(&key).map(|app| is_ready(&app.registered));
-        let now_ready = is_ready(&registered);
+        let was_ready =
+            self.apps.get(&key).map(|app| is_ready(app.registered.generation, &app.registered.status));
+        let now_ready = is_ready(registered.generation, &registered.status);
         let stored = registered.status.clone();
         match is_new {
             true => self.changed(registered),
@@ -271,10 +272,10 @@ impl State {
 }
 
 /// True if others that depend on it may go on.
-pub(super) fn is_ready(registered: &Registered) -> bool {
-    let ready = registered.status.condition("Ready");
-    registered.status.observed_generation == registered.generation
-        && ready.is_some_and(|condition| condition.status == crate::model::ConditionStatus::True)
+pub(super) fn is_ready(generation: i64, status: &ApplicationStatus) -> bool {
+    let ready = status.condition("Ready");
+    status.observed_generation == generation
+        && ready.is_some_and(|condition| condition.status == ConditionStatus::True)
 }
 
 /// A URL without user and password.

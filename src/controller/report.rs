@@ -35,7 +35,7 @@ pub(super) fn status_after(before: &ApplicationStatus, seen: &Seen<'_>) -> Appli
     let mut status = before.clone();
     status.observed_generation = seen.generation;
     status.sync = judgement.sync;
-    status.health = judgement.health;
+    status.health = judgement.health.unwrap_or(before.health);
     status.waiting_for = String::new();
     set_conditions(&mut status, judgement, seen.now);
     if let Look::Synced(synced) = seen.look {

@@ -5,12 +5,12 @@ use super::dependencies::circle;
 use super::follower::Follower;
 use super::look::Look;
 use super::occurrence::{Occurrence, OccurrenceKind};
-use super::ports::Place;
+use super::ports::{Place, Request};
 use super::reconcile::{Outcome, Task, reconcile};
 use super::register::is_ready;
 use super::run::{Happened, State};
 use crate::engine::StopSignal;
-use crate::model::{AppKey, Application, Timestamp};
+use crate::model::{AppKey, Application, HandledRequest, Timestamp};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -47,6 +47,7 @@ impl State {
             match self.next(&key) {
                 Next::Nothing => self.queue.ended(&key),
                 Next::Known(look) => {
+                    self.refuse_request(&key);
                     let site = self.apps.get(&key).and_then(|app| app.site.clone());
                     let outcome = Outcome { look, site };
                     self.ended(&key, outcome, self.teller.now(), Duration::ZERO);
@@ -90,9 +91,6 @@ impl State {
     fn task(&self, key: &AppKey, app: &App, sight: Sight, place: Place) -> Next {
         let stop = StopSignal::default();
         let Some(repository) = app.repository.clone() else { return Next::Nothing };
-        let entry = self.board.entry(key);
-        let handled = entry.as_ref().and_then(|entry| entry.status.handled_request.as_ref());
-        let request = app.open_request(handled.map(|handled| handled.request.as_str())).cloned();
         let follower = Follower {
             key: key.clone(),
             board: Arc::clone(&self.board),
@@ -117,11 +115,28 @@ impl State {
             found: sight.found,
             site: app.site.clone(),
             place,
-            request,
+            request: self.open_request(key),
             follower,
             stop,
         };
         Next::Task(Box::new(task), running)
+    }
+
+    /// Whoever asks for something that can't be done now is told so at once.
+    fn refuse_request(&self, key: &AppKey) {
+        let Some(request) = self.open_request(key) else { return };
+        let (kind, time) = (OccurrenceKind::RequestHandled, self.teller.now());
+        let text = "it can't be done now; see the conditions of the Application".to_owned();
+        self.teller.tell(Occurrence { kind, text: text.clone(), ..self.occurrence(key, "") });
+        let handled = HandledRequest { request: request.text, done: false, message: text, time };
+        self.board.change(key, |entry| entry.status.handled_request = Some(handled));
+    }
+
+    /// What people ask for and have no answer to yet.
+    fn open_request(&self, key: &AppKey) -> Option<Request> {
+        let entry = self.board.entry(key);
+        let handled = entry.as_ref().and_then(|entry| entry.status.handled_request.as_ref());
+        self.apps.get(key)?.open_request(handled.map(|handled| handled.request.as_str())).cloned()
     }
 
     /// What all occurrences of an application have in common.
@@ -198,9 +213,7 @@ impl State {
             (Some(entry), true) => &entry.status,
             _ => &app.registered.status,
         };
-        let mut registered = app.registered.clone();
-        registered.status = status.clone();
-        if is_moving || !is_ready(&registered) {
+        if is_moving || !is_ready(app.registered.generation, status) {
             return Some(format!("Application {} to be ready", key.name));
         }
         None

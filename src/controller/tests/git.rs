@@ -145,7 +145,7 @@ async fn a_server_that_is_away_for_a_while_changes_nothing_and_drift_is_repaired
             );
             world.meddle("web");
             until("drift is repaired", || world.writes("web") == 2).await;
-            until("it is told", || world.standing("web") == "False SourceFailed Reconciling Unknown Missing")
+            until("it is told", || world.standing("web") == "False SourceFailed Reconciling Unknown Healthy")
                 .await;
             world.inner().git_is_away = false;
             until("it is back", || world.standing("web") == "True Synced Synced Healthy").await;
