@@ -77,7 +77,7 @@ impl State {
             is_other_content: settled.is_some_and(|(settled, tree)| settled != tree),
             superseded_by: is_superseded.then(newer),
         };
-        for occurrence in news.occurrences(&self.occurrence(key, "")) {
+        if let Some(occurrence) = news.occurrence(&self.occurrence(key, "")) {
             self.teller.tell(occurrence);
         }
         news.measure(&self.metrics, took, self.teller.now());

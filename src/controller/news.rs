@@ -31,8 +31,8 @@ impl News<'_> {
         self.found.map(|found| found.commit.as_str()).unwrap_or_default()
     }
 
-    /// What is told; `common` is what all occurrences of the application have in common.
-    pub fn occurrences(&self, common: &Occurrence) -> Vec<Occurrence> {
+    /// What is told, if it is news; `common` is what all occurrences of the application have in common.
+    pub fn occurrence(&self, common: &Occurrence) -> Option<Occurrence> {
         let say = |kind, text: &str| Occurrence {
             kind,
             text: text.to_owned(),
@@ -40,8 +40,8 @@ impl News<'_> {
             ..common.clone()
         };
         match &self.superseded_by {
-            Some(newer) => vec![say(OccurrenceKind::Superseded, newer)],
-            None => self.kind().map(|kind| say(kind, &self.judgement.message)).into_iter().collect(),
+            Some(newer) => Some(say(OccurrenceKind::Superseded, newer)),
+            None => self.kind().map(|kind| say(kind, &self.judgement.message)),
         }
     }
 
@@ -54,8 +54,12 @@ impl News<'_> {
         let error = self.before.last_error.as_ref();
         let is_repeated = error.is_some_and(|error| error.reason == *reason && error.message == cut(message));
         match *reason {
-            "Synced" if self.is_drift && self.outcome.look.did_something() => Some(OccurrenceKind::DriftRepaired),
-            "Synced" if !is_same || self.outcome.look.did_something() && self.before.revision != self.commit() => {
+            "Synced" if self.is_drift && self.outcome.look.did_something() => {
+                Some(OccurrenceKind::DriftRepaired)
+            }
+            "Synced"
+                if !is_same || self.outcome.look.did_something() && self.before.revision != self.commit() =>
+            {
                 Some(OccurrenceKind::Synced)
             }
             _ if is_same || is_repeated => None,
