@@ -4,8 +4,8 @@ use super::look::{Judgement, Look};
 use super::ports::Found;
 use crate::engine::{SlotStatus, WorkloadStatus};
 use crate::model::{
-    ApplicationStatus, BySlot, Changes, Condition, ConditionStatus, HistoryEntry, LastError, Slot,
-    SlotSummary, SyncState, Timestamp, Weights, WorkloadSummary,
+    ApplicationStatus, BySlot, Changes, Condition, ConditionStatus, HealthState, HistoryEntry, LastError,
+    Slot, SlotSummary, SyncState, Timestamp, Weights, WorkloadSummary,
 };
 use crate::plan::{Change, Plan};
 
@@ -75,6 +75,10 @@ pub(super) fn status_during(status: &mut ApplicationStatus, plan: &Plan, now: Ti
     status.differing = differing(plan);
     if !plan.has_changes() {
         return;
+    }
+    // Whoever resumes it waits for this, and not until a rollout has ended.
+    if status.health == HealthState::Suspended {
+        status.health = HealthState::Progressing;
     }
     status.sync = SyncState::OutOfSync;
     let message = cut(&plan.summary().to_string());
