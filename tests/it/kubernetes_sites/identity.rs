@@ -1,4 +1,4 @@
-use super::yard::{Yard, sync};
+use super::yard::Yard;
 use crate::kube_support::User;
 use cutover::controller::Site;
 use cutover::engine::{Deployment, Silent, StopSignal, Trouble, TroubleKind, Verdict};
@@ -44,7 +44,16 @@ subjects: [{{apiGroup: rbac.authorization.k8s.io, kind: Group, name: 'system:ser
             yard.space.name
         ))
         .await;
-    assert_eq!(sync(&site, &shop).await.report.verdict, Verdict::Done);
+    // A new binding counts once the API server's authorizer has heard of it.
+    let mut allowed = try_sync(&*site, &shop).await;
+    for _ in 0..100 {
+        if !matches!(&allowed, Err(trouble) if trouble.kind == TroubleKind::Denied) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        allowed = try_sync(&*site, &shop).await;
+    }
+    assert_eq!(allowed, Ok(Verdict::Done));
     yard.space.api::<ConfigMap>().get("settings").await.expect("made");
 }
 
