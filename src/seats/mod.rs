@@ -2,10 +2,10 @@
 //! a Lease, applications belong to seats by their names alone, and the replicas that live share the seats out evenly.
 //!
 //! At most one process passes a seat's fence at any time, and no write of an earlier holder is under way then. This is
-//! the arithmetic: a holder's fence passes up to [`SURE_FOR`] after the beginning of the last renewal that was confirmed,
+//! the arithmetic: a holder's fence passes up to `SURE_FOR` after the beginning of the last renewal that was confirmed,
 //! by its monotonic and by its wall clock, so that neither a stopped process nor a machine that slept writes when it wakes
-//! up. A write ends within [`WRITE_BOUND`] of the check that let it pass. Others take the seat over when its Lease has not
-//! changed for [`LEASE`] on their own monotonic clock. So [`LEASE`] is `SURE_FOR + WRITE_BOUND` and [`MARGIN`], which is
+//! up. A write ends within `WRITE_BOUND` of the check that let it pass. Others take the seat over when its Lease has not
+//! changed for `LEASE` on their own monotonic clock. So `LEASE` is `SURE_FOR + WRITE_BOUND` and `MARGIN`, which is
 //! for the wall clock's whole seconds, for clocks that do not run alike (two percent of the lease are one second) and for
 //! what the network holds back. Everything that is written of a Lease is a compare-and-set, so a renewal or a release
 //! that comes late changes nothing.
