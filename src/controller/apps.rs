@@ -41,6 +41,7 @@ pub(super) struct Running {
     pub stop: StopSignal,
     pub sight: Sight,
     pub generation: i64,
+    pub is_suspended: bool,
     /// True until it has its plan: so many may be in that stage at a time.
     pub is_looking: bool,
     /// Why it was told to stop.

@@ -23,8 +23,10 @@ impl State {
         };
         let running = app.running.take();
         app.looked = Some(Instant::now());
-        let is_stale =
-            running.as_ref().is_some_and(|running| running.generation != app.registered.generation);
+        let is_stale = running.as_ref().is_some_and(|running| {
+            (running.generation, running.is_suspended)
+                != (app.registered.generation, app.registered.is_suspended)
+        });
         if app.is_held && !is_stale {
             app.site.clone_from(&outcome.site);
         }

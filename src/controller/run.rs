@@ -168,7 +168,13 @@ impl State {
     fn take(&mut self, what: Happened) {
         match what {
             Happened::Planned(key) => self.planned(&key),
-            Happened::Ended { key, outcome, started, took } => self.ended(&key, *outcome, started, took),
+            Happened::Ended { key, outcome, started, took } => {
+                match self.apps.get(&key).is_some_and(|app| app.running.is_some()) {
+                    true => self.ended(&key, *outcome, started, took),
+                    // It was of an Application that is gone; another one of its name may have come.
+                    false => self.queue.ended(&key),
+                }
+            }
             Happened::Sighted { repository, sights } => self.sighted(&repository, sights),
         }
     }

@@ -105,6 +105,7 @@ impl State {
             stop: stop.clone(),
             sight: sight.clone(),
             generation: app.registered.generation,
+            is_suspended: app.registered.is_suspended,
             is_looking: true,
             stopped: None,
         };

@@ -80,8 +80,8 @@ async fn one_that_depends_on_another_waits_until_that_is_ready_with_the_same_com
     world.register("db", "");
     world
         .play(async {
-            pass(50).await;
-            assert_eq!(world.standing("web"), "False DependencyNotReady Reconciling Unknown Missing");
+            let waits = "False DependencyNotReady Reconciling Unknown Missing";
+            until("it waits for db", || world.standing("web") == waits).await;
             assert_eq!(world.status("web").waiting_for, "Application db to be ready");
             until("both are synced", || world.standing("web") == "True Synced Synced Healthy").await;
             world.commit("b", &["db", "web"]);

@@ -77,3 +77,24 @@ async fn of_two_that_claim_the_same_place_the_older_one_has_it() {
         })
         .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_made_anew_under_the_same_name_inherits_nothing_of_a_sync_that_was_under_way() {
+    let world = Sandbox::new();
+    world.commit("a", &["web"]);
+    world.course("web", Course::Hangs);
+    world.register("web", "");
+    world
+        .play(async {
+            until("it is under way", || world.standing("web").contains("Syncing")).await;
+            world.course("web", Course::Takes(Duration::from_secs(1)));
+            world.register_as("web", |registered| {
+                registered.uid = "uid-anew".into();
+                registered.application = Ok(application("web", "  sync: {timeout: 7m}"));
+                registered.status = Default::default();
+            });
+            until("the new one is synced", || world.standing("web") == "True Synced Synced Healthy").await;
+        })
+        .await;
+    assert_eq!(world.status("web").history.len(), 1);
+}

@@ -388,6 +388,10 @@ impl Site for Spot {
     ) -> LocalBoxFuture<'a, Result<Synced, Trouble>> {
         Box::pin(async move {
             let _one = self.begin();
+            if deployment.application != self.place.application {
+                let fault = format!("{} was synced by a connection made for another spec", self.place.key);
+                self.sandbox.inner().faults.push(fault);
+            }
             tokio::time::sleep(Duration::from_millis(100)).await;
             let object = deployment.manifests.objects.values().next().expect("one object");
             let want = object.body.pointer("/data/id").and_then(|id| id.as_str()).expect("an id").to_owned();
