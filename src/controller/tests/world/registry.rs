@@ -1,0 +1,107 @@
+//! Where Applications are registered, what Git holds, and who hears of it.
+
+use super::{REPOSITORY, Sandbox};
+use crate::controller::{
+    Applications, Documents, Found, Occurrence, Registration, Repositories, RepositoryKey, SourceTrouble,
+    Voice,
+};
+use crate::engine::Trouble;
+use crate::model::{AppKey, ApplicationStatus, SourceFile};
+use futures_util::future::BoxFuture;
+use std::collections::{BTreeMap, BTreeSet};
+use tokio::sync::mpsc;
+
+impl Applications for Sandbox {
+    fn watch(&self) -> mpsc::Receiver<Registration> {
+        let mut inner = self.inner();
+        let (sender, receiver) = mpsc::channel(20_000);
+        for registered in inner.registered.values() {
+            sender.try_send(Registration::Is(Box::new(registered.clone()))).expect("room");
+        }
+        sender.try_send(Registration::Listed).expect("room");
+        inner.registrations = Some(sender);
+        receiver
+    }
+
+    fn write_status<'a>(
+        &'a self,
+        key: &'a AppKey,
+        status: &'a ApplicationStatus,
+    ) -> BoxFuture<'a, Result<(), Trouble>> {
+        Box::pin(async move {
+            let (sender, registered) = {
+                let mut inner = self.inner();
+                inner.status_writes += 1;
+                if inner.held.as_ref().is_some_and(|held| !held.contains(key)) {
+                    inner.faults.push(format!("the status of {key} was written without its seat"));
+                }
+                let Some(registered) = inner.registered.get_mut(key) else { return Ok(()) };
+                registered.status = status.clone();
+                (inner.registrations.clone(), inner.registered[key].clone())
+            };
+            if let Some(sender) = sender {
+                // A full channel only delays the echo.
+                let _ = sender.try_send(Registration::Is(Box::new(registered)));
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Repositories for Sandbox {
+    fn look(
+        &self,
+        repository: &RepositoryKey,
+        revisions: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, Result<Found, SourceTrouble>>, SourceTrouble> {
+        let mut inner = self.inner();
+        inner.looks += 1;
+        if inner.git_is_away || repository.url != REPOSITORY {
+            return Err(SourceTrouble { message: "the server is away".into(), is_transient: true });
+        }
+        let found = revisions.iter().map(|revision| {
+            let found = inner.git.get(revision).map(|(found, _)| found.clone());
+            let none = || SourceTrouble { message: format!("no {revision}"), is_transient: false };
+            (revision.clone(), found.ok_or_else(none))
+        });
+        Ok(found.collect())
+    }
+
+    fn tree_ids(
+        &self,
+        _: &RepositoryKey,
+        commit: &str,
+        paths: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, Result<String, SourceTrouble>>, SourceTrouble> {
+        let inner = self.inner();
+        let folders =
+            inner.git.values().find(|(found, _)| found.commit == commit).map(|(_, folders)| folders);
+        let ids = paths.iter().map(|path| {
+            let none = || SourceTrouble { message: format!("no folder {path}"), is_transient: false };
+            (path.clone(), folders.and_then(|folders| folders.get(path)).cloned().ok_or_else(none))
+        });
+        Ok(ids.collect())
+    }
+
+    fn documents(&self, _: &RepositoryKey, commit: &str, path: &str) -> Result<Documents, SourceTrouble> {
+        let inner = self.inner();
+        let id = inner.git.values().find(|(found, _)| found.commit == commit);
+        let id = id.and_then(|(_, folders)| folders.get(path)).cloned().unwrap_or_default();
+        let text = match id.contains("@wrong") {
+            true => "kind: [".to_owned(),
+            false => {
+                format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x}}\ndata: {{id: '{id}'}}\n")
+            }
+        };
+        Ok(Documents {
+            files: vec![SourceFile { path: format!("{path}/x.yaml"), bytes: text.into_bytes() }],
+            notices: vec![],
+        })
+    }
+}
+
+impl Voice for Sandbox {
+    fn tell(&self, occurrence: &Occurrence) {
+        self.inner().told.push(occurrence.clone());
+    }
+}

@@ -1,0 +1,143 @@
+//! Destinations: one object for each application, which takes its course.
+
+use super::{Course, Sandbox};
+use crate::controller::{Place, Request, Site, Sites, Synced};
+use crate::engine::{Deployment, ItemResult, Status, StopSignal, SyncReport, Trouble, Verdict, Watcher};
+use crate::model::{AppKey, PlatformKind, SyncMode};
+use crate::plan::{Change, Plan, PlanItem};
+use futures_util::future::LocalBoxFuture;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+impl Sites for Sandbox {
+    fn open<'a>(&'a self, place: Place) -> LocalBoxFuture<'a, Result<Arc<dyn Site>, Trouble>> {
+        let site: Arc<dyn Site> = Arc::new(Spot { sandbox: self.clone(), place });
+        Box::pin(async move { Ok(site) })
+    }
+
+    fn changes(&self) -> mpsc::UnboundedReceiver<AppKey> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.inner().live_changes = Some(sender);
+        receiver
+    }
+}
+
+struct Spot {
+    sandbox: Sandbox,
+    place: Place,
+}
+
+impl Spot {
+    /// One sync at a time, and the end is noted however it comes.
+    fn begin(&self) -> Syncing<'_> {
+        let mut inner = self.sandbox.inner();
+        *inner.syncs.entry(self.place.key.clone()).or_default() += 1;
+        if !inner.syncing.insert(self.place.key.clone()) {
+            inner.faults.push(format!("{} was synced twice at a time", self.place.key));
+        }
+        Syncing(self)
+    }
+
+    async fn write(&self, what: &str) -> Result<(), Trouble> {
+        self.place.fence.check().await?;
+        let mut inner = self.sandbox.inner();
+        if inner.held.as_ref().is_some_and(|held| !held.contains(&self.place.key)) {
+            inner.faults.push(format!("{} was written without its seat", self.place.key));
+        }
+        inner.live.insert(self.place.key.clone(), what.to_owned());
+        *inner.writes.entry(self.place.key.clone()).or_default() += 1;
+        Ok(())
+    }
+}
+
+struct Syncing<'a>(&'a Spot);
+
+impl Drop for Syncing<'_> {
+    fn drop(&mut self) {
+        self.0.sandbox.inner().syncing.remove(&self.0.place.key);
+    }
+}
+
+impl Site for Spot {
+    fn sync<'a>(
+        &'a self,
+        deployment: &'a Deployment,
+        watcher: &'a dyn Watcher,
+        stop: &'a StopSignal,
+    ) -> LocalBoxFuture<'a, Result<Synced, Trouble>> {
+        Box::pin(async move {
+            let _one = self.begin();
+            if deployment.application != self.place.application {
+                let fault = format!("{} was synced by a connection made for another spec", self.place.key);
+                self.sandbox.inner().faults.push(fault);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let object = deployment.manifests.objects.values().next().expect("one object");
+            let want = object.body.pointer("/data/id").and_then(|id| id.as_str()).expect("an id").to_owned();
+            let live = self.sandbox.inner().live.get(&self.place.key).cloned();
+            let course = self.sandbox.inner().courses.get(&self.place.key).cloned();
+            let course = course.unwrap_or(Course::Takes(Duration::from_secs(1)));
+            let differs = live.as_ref() != Some(&want);
+            let change = match (&live, differs) {
+                (None, _) => Change::Create,
+                (_, true) => Change::Update,
+                _ => Change::Unchanged,
+            };
+            let plan = Plan {
+                application: deployment.application.name.clone(),
+                commit: deployment.commit.clone(),
+                items: vec![PlanItem::new("ConfigMap", "x", "ConfigMap/shop/x", change, "")],
+                ..Plan::default()
+            };
+            watcher.planned(&plan);
+            let acts = differs
+                && !deployment.application.suspend
+                && deployment.application.sync.mode == SyncMode::Enforce;
+            let (verdict, message) = match course {
+                _ if !acts => (Verdict::Done, String::new()),
+                Course::Takes(duration) => {
+                    tokio::select! {
+                        () = tokio::time::sleep(duration) => {
+                            self.write(&want).await?;
+                            (Verdict::Done, String::new())
+                        }
+                        () = stop.wait() => (Verdict::Stopped, "between two writes".into()),
+                    }
+                }
+                Course::Fails => (Verdict::Failed, "targets never became healthy".into()),
+                Course::Refused(kind) => {
+                    return Err(Trouble { kind, doing: "list configmaps".into(), message: "no".into() });
+                }
+                Course::Hangs => {
+                    stop.wait().await;
+                    (Verdict::Stopped, "between two writes".into())
+                }
+            };
+            let results = match acts {
+                true => vec![ItemResult { document: "ConfigMap/x".into(), verdict, message }],
+                false => vec![],
+            };
+            let status = Status {
+                application: deployment.application.name.clone(),
+                commit: deployment.commit.clone(),
+                platform: PlatformKind::Kubernetes,
+                in_sync: !differs || acts && verdict == Verdict::Done,
+                services: vec![],
+                objects: vec![],
+                workloads: vec![],
+                notices: vec![],
+            };
+            Ok(Synced { report: SyncReport { plan, results, verdict }, status })
+        })
+    }
+
+    fn handle<'a>(
+        &'a self,
+        _: &'a Deployment,
+        request: &'a Request,
+    ) -> LocalBoxFuture<'a, Result<String, Trouble>> {
+        self.sandbox.inner().requests.push((self.place.key.clone(), request.text.clone()));
+        Box::pin(async { Ok("promoted".to_owned()) })
+    }
+}

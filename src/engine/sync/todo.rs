@@ -1,0 +1,75 @@
+//! What of a plan has something to do, and in which order it is waited for.
+
+use super::report::{ItemResult, Verdict};
+use crate::engine::deployment::Deployment;
+use crate::engine::events::{Event, Watcher};
+use crate::engine::ports::Rollout;
+use crate::model::{HookPhase, Turn};
+use crate::plan::{Change, Live, Plan, PlanItem};
+use crate::rollout::{Outcome, decide};
+use std::collections::BTreeSet;
+
+/// What has something to do in a sync, pruning aside.
+pub(super) struct Todo<'a> {
+    pub items: Vec<&'a PlanItem>,
+    pub rollouts: Vec<Rollout>,
+}
+
+impl<'a> Todo<'a> {
+    pub fn new(deployment: &Deployment, plan: &'a Plan, live: &Live) -> Todo<'a> {
+        let has_work = |item: &&PlanItem| match item.change {
+            Change::Prune => false,
+            // Nothing is planned for it: it has work only if something else fails.
+            _ if item.turn.phase == HookPhase::SyncFail => true,
+            // What was changed by a run that was cut off is as declared, but may not have come to rest.
+            Change::Unchanged => live.moving.contains(&item.resource),
+            _ => true,
+        };
+        let items = plan.items.iter().filter(|item| !item.carried).filter(has_work).collect();
+        Todo { items, rollouts: deployment.rollouts() }
+    }
+
+    /// The results, if neither an item nor a rollout has anything to do: what was read for the plan says it all.
+    pub fn already_done(&self, live: &Live, watcher: &dyn Watcher) -> Option<Vec<ItemResult>> {
+        let is_idle = |item: &&PlanItem| item.turn.phase == HookPhase::SyncFail;
+        if !self.items.iter().all(is_idle) {
+            return None;
+        }
+        let decision = |rollout: &Rollout| {
+            let reading = live.rollouts.get(&rollout.blue_green.name)?.as_ref().ok()?;
+            let decision = decide(&reading.desired, &reading.observation, reading.now);
+            (decision.outcome() == Some(Outcome::Done)).then_some((reading, decision))
+        };
+        let decisions: Vec<_> = self.rollouts.iter().map(decision).collect::<Option<_>>()?;
+        let mut results = vec![];
+        for (rollout, (reading, decision)) in self.rollouts.iter().zip(decisions) {
+            let workload = rollout.blue_green.name.clone();
+            watcher.observed(&workload, &reading.observation);
+            watcher.event(Event::Phase { workload: workload.clone(), phase: decision.phase });
+            if let Some(on) = decision.waiting_on {
+                let text = on.to_string();
+                watcher.event(Event::Waiting { workload: workload.clone(), on, text });
+            }
+            let document = format!("BlueGreen/{workload}");
+            results.push(ItemResult { document, verdict: Verdict::Done, message: String::new() });
+        }
+        Some(results)
+    }
+
+    pub fn turns(&self) -> BTreeSet<Turn> {
+        let items = self.items.iter().map(|item| item.turn);
+        items.chain(self.rollouts.iter().map(|rollout| rollout.turn)).collect()
+    }
+}
+
+/// Turns that are waited for together: those of one wave, but for its first ranks, each of which the next one needs.
+pub(super) fn groups(turns: impl Iterator<Item = Turn>) -> Vec<Vec<Turn>> {
+    let mut groups: Vec<Vec<Turn>> = vec![];
+    for turn in turns {
+        match groups.last_mut().filter(|group| group.last().is_some_and(|last| last.is_awaited_with(turn))) {
+            Some(group) => group.push(turn),
+            None => groups.push(vec![turn]),
+        }
+    }
+    groups
+}

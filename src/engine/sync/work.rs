@@ -1,0 +1,195 @@
+//! Carries out what a sync has to do: applies, waits until it has come to rest, runs rollouts.
+
+use super::report::{ItemResult, Verdict, are_done};
+use super::todo::{Todo, groups};
+use crate::engine::deployment::Deployment;
+use crate::engine::events::{Event, Watcher};
+use crate::engine::plan::CONCURRENCY;
+use crate::engine::ports::{Platform, Rollout, Settled, Trouble, TroubleKind};
+use crate::engine::run::{Adapter, Ports, Run, RunEnd, StopSignal, backoff};
+use crate::model::{HookPhase, Turn};
+use crate::plan::{Change, PlanItem};
+use crate::rollout::Outcome;
+use futures_util::{StreamExt, stream};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How often a rolling service is asked whether it has settled, in seconds.
+const POLL: Duration = Duration::from_secs(5);
+
+/// A sync under way.
+pub(super) struct Work<'a, A> {
+    pub adapter: &'a A,
+    pub deployment: &'a Deployment,
+    pub watcher: &'a dyn Watcher,
+    pub stop: &'a StopSignal,
+    pub end: Instant,
+}
+
+impl<A: Adapter + Platform> Work<'_, A> {
+    /// One group of turns after the other, as far as all goes well.
+    pub async fn apply(&self, todo: &Todo<'_>, wanted: impl Fn(&Turn) -> bool) -> Vec<ItemResult> {
+        let mut results = vec![];
+        for group in groups(todo.turns().into_iter().filter(wanted)) {
+            results.extend(self.group(todo, &group).await);
+            if !are_done(&results) {
+                break;
+            }
+        }
+        results
+    }
+
+    /// Applies turn after turn, and waits for all of it together. The rollouts begin with the last turn, when everything
+    /// that their pods may need is on its way; neither they nor the items of that turn wait for another.
+    async fn group(&self, todo: &Todo<'_>, turns: &[Turn]) -> Vec<ItemResult> {
+        let of = |turn: Turn| todo.items.iter().copied().filter(move |item| item.turn == turn);
+        let Some((last, earlier)) = turns.split_last() else { return vec![] };
+        let mut applied: Vec<&PlanItem> = vec![];
+        for turn in earlier {
+            let items: Vec<&PlanItem> = of(*turn).collect();
+            let failed: Vec<ItemResult> = stream::iter(items.iter().copied().map(|item| self.bring(item)))
+                .buffered(CONCURRENCY)
+                .filter_map(|result| async { result.err() })
+                .collect()
+                .await;
+            // How those that were applied come to rest is not waited for: it would only delay the bad news.
+            if !failed.is_empty() {
+                return failed;
+            }
+            applied.extend(items);
+        }
+        let rollouts = todo.rollouts.iter().filter(|rollout| turns.contains(&rollout.turn)).collect();
+        let (mut results, last, rollouts) =
+            tokio::join!(self.rest_each(applied), self.each(of(*last).collect()), self.rollouts(rollouts));
+        results.extend(last);
+        results.extend(rollouts);
+        results
+    }
+
+    pub async fn each(&self, items: Vec<&PlanItem>) -> Vec<ItemResult> {
+        let carried_out = |item| async move {
+            match self.bring(item).await {
+                Ok(()) => self.rest(item).await,
+                Err(result) => result,
+            }
+        };
+        stream::iter(items).map(carried_out).buffered(CONCURRENCY).collect().await
+    }
+
+    async fn rest_each(&self, items: Vec<&PlanItem>) -> Vec<ItemResult> {
+        stream::iter(items).map(|item| self.rest(item)).buffered(CONCURRENCY).collect().await
+    }
+
+    /// Writes what the item says, or says why that was not possible.
+    async fn bring(&self, item: &PlanItem) -> Result<(), ItemResult> {
+        let document = item.document();
+        let end = |verdict, message| ItemResult { document: item.document(), verdict, message };
+        match item.change {
+            Change::Blocked => return Err(end(Verdict::Error, item.why.clone())),
+            Change::Unchanged if item.turn.phase != HookPhase::SyncFail => return Ok(()),
+            _ => {}
+        }
+        let applied = self.patiently(&document, Duration::ZERO, async || {
+            self.adapter.apply_item(self.deployment, item).await?;
+            let text = format!("{} {}", item.change, item.resource);
+            self.watcher.event(Event::Applied { document: document.clone(), text });
+            Ok(Some(()))
+        });
+        applied.await.map_err(|(verdict, message)| end(verdict, message))
+    }
+
+    /// Waits until what the item is about has come to rest.
+    async fn rest(&self, item: &PlanItem) -> ItemResult {
+        let document = item.document();
+        let settled = self.patiently(&document, POLL, async || self.settle(item, &document).await).await;
+        let (verdict, message) = settled.unwrap_or_else(|end| end);
+        ItemResult { document, verdict, message }
+    }
+
+    /// Repeats `step` until it gives something, with a pause after it gave nothing, longer ones after failures that may
+    /// pass. The error is how the wait ended instead.
+    async fn patiently<T>(
+        &self,
+        document: &str,
+        pause: Duration,
+        step: impl AsyncFn() -> Result<Option<T>, Trouble>,
+    ) -> Result<T, (Verdict, String)> {
+        let mut failures = 0;
+        loop {
+            if self.stop.is_set() {
+                let text = "stopped before it had settled; the next sync goes on";
+                return Err((Verdict::Stopped, text.into()));
+            }
+            let pause = match step().await {
+                Ok(Some(given)) => return Ok(given),
+                Ok(None) => {
+                    failures = 0;
+                    pause
+                }
+                Err(trouble) if trouble.kind == TroubleKind::LookAgain => Duration::ZERO,
+                Err(trouble) if trouble.kind == TroubleKind::Transient => {
+                    failures += 1;
+                    let text = trouble.to_string();
+                    self.watcher.event(Event::Trouble { workload: document.to_owned(), text });
+                    backoff(failures)
+                }
+                Err(trouble) => return Err((Verdict::Error, trouble.to_string())),
+            };
+            if Instant::now() + pause >= self.end {
+                let text = "the time given to the sync is over; the next one goes on";
+                return Err((Verdict::TimedOut, text.into()));
+            }
+            tokio::select! {
+                () = self.adapter.pause(pause) => {}
+                () = self.stop.wait() => {}
+            }
+        }
+    }
+
+    /// Asks whether what the item is about has come to rest; `Some` if that is decided.
+    async fn settle(&self, item: &PlanItem, document: &str) -> Result<Option<(Verdict, String)>, Trouble> {
+        if item.change == Change::Prune {
+            return Ok(Some((Verdict::Done, String::new())));
+        }
+        Ok(match self.adapter.settled(self.deployment, item).await? {
+            Settled::Steady => Some((Verdict::Done, String::new())),
+            Settled::Failed { state, troubles } => {
+                let why: Vec<String> = std::iter::once(state).chain(troubles).collect();
+                Some((Verdict::Failed, why.join("; ")))
+            }
+            Settled::InProgress { state, troubles } => {
+                let text =
+                    troubles.first().map_or_else(|| state.clone(), |trouble| format!("{state}; {trouble}"));
+                self.watcher.event(Event::Settling { document: document.to_owned(), text });
+                None
+            }
+        })
+    }
+
+    async fn rollouts(&self, rollouts: Vec<&Rollout>) -> Vec<ItemResult> {
+        let results = stream::iter(rollouts)
+            .map(|rollout| async move {
+                let ports = Ports { adapter: self.adapter, watcher: self.watcher };
+                let left = self.end.saturating_duration_since(Instant::now());
+                let end = Run::new(ports, rollout).to_the_end(left, self.stop).await;
+                let (verdict, message) = judge(end);
+                ItemResult { document: format!("BlueGreen/{}", rollout.blue_green.name), verdict, message }
+            })
+            .buffered(CONCURRENCY);
+        results.collect().await
+    }
+}
+
+fn judge(end: RunEnd) -> (Verdict, String) {
+    match end {
+        RunEnd::Outcome(Outcome::Done) => (Verdict::Done, String::new()),
+        RunEnd::Outcome(Outcome::Failed { reason }) => (Verdict::Failed, reason),
+        RunEnd::Outcome(Outcome::AwaitingApproval) => {
+            (Verdict::AwaitingApproval, "all gates are open; `cutover promote` lets it go on".into())
+        }
+        RunEnd::Outcome(Outcome::Blocked { reason }) => (Verdict::Error, reason),
+        RunEnd::TimedOut { waiting_on } => (Verdict::TimedOut, waiting_on),
+        RunEnd::Stopped { state } => (Verdict::Stopped, state),
+        RunEnd::Trouble(trouble) => (Verdict::Error, trouble.to_string()),
+    }
+}
