@@ -1,7 +1,7 @@
 //! From environment, profile and options to clients.
 
 use super::clock::DateReader;
-use super::{Aws, Calls, Clock, Pace, Shared, wire};
+use super::{Aws, Calls, Clock, LockPlaces, Pace, Shared, wire};
 use crate::engine::{Trouble, TroubleKind};
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -97,6 +97,7 @@ fn clients(config: &SdkConfig, region: String, clock: Clock) -> Shared {
         clock: Arc::clone(&clock),
         pace: Pace::default(),
         calls: Calls::default(),
+        lock_places: LockPlaces::default(),
         listeners: Mutex::default(),
         target_groups: Mutex::default(),
     }

@@ -9,6 +9,7 @@ mod elb;
 mod error;
 mod guard;
 mod pace;
+mod places;
 mod query;
 mod send;
 mod target_groups;
@@ -19,6 +20,7 @@ pub use connect::Connect;
 pub use ecs::EcsOperation;
 pub use elb::{ListenerFacts, LoadBalancerKind, listener_of_rule};
 pub use error::Failure;
+pub use places::LOCKS_ON_A_CLUSTER;
 pub use query::Node;
 pub use send::{Call, Conduct, ServiceName};
 
@@ -26,11 +28,12 @@ pub use crate::engine::{Clock, WriteGuard};
 
 use calls::Calls;
 use pace::Pace;
+use places::LockPlaces;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 /// The clients of one account and region, shared by all adapters of a run. Cheap to clone; clones share clients, pace,
-/// clock, call counts and the write guard.
+/// places for locks, clock, call counts and the write guard.
 #[derive(Clone)]
 pub struct Aws {
     shared: Arc<Shared>,
@@ -47,6 +50,7 @@ struct Shared {
     clock: Arc<Clock>,
     pace: Pace,
     calls: Calls,
+    lock_places: LockPlaces,
     listeners: Mutex<HashMap<String, ListenerFacts>>,
     /// Target groups' ARNs by name.
     target_groups: Mutex<HashMap<String, String>>,

@@ -2,9 +2,12 @@
 
 use super::{Call, ServiceName};
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// Timers are no finer.
+const SHORTEST: Duration = Duration::from_millis(1);
 
 /// One of AWS's buckets: calls it allows at once, and how many come back each second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,13 +62,20 @@ impl Bucket {
             Bucket::Other => (20.0, 20.0),
         }
     }
+
+    /// Calls at once that are left to those who come first: locks are kept by tags, and one that is not renewed in time
+    /// is lost, whatever else has to be tagged.
+    fn reserve(self) -> f64 {
+        if self == Bucket::Tags { 5.0 } else { 0.0 }
+    }
 }
 
 #[derive(Debug)]
 struct Level {
-    /// Below zero when calls have already been promised a token that is yet to come.
     tokens: f64,
     at: Instant,
+    /// Whoever has it is next.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// The buckets of one account and region, as far as this process knows.
@@ -75,13 +85,15 @@ pub(super) struct Pace(Mutex<HashMap<Bucket, Level>>);
 impl Pace {
     /// Waits for a token for `call`. Callers are served in the order they came.
     pub(super) async fn take(&self, call: &Call) {
-        let wait = self.with_level(Bucket::of(call), |level, (_, rate)| {
-            level.tokens -= 1.0;
-            (level.tokens < 0.0).then(|| Duration::from_secs_f64(-level.tokens / rate))
-        });
-        if let Some(wait) = wait {
-            tokio::time::sleep(wait).await;
-        }
+        let bucket = Bucket::of(call);
+        let turn = self.with_level(bucket, |level, _| Arc::clone(&level.turn));
+        let _next = turn.lock_owned().await;
+        self.wait_for(bucket, bucket.reserve()).await;
+    }
+
+    /// Waits for a token before everybody who called [`Pace::take`]: only if so many came first lately that there is none.
+    pub(super) async fn take_first(&self, call: &Call) {
+        self.wait_for(Bucket::of(call), 0.0).await;
     }
 
     /// AWS said "slower": its bucket is empty, whatever ours says.
@@ -89,15 +101,34 @@ impl Pace {
         self.with_level(Bucket::of(call), |level, _| level.tokens = level.tokens.min(0.0));
     }
 
-    fn with_level<T>(&self, bucket: Bucket, change: impl FnOnce(&mut Level, (f64, f64)) -> T) -> T {
+    /// Takes a token as soon as so many are left besides.
+    async fn wait_for(&self, bucket: Bucket, left: f64) {
+        loop {
+            let wait = self.with_level(bucket, |level, rate| {
+                let missing = 1.0 + left - level.tokens;
+                if missing <= 0.0 {
+                    level.tokens -= 1.0;
+                    return None;
+                }
+                Some(Duration::from_secs_f64(missing / rate))
+            });
+            match wait {
+                None => return,
+                Some(wait) => tokio::time::sleep(wait.max(SHORTEST)).await,
+            }
+        }
+    }
+
+    fn with_level<T>(&self, bucket: Bucket, change: impl FnOnce(&mut Level, f64) -> T) -> T {
         let (burst, rate) = bucket.limits();
         let now = Instant::now();
         let mut levels = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let level = levels.entry(bucket).or_insert(Level { tokens: burst, at: now });
+        let full = || Level { tokens: burst, at: now, turn: Arc::default() };
+        let level = levels.entry(bucket).or_insert_with(full);
         let gained = now.saturating_duration_since(level.at).as_secs_f64() * rate;
         level.tokens = (level.tokens + gained).min(burst);
         level.at = now;
-        change(level, (burst, rate))
+        change(level, rate)
     }
 }
 
@@ -141,5 +172,39 @@ mod tests {
         assert_eq!(start.elapsed(), Duration::from_millis(50));
         pace.take(&call("DescribeServices")).await;
         assert_eq!(start.elapsed(), Duration::from_millis(50), "another bucket was emptied");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_first_waits_for_nobody_and_the_others_wait_for_what_was_taken() {
+        let pace = Pace::default();
+        let start = Instant::now();
+        let tag = call("TagResource");
+        let many = async {
+            futures_util::future::join_all((0..45).map(|_| pace.take(&tag))).await;
+            start.elapsed()
+        };
+        let first = async {
+            let mut waited = vec![];
+            for _ in 0..10 {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                let begun = Instant::now();
+                pace.take_first(&tag).await;
+                waited.push(begun.elapsed().as_millis());
+            }
+            waited
+        };
+        let (many, waited) = tokio::join!(many, first);
+        assert_eq!(waited, [0; 10]);
+        // 55 calls, of which 15 were there at the beginning; AWS's own bucket of 20 was never overdrawn.
+        assert_eq!((many.as_secs_f64() * 10.0).round() as u64, 40);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_come_first_keep_to_the_rate_among_themselves() {
+        let pace = Pace::default();
+        let start = Instant::now();
+        let tag = call("UntagResource");
+        futures_util::future::join_all((0..60).map(|_| pace.take_first(&tag))).await;
+        assert_eq!(start.elapsed().as_secs_f64().round() as u64, 4);
     }
 }

@@ -64,7 +64,7 @@ pub enum Conduct {
     /// After a lost answer the caller has to look.
     Write,
     /// Sent once and at once: something was read just before it that must still be so. The caller has waited with
-    /// [`Aws::make_room`].
+    /// [`Aws::make_room`] or [`Aws::make_room_first`].
     WriteNow,
 }
 
@@ -130,6 +130,11 @@ impl Aws {
     /// Waits until the account's rate allows `call`, so that it can follow a read without a pause.
     pub async fn make_room(&self, call: &Call) {
         self.shared.pace.take(call).await;
+    }
+
+    /// The same before everybody else, for what keeps or frees a lock.
+    pub async fn make_room_first(&self, call: &Call) {
+        self.shared.pace.take_first(call).await;
     }
 }
 

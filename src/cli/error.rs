@@ -159,7 +159,7 @@ impl From<Trouble> for CliError {
             TroubleKind::ChangedByOthers => {
                 Some("look at the rule; run again to take it as it is, or set it back first")
             }
-            TroubleKind::Missing | TroubleKind::Rejected => None,
+            TroubleKind::Crowded | TroubleKind::Missing | TroubleKind::Rejected => None,
         };
         CliError {
             kind: ErrorKind::Aws,

@@ -132,7 +132,8 @@ fn waiting(reason: &'static str, message: &str) -> Judgement {
 }
 
 fn failed_plan(trouble: &Trouble) -> Judgement {
-    let is_transient = matches!(trouble.kind, TroubleKind::Transient | TroubleKind::LookAgain);
+    let is_transient =
+        matches!(trouble.kind, TroubleKind::Transient | TroubleKind::LookAgain | TroubleKind::Crowded);
     let reason = if trouble.kind == TroubleKind::Denied { "AccessDenied" } else { "SyncFailed" };
     Judgement {
         again: Again::Retry,

@@ -225,8 +225,16 @@ pub trait Gating {
 pub trait Guard {
     /// Called right before each write: takes the lease if it is not held yet, renews it if it is getting old.
     /// [`TroubleKind::LookAgain`] right after it was taken, since somebody else may have worked until then;
-    /// [`TroubleKind::Rejected`] if another run holds it, with a message that says who.
+    /// [`TroubleKind::Rejected`] if another run holds it, with a message that says who; [`TroubleKind::Crowded`] if there
+    /// is no room for it.
     async fn check_lease(&self) -> Result<(), Trouble>;
+
+    /// Where only so many runs of this process may have their lease at a time: takes one of those places, first come, first
+    /// served, and tells `waits` what is awaited if none is free. True if it was waited for: what was read before is
+    /// old. May be dropped while it waits.
+    async fn take_place(&self, _waits: impl Fn(String)) -> bool {
+        false
+    }
 }
 
 /// The time on the other side's clock, monotonic within a run.
@@ -258,6 +266,8 @@ pub enum TroubleKind {
     Transient,
     /// Nothing is wrong and nothing was written, but what was observed may be old by now: observe again.
     LookAgain,
+    /// There is no room for it as long as others are at work, as the message says; nothing was written. Ask again.
+    Crowded,
     /// The rule is not as it was observed.
     ChangedByOthers,
     /// Access denied or no credentials; the message names the action.

@@ -82,6 +82,12 @@ impl<'a, A: Adapter> Run<'a, A> {
                     self.tell(Event::Trouble { workload: self.name(), text: trouble.to_string() });
                     backoff(failures)
                 }
+                Err(Trouble { kind: TroubleKind::Crowded, message: text, .. }) => {
+                    failures = failures.saturating_add(1);
+                    self.waiting = Some(text.clone());
+                    self.tell(Event::Settling { document: format!("BlueGreen/{}", self.name()), text });
+                    backoff(failures)
+                }
                 Err(trouble) => return RunEnd::Trouble(trouble),
             };
             if stop.is_set() {

@@ -151,6 +151,10 @@ impl Guard for EcsTarget {
     async fn check_lease(&self) -> Result<(), Trouble> {
         self.writer.check_lease().await
     }
+
+    async fn take_place(&self, waits: impl Fn(String)) -> bool {
+        self.writer.take_place(waits).await
+    }
 }
 
 impl TimeSource for EcsTarget {

@@ -141,6 +141,10 @@ impl Guard for Target {
     async fn check_lease(&self) -> Result<(), Trouble> {
         on!(self, target => target.check_lease().await)
     }
+
+    async fn take_place(&self, waits: impl Fn(String)) -> bool {
+        on!(self, target => target.take_place(waits).await)
+    }
 }
 
 impl TimeSource for Target {

@@ -1,5 +1,6 @@
 //! Brings one application to its documents: the plan, then rolling services and rollouts side by side, then pruning.
 
+mod place;
 mod prune;
 mod report;
 mod todo;
@@ -14,7 +15,8 @@ use super::ports::{Platform, Trouble, TroubleKind};
 use super::run::{Adapter, StopSignal, backoff};
 use super::status::{Status, status, summarise};
 use crate::model::{HookPhase, SyncMode};
-use crate::plan::{Change, PlanItem, assemble};
+use crate::plan::{Change, Live, Plan, PlanItem, assemble};
+use place::{Place, take_place};
 use report::are_done;
 use std::time::Duration;
 use todo::Todo;
@@ -87,25 +89,31 @@ async fn bring_about<A: Adapter + Platform>(
     watcher: &dyn Watcher,
     stop: &StopSignal,
 ) -> Result<(SyncReport, Before), Trouble> {
-    let live = read_live(adapter, deployment).await?;
-    let plan = assemble(&deployment.application, &deployment.commit, &deployment.manifests, &live);
+    let (mut live, mut plan) = read(adapter, deployment).await?;
     watcher.planned(&plan);
-    let before = |is_current| Before { status: summarise(deployment, &live, &plan), is_current };
     let application = &deployment.application;
+    let ended = |plan: Plan, live: &Live, results, verdict| {
+        let status = summarise(deployment, live, &plan);
+        Ok((SyncReport { plan, results, verdict }, Before { status, is_current: true }))
+    };
     if application.suspend || application.sync.mode == SyncMode::Observe {
-        let before = before(true);
-        return Ok((SyncReport { plan, results: vec![], verdict: Verdict::Done }, before));
+        return ended(plan, &live, vec![], Verdict::Done);
     }
+    let has_prunes = plan.items.iter().any(|item| item.change == Change::Prune);
+    if !has_prunes && let Some(results) = Todo::new(deployment, &plan, &live).already_done(&live, watcher) {
+        return ended(plan, &live, results, Verdict::Done);
+    }
+    match take_place(adapter, application, watcher, stop).await {
+        Place::Free => {}
+        // Others worked meanwhile, and people.
+        Place::WaitedFor => (live, plan) = read(adapter, deployment).await?,
+        Place::NotTaken(result) => return ended(plan, &live, vec![result], Verdict::Stopped),
+    }
+    // The time given to it begins with its turn.
     let end = Instant::now() + Duration::from_secs(application.sync.timeout);
     let work = Work { adapter, deployment, watcher, stop, end };
     let todo = Todo::new(deployment, &plan, &live);
     let prunes: Vec<&PlanItem> = plan.items.iter().filter(|item| item.change == Change::Prune).collect();
-    if prunes.is_empty()
-        && let Some(results) = todo.already_done(&live, watcher)
-    {
-        let before = before(true);
-        return Ok((SyncReport { plan, results, verdict: Verdict::Done }, before));
-    }
     let mut results = work.apply(&todo, |turn| turn.phase <= HookPhase::Sync).await;
     // What is no longer wanted goes last, and only after everything that is wanted stands.
     if !prunes.is_empty() && are_done(&results) {
@@ -121,6 +129,13 @@ async fn bring_about<A: Adapter + Platform>(
         results.extend(work.apply(&todo, |turn| turn.phase == HookPhase::SyncFail).await);
     }
     let verdict = results.iter().map(|result| result.verdict).max().unwrap_or(Verdict::Done);
-    let before = before(false);
-    Ok((SyncReport { plan, results, verdict }, before))
+    let status = summarise(deployment, &live, &plan);
+    Ok((SyncReport { plan, results, verdict }, Before { status, is_current: false }))
+}
+
+async fn read<A: Adapter + Platform>(adapter: &A, deployment: &Deployment) -> Result<(Live, Plan), Trouble> {
+    let live = read_live(adapter, deployment).await?;
+    let Deployment { application, commit, manifests } = deployment;
+    let plan = assemble(application, commit, manifests, &live);
+    Ok((live, plan))
 }

@@ -1,14 +1,13 @@
 //! Deletes what is no longer wanted.
 
+use super::read;
 use super::report::{ItemResult, Verdict, are_done};
 use super::work::Work;
-use crate::engine::deployment::Deployment;
 use crate::engine::events::Event;
-use crate::engine::plan::read_live;
 use crate::engine::ports::{Platform, Trouble, TroubleKind};
 use crate::engine::run::{Adapter, backoff};
 use crate::model::Turn;
-use crate::plan::{Change, Plan, PlanItem, assemble};
+use crate::plan::{Change, Plan, PlanItem};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -22,7 +21,9 @@ impl<A: Adapter + Platform> Work<'_, A> {
             let pause = match self.look_again().await {
                 Ok(plan) => break plan,
                 Err(trouble) if trouble.kind == TroubleKind::LookAgain => Duration::ZERO,
-                Err(trouble) if trouble.kind == TroubleKind::Transient && !self.stop.is_set() => {
+                Err(Trouble { kind: TroubleKind::Transient | TroubleKind::Crowded, .. })
+                    if !self.stop.is_set() =>
+                {
                     failures += 1;
                     backoff(failures)
                 }
@@ -55,9 +56,7 @@ impl<A: Adapter + Platform> Work<'_, A> {
 
     async fn look_again(&self) -> Result<Plan, Trouble> {
         self.adapter.check_lease().await?;
-        let live = read_live(self.adapter, self.deployment).await?;
-        let Deployment { application, commit, manifests } = self.deployment;
-        Ok(assemble(application, commit, manifests, &live))
+        Ok(read(self.adapter, self.deployment).await?.1)
     }
 }
 

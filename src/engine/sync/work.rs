@@ -115,6 +115,7 @@ impl<A: Adapter + Platform> Work<'_, A> {
         step: impl AsyncFn() -> Result<Option<T>, Trouble>,
     ) -> Result<T, (Verdict, String)> {
         let mut failures = 0;
+        let mut crowded = None;
         loop {
             if self.stop.is_set() {
                 let text = "stopped before it had settled; the next sync goes on";
@@ -126,18 +127,28 @@ impl<A: Adapter + Platform> Work<'_, A> {
                     failures = 0;
                     pause
                 }
-                Err(trouble) if trouble.kind == TroubleKind::LookAgain => Duration::ZERO,
+                Err(trouble) if trouble.kind == TroubleKind::LookAgain => {
+                    crowded = None;
+                    Duration::ZERO
+                }
                 Err(trouble) if trouble.kind == TroubleKind::Transient => {
                     failures += 1;
                     let text = trouble.to_string();
                     self.watcher.event(Event::Trouble { workload: document.to_owned(), text });
                     backoff(failures)
                 }
+                Err(Trouble { kind: TroubleKind::Crowded, message: text, .. }) => {
+                    failures += 1;
+                    crowded = Some(text.clone());
+                    self.watcher.event(Event::Settling { document: document.to_owned(), text });
+                    backoff(failures)
+                }
                 Err(trouble) => return Err((Verdict::Error, trouble.to_string())),
             };
             if Instant::now() + pause >= self.end {
                 let text = "the time given to the sync is over; the next one goes on";
-                return Err((Verdict::TimedOut, text.into()));
+                let why = crowded.map(|why| format!(" ({why})")).unwrap_or_default();
+                return Err((Verdict::TimedOut, format!("{text}{why}")));
             }
             tokio::select! {
                 () = self.adapter.pause(pause) => {}

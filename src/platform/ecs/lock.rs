@@ -45,6 +45,9 @@ pub(super) trait Register {
     fn read(&self) -> impl Future<Output = Result<Option<String>, Trouble>> + Send;
     fn write(&self, value: &str) -> impl Future<Output = Result<(), Trouble>> + Send;
     fn clear(&self) -> impl Future<Output = Result<(), Trouble>> + Send;
+    /// Waits until the other side's rate allows one more write, so that it can follow a read at once. Who has the lock
+    /// comes before those who are yet to take theirs.
+    fn make_room(&self, has_lock: bool) -> impl Future<Output = ()> + Send;
     /// For messages: the tag and its cluster.
     fn place(&self) -> String;
 }
@@ -97,7 +100,15 @@ impl<R: Register> Held<R> {
         let mut counter = 0;
         let mut attempts = 0;
         let mut watched: Option<(String, Instant)> = None;
+        let mut has_room = false;
         loop {
+            if !has_room {
+                // For our name and, where there is a seat, for that.
+                for _ in 0..1 + usize::from(owner.has_seat()) {
+                    register.make_room(false).await;
+                }
+                has_room = true;
+            }
             owner.check_fence().await?;
             let begun = Instant::now();
             // Nothing that an earlier holder of our seat sent is under way any more, so that its name counts as none.
@@ -121,6 +132,7 @@ impl<R: Register> Held<R> {
             }
             attempts += 1;
             counter += 1;
+            has_room = false;
             let value = owner.value(counter);
             match take(&register, waits, &value, begun).await {
                 Ok(Taken::Ours(confirmed)) => {
@@ -154,11 +166,15 @@ impl<R: Register> Held<R> {
         if let Some(why) = &state.lost {
             return Err(self.lost(why));
         }
+        let is_old = state.age() >= self.waits.renew_after;
+        if is_old {
+            self.register.make_room(true).await;
+        }
         self.owner.check_fence().await?;
-        let age = state.age();
-        if age < self.waits.renew_after {
+        if !is_old {
             return Ok(());
         }
+        let age = state.age();
         match self.renew(&mut state, age).await {
             Err(trouble) if trouble.kind == TroubleKind::Transient && state.age() < self.waits.sure_until => {
                 Ok(())
@@ -203,6 +219,7 @@ impl<R: Register> Held<R> {
             return Ok(());
         }
         state.lost = Some("it was released".into());
+        self.register.make_room(true).await;
         let begun = Instant::now();
         let ours = self.register.read().await?.is_some_and(|value| self.owner.wrote(&value));
         if ours && state.age() < self.waits.plain_renewal_until {

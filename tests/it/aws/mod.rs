@@ -4,6 +4,7 @@ mod gates;
 mod lock;
 mod pace;
 mod patrol;
+mod places;
 mod revisions;
 mod services;
 mod slots;

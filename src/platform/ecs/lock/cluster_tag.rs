@@ -1,17 +1,19 @@
 //! The lock's register: a tag on the ECS cluster.
 
 use super::Register;
-use crate::aws::{Aws, Conduct, EcsOperation};
+use crate::aws::{Aws, Call, Conduct, EcsOperation, ServiceName};
 use crate::engine::{Trouble, TroubleKind};
 use crate::model::marks;
 use crate::platform::ecs::live::{items, tags_of, text};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::future::Future;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 /// A tag's key may have this many characters.
 const KEY_LIMIT: usize = 128;
+/// A resource may have this many tags; AWS's own (`aws:`) do not count.
+const TAGS_LIMIT: usize = 50;
 
 /// The tag of one application on one cluster.
 #[derive(Clone)]
@@ -39,7 +41,7 @@ impl ClusterTag {
         }
     }
 
-    async fn read_tag(&self) -> Result<Option<String>, Trouble> {
+    async fn read_tags(&self) -> Result<BTreeMap<String, String>, Trouble> {
         let body = json!({"clusters": [self.cluster], "include": ["TAGS"]});
         let answer =
             self.aws.ecs(EcsOperation::DescribeClusters, Conduct::Read, &self.cluster, &body).await?;
@@ -59,7 +61,28 @@ impl ClusterTag {
         let arn = text(cluster, "clusterArn")
             .ok_or_else(|| trouble(TroubleKind::Transient, "the answer has no clusterArn".into()))?;
         *self.arn.lock().unwrap_or_else(PoisonError::into_inner) = Some(arn.to_owned());
-        Ok(tags_of(cluster).remove(&self.key))
+        Ok(tags_of(cluster))
+    }
+
+    /// AWS has no code of its own for a resource that is full of tags: its words tell it, or that it is full.
+    async fn or_crowded(&self, refused: Trouble) -> Trouble {
+        let words = refused.message.to_ascii_lowercase();
+        let says = |word: &str| words.contains(word);
+        let is_full = says("tag") && ["maximum", "limit", "exceed", "too many"].into_iter().any(says);
+        let is_full = is_full
+            || self.read_tags().await.is_ok_and(|tags| {
+                let counted = tags.keys().filter(|key| !key.starts_with("aws:")).count();
+                counted >= TAGS_LIMIT && !tags.contains_key(&self.key)
+            });
+        if !is_full {
+            return refused;
+        }
+        let message = format!(
+            "cluster {} has the {TAGS_LIMIT} tags that AWS allows, and each sync under way has its lock in one; it goes on \
+             when another one has ended",
+            self.cluster
+        );
+        Trouble { kind: TroubleKind::Crowded, doing: "taking the application's lock".into(), message }
     }
 
     fn arn(&self) -> String {
@@ -74,18 +97,31 @@ impl ClusterTag {
 }
 
 impl Register for ClusterTag {
-    fn read(&self) -> impl Future<Output = Result<Option<String>, Trouble>> + Send {
-        self.read_tag()
+    async fn read(&self) -> Result<Option<String>, Trouble> {
+        Ok(self.read_tags().await?.remove(&self.key))
     }
 
     async fn write(&self, value: &str) -> Result<(), Trouble> {
         let tag = json!({"key": self.key, "value": value});
-        self.send(EcsOperation::TagResource, json!({"resourceArn": self.arn(), "tags": [tag]})).await
+        let body = json!({"resourceArn": self.arn(), "tags": [tag]});
+        match self.send(EcsOperation::TagResource, body).await {
+            Err(refused) if refused.kind == TroubleKind::Rejected => Err(self.or_crowded(refused).await),
+            other => other,
+        }
     }
 
     async fn clear(&self) -> Result<(), Trouble> {
         self.send(EcsOperation::UntagResource, json!({"resourceArn": self.arn(), "tagKeys": [self.key]}))
             .await
+    }
+
+    async fn make_room(&self, has_lock: bool) {
+        let call = Call::new(ServiceName::Ecs, EcsOperation::TagResource.name(), &self.cluster);
+        if has_lock {
+            self.aws.make_room_first(&call).await;
+        } else {
+            self.aws.make_room(&call).await;
+        }
     }
 
     fn place(&self) -> String {

@@ -43,6 +43,8 @@ impl Register for Slow {
         Ok(())
     }
 
+    async fn make_room(&self, _has_lock: bool) {}
+
     fn place(&self) -> String {
         "the tag".into()
     }

@@ -3,15 +3,15 @@
 use super::cluster_tag::ClusterTag;
 use super::waits::Waits;
 use super::{Held, Refused};
-use crate::aws::{Aws, WriteGuard};
+use crate::aws::{Aws, LOCKS_ON_A_CLUSTER, WriteGuard};
 use crate::engine::{Guard, Trouble, TroubleKind};
 use crate::platform::Owner;
 use crate::platform::ecs::Ecs;
 use crate::platform::ecs::read::SeenServices;
 use futures_util::future::BoxFuture;
 use std::fmt;
-use std::sync::{Arc, PoisonError};
-use tokio::sync::Mutex;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use tokio::sync::{Mutex, OwnedSemaphorePermit};
 
 /// The right to write to one application, until it is released or lost.
 #[derive(Clone, Debug)]
@@ -102,6 +102,7 @@ impl Ecs {
             application: application.to_owned(),
             owner,
             seen: Arc::clone(&self.seen),
+            place: StdMutex::default(),
             lease: Mutex::default(),
         }
     }
@@ -127,10 +128,36 @@ pub struct Writer {
     application: String,
     owner: Owner,
     seen: SeenServices,
+    /// Kept until the lock is free again.
+    place: StdMutex<Option<OwnedSemaphorePermit>>,
     lease: Mutex<Option<Lease>>,
 }
 
 impl Writer {
+    /// Takes one of the places for locks that this process has on the cluster; `waits` is told what is awaited if none
+    /// is free. True if it was waited for.
+    pub async fn take_place(&self, waits: impl Fn(String)) -> bool {
+        if self.place.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+            return false;
+        }
+        let places = self.aws.lock_places(&self.cluster);
+        let at_once = Arc::clone(&places).try_acquire_owned();
+        let has_waited = at_once.is_err();
+        let place = match at_once {
+            Ok(place) => Some(place),
+            Err(_) => {
+                waits(format!(
+                    "its turn on cluster {}: {LOCKS_ON_A_CLUSTER} other syncs have their locks in its tags, of which AWS \
+                     allows 50",
+                    self.cluster
+                ));
+                places.acquire_owned().await.ok()
+            }
+        };
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = place;
+        has_waited
+    }
+
     /// Renews the lease if there is one and it is getting old: for loops that wait.
     ///
     /// # Errors
@@ -148,17 +175,19 @@ impl Writer {
         self.lease.try_lock().is_ok_and(|lease| lease.is_some())
     }
 
-    /// Frees the lock, if this run has it.
+    /// Frees the lock and the place for it, if this run has them.
     ///
     /// # Errors
     /// Those of [`Lease::release`].
     pub async fn release(&self) -> Result<(), Trouble> {
         self.aws.set_guard(None);
         let lease = self.lease.lock().await.take();
-        match lease {
+        let released = match lease {
             Some(lease) => lease.release().await,
             None => Ok(()),
-        }
+        };
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        released
     }
 }
 
