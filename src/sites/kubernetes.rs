@@ -12,7 +12,7 @@ use crate::engine::{
 use crate::kubernetes::Cluster;
 use crate::model::{Allowed, Application, BySlot, ClusterTraffic, RevisionId, Slot, Timestamp};
 use crate::plan::{Live, PlanItem};
-use crate::platform::kubernetes::{Forcing, Kubernetes, Writer};
+use crate::platform::kubernetes::{Forcing, Kubernetes, Sighting, Writer};
 use crate::rollout::{Action, Alarm, HttpAnswer, RuleObservation, SlotObservation};
 use crate::traffic::http_route::RouteTraffic;
 use crate::traffic::service::ServiceTraffic;
@@ -63,6 +63,11 @@ impl KubernetesTarget {
     /// How listener rules were when they were last read.
     pub(super) fn looked(&self) -> Looked {
         self.seen.all()
+    }
+
+    /// How the application's objects were in the last reading; given away.
+    pub(super) fn take_sighting(&self) -> Sighting {
+        self.platform.take_sighting()
     }
 
     /// The connection.

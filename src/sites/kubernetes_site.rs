@@ -110,12 +110,18 @@ impl KubernetesSite {
     ) -> Result<Synced, Trouble> {
         // Before anything is read, so that no change falls in between.
         self.follow(deployment).await?;
+        let following = self.connected().followed.as_ref().map(Followed::begin);
         let beat = self.beat_of(deployment).await;
         let busy = beat.map(OnBeat::begin);
         let target = Target::Kubernetes(Box::new(self.target()));
         let synced = sync(&target, deployment, watcher, stop).await?;
-        if let (Some(busy), Target::Kubernetes(target)) = (&busy, &target) {
-            busy.saw(target.looked());
+        if let Target::Kubernetes(target) = &target {
+            if let Some(busy) = busy {
+                busy.saw(target.looked());
+            }
+            if let Some(following) = following {
+                following.saw(target.take_sighting());
+            }
         }
         // A CustomResourceDefinition may have come.
         self.follow(deployment).await?;

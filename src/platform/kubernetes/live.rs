@@ -10,21 +10,21 @@ mod would_be;
 pub(super) use autoscalers::Autoscalers;
 pub(super) use would_be::{awaits_its_role, belongs_to, is_replaced, refused, without_namespace};
 
-use super::Kubernetes;
 use super::applyset::{Parent, group_kind, parse_group_kind};
 use super::desired::{Resolved, Wanted, resolve};
 use super::health::assess;
 use super::hooks::{self, Hooks};
 use super::slots::{AllSlots, Protection};
+use super::{Kubernetes, Sighting};
 use crate::engine::{Deployment, Trouble, TroubleKind};
 use crate::kubernetes::{Kinds, Resource};
-use crate::model::{Health, HealthReport, Object, ObjectKey, Turn, rank};
+use crate::model::{Health, HealthReport, Object, ObjectKey, Turn, marks, rank};
 use crate::plan::{Live, LiveObject, Owned, WouldBe};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use lists::{Lists, Place};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// How many objects are looked at side by side; the bound on requests is the client room's.
 const CONCURRENCY: usize = 64;
@@ -68,6 +68,9 @@ impl Kubernetes {
             })
             .collect();
         let mut lists = self.lists(&kinds, &parent, &wanted).await?;
+        // Before slots are read: what a watch tells of them in between is then a look too many, and not one too few.
+        let set = self.identity.id();
+        let sighting = Sighting::of(lists.iter().map(|(_, live)| live).filter(|live| is_of_set(live, set)));
         let autoscalers = Autoscalers::find(&wanted, &lists);
         let hooks = Hooks::new(&deployment.manifests, &parent);
         let context = Context { deployment, autoscalers: &autoscalers, hooks: &hooks };
@@ -96,6 +99,7 @@ impl Kubernetes {
             }
             live.objects.insert(key, object);
         }
+        *self.sighting.lock().unwrap_or_else(PoisonError::into_inner) = sighting;
         Ok(live)
     }
 
@@ -292,6 +296,11 @@ impl Kubernetes {
         let members = lists.members(&self.identity).map(|(key, _)| key.clone()).collect();
         self.inventory.note(members, declared.chain(slots.keys.iter().cloned()).collect(), own);
     }
+}
+
+/// True if it bears the set's label, as watches ask for.
+fn is_of_set(live: &Value, set: &str) -> bool {
+    live["metadata"]["labels"].get(marks::MEMBER).and_then(Value::as_str) == Some(set)
 }
 
 /// When an object's turn came, as far as it says so itself.

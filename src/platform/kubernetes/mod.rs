@@ -22,7 +22,7 @@ mod watches;
 
 pub use applyset::Identity;
 pub use lock::{Lease, Writer};
-pub use lookout::{Followed, Lookout};
+pub use lookout::{Followed, Lookout, Sighting};
 pub use troubles::Found;
 pub use watches::Watches;
 
@@ -33,7 +33,7 @@ use crate::plan::{Live, PlanItem};
 use inventory::Inventory;
 use serde_json::Value;
 use settle::Applied;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Whose fields an apply takes without `sync.forceConflicts`.
@@ -58,6 +58,7 @@ pub struct Kubernetes {
     applied: Applied,
     watches: Watches,
     looks: slots::Looks,
+    sighting: Mutex<Sighting>,
 }
 
 impl Kubernetes {
@@ -74,6 +75,7 @@ impl Kubernetes {
             applied: Applied::default(),
             watches,
             looks: slots::Looks::default(),
+            sighting: Mutex::default(),
         }
     }
 
@@ -102,6 +104,11 @@ impl Kubernetes {
     /// What is waited for, as watches show it.
     pub fn watches(&self) -> &Watches {
         &self.watches
+    }
+
+    /// The members as the last whole reading of the live state found them; given away.
+    pub fn take_sighting(&self) -> Sighting {
+        std::mem::take(&mut *self.sighting.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Waits for so long, or until something changed of what is waited for.

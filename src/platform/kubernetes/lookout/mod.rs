@@ -1,6 +1,8 @@
 //! Tells which application's objects have changed, for all applications of one cluster and identity: one watch for each
-//! kind that any of them uses, of what bears an ApplySet's label. Of each object a fingerprint is kept and nothing else.
+//! kind that any of them uses, of what bears an ApplySet's label. Of each object a fingerprint is kept and nothing else, and
+//! another one of how the application's last sync saw it: what that has seen is not told, its own writes above all.
 
+mod baseline;
 mod fingerprint;
 mod pending;
 mod seen;
@@ -9,6 +11,8 @@ use super::applyset::Identity;
 use crate::engine::TroubleKind;
 use crate::kubernetes::{Cluster, Resource};
 use crate::model::{AppKey, marks};
+use baseline::Baseline;
+pub use baseline::Sighting;
 use futures_util::StreamExt;
 use pending::Pending;
 use seen::{News, Seen};
@@ -37,7 +41,7 @@ struct State {
     members: HashMap<String, Member>,
     /// Kinds that may not be watched in all namespaces at once.
     narrow: BTreeSet<Resource>,
-    watches: BTreeMap<Place, AbortHandle>,
+    watches: BTreeMap<Place, Watch>,
     tickets: u64,
 }
 
@@ -47,6 +51,13 @@ struct Member {
     ticket: u64,
     kinds: BTreeSet<Resource>,
     namespaces: BTreeSet<String>,
+    baseline: Baseline,
+}
+
+struct Watch {
+    task: AbortHandle,
+    /// Members that need it.
+    users: usize,
 }
 
 /// A kind in one namespace, or in all.
@@ -61,6 +72,14 @@ pub struct Followed {
     inner: Arc<Inner>,
     set: String,
     ticket: u64,
+}
+
+/// A sync of a followed application that is under way.
+pub struct Busy {
+    inner: Arc<Inner>,
+    set: String,
+    ticket: u64,
+    saw: Option<Sighting>,
 }
 
 impl Lookout {
@@ -78,8 +97,7 @@ impl Lookout {
     }
 
     /// From now on changes of the application's objects are told: of these kinds, in these namespaces where the identity
-    /// may not watch all of them. To be called before the application is read, so that nothing is missed in between; what
-    /// the first list of a new watch shows is told as well.
+    /// may not watch all of them. To be called before the application is read, so that nothing is missed in between.
     pub fn follow(
         &self,
         key: &AppKey,
@@ -91,8 +109,18 @@ impl Lookout {
         let mut state = self.inner.state();
         state.tickets += 1;
         let ticket = state.tickets;
-        state.members.insert(set.clone(), Member { key: key.clone(), ticket, kinds, namespaces });
-        self.inner.adjust(&mut state);
+        let mut member =
+            Member { key: key.clone(), ticket, kinds, namespaces, baseline: Baseline::default() };
+        self.inner.begin_watches(&mut state, &member);
+        if let Some(mut before) = state.members.remove(&set) {
+            state.end_watches(&before);
+            if before.baseline.is_busy() {
+                self.inner.end(&mut before, None);
+            } else if before.key == *key {
+                member.baseline = before.baseline;
+            }
+        }
+        state.members.insert(set.clone(), member);
         Followed { inner: Arc::clone(&self.inner), set, ticket }
     }
 
@@ -105,18 +133,42 @@ impl Lookout {
 impl Followed {
     /// True if the application was said to use just these.
     pub fn is_of(&self, kinds: &BTreeSet<Resource>, namespaces: &BTreeSet<String>) -> bool {
-        let state = self.inner.state();
-        let member = state.members.get(&self.set).filter(|member| member.ticket == self.ticket);
+        let mut state = self.inner.state();
+        let member = state.member(&self.set, self.ticket);
         member.is_some_and(|member| member.kinds == *kinds && member.namespaces == *namespaces)
+    }
+
+    /// A sync begins. Until its end nothing is told of the application, and then only what it has not seen.
+    pub fn begin(&self) -> Busy {
+        if let Some(member) = self.inner.state().member(&self.set, self.ticket) {
+            member.baseline.begin();
+        }
+        Busy { inner: Arc::clone(&self.inner), set: self.set.clone(), ticket: self.ticket, saw: None }
+    }
+}
+
+impl Busy {
+    /// How the sync saw everything in its last reading.
+    pub fn saw(mut self, sighting: Sighting) {
+        self.saw = Some(sighting);
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        if let Some(member) = self.inner.state().member(&self.set, self.ticket) {
+            self.inner.end(member, self.saw.take());
+        }
     }
 }
 
 impl Drop for Followed {
     fn drop(&mut self) {
         let mut state = self.inner.state();
-        if state.members.get(&self.set).is_some_and(|member| member.ticket == self.ticket) {
-            state.members.remove(&self.set);
-            self.inner.adjust(&mut state);
+        if state.member(&self.set, self.ticket).is_some()
+            && let Some(member) = state.members.remove(&self.set)
+        {
+            state.end_watches(&member);
         }
     }
 }
@@ -126,7 +178,38 @@ impl Drop for Lookout {
         self.teller.abort();
         let mut state = self.inner.state();
         state.members.clear();
-        self.inner.adjust(&mut state);
+        std::mem::take(&mut state.watches).into_values().for_each(|watch| watch.task.abort());
+    }
+}
+
+impl State {
+    /// A member, if it was not replaced.
+    fn member(&mut self, set: &str, ticket: u64) -> Option<&mut Member> {
+        self.members.get_mut(set).filter(|member| member.ticket == ticket)
+    }
+
+    /// What is watched for a member.
+    fn places(&self, member: &Member) -> Vec<Place> {
+        let places = member.kinds.iter().flat_map(|resource| {
+            let namespaces: Vec<Option<String>> = match self.narrow.contains(resource) {
+                true => member.namespaces.iter().cloned().map(Some).collect(),
+                false => vec![None],
+            };
+            namespaces.into_iter().map(|namespace| Place { resource: resource.clone(), namespace })
+        });
+        places.collect()
+    }
+
+    /// Ends the watches that only this member needed.
+    fn end_watches(&mut self, member: &Member) {
+        for place in self.places(member) {
+            let Some(watch) = self.watches.get_mut(&place) else { continue };
+            watch.users -= 1;
+            if watch.users == 0 {
+                watch.task.abort();
+                self.watches.remove(&place);
+            }
+        }
     }
 }
 
@@ -135,28 +218,36 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins the watches that are wanted, ends those that are not any more.
-    fn adjust(self: &Arc<Self>, state: &mut State) {
-        let mut wanted: BTreeSet<Place> = BTreeSet::new();
-        for member in state.members.values() {
-            for resource in &member.kinds {
-                let place = |namespace| Place { resource: resource.clone(), namespace };
-                match state.narrow.contains(resource) {
-                    true => wanted.extend(member.namespaces.iter().cloned().map(Some).map(place)),
-                    false => drop(wanted.insert(place(None))),
-                }
-            }
+    /// Begins the watches that a member needs and nobody needed before.
+    fn begin_watches(self: &Arc<Self>, state: &mut State, member: &Member) {
+        for place in state.places(member) {
+            self.begin_watch(state, place);
         }
-        state.watches.retain(|place, task| {
-            let is_wanted = wanted.contains(place);
-            if !is_wanted {
-                task.abort();
-            }
-            is_wanted
-        });
-        for place in wanted {
-            let watch = |place: &Place| Arc::clone(self).watch(place.clone());
-            state.watches.entry(place).or_insert_with_key(|place| tokio::spawn(watch(place)).abort_handle());
+    }
+
+    fn begin_watch(self: &Arc<Self>, state: &mut State, place: Place) {
+        let watch = |place: &Place| Watch {
+            task: tokio::spawn(Arc::clone(self).watch(place.clone())).abort_handle(),
+            users: 0,
+        };
+        state.watches.entry(place).or_insert_with_key(watch).users += 1;
+    }
+
+    /// One identity may not watch the kind in all namespaces at once.
+    fn narrow(self: &Arc<Self>, resource: &Resource) {
+        let mut state = self.state();
+        state.watches.remove(&Place { resource: resource.clone(), namespace: None });
+        state.narrow.insert(resource.clone());
+        let members = state.members.values().filter(|member| member.kinds.contains(resource));
+        let namespaces: Vec<String> = members.flat_map(|member| member.namespaces.clone()).collect();
+        for namespace in namespaces {
+            self.begin_watch(&mut state, Place { resource: resource.clone(), namespace: Some(namespace) });
+        }
+    }
+
+    fn end(&self, member: &mut Member, saw: Option<Sighting>) {
+        if let Some(streak) = member.baseline.end(saw) {
+            self.pending.add(&member.key, streak);
         }
     }
 
@@ -175,9 +266,7 @@ impl Inner {
                         && place.resource.namespaced
                         && place.namespace.is_none() =>
                 {
-                    let mut state = self.state();
-                    state.narrow.insert(place.resource.clone());
-                    self.adjust(&mut state);
+                    self.narrow(&place.resource);
                     return;
                 }
                 // It goes on by itself, with growing pauses; what is missed until then shows in its next list.
@@ -187,8 +276,10 @@ impl Inner {
     }
 
     fn tell(&self, news: &News) {
-        let state = self.state();
-        if let Some(member) = state.members.get(&*news.set) {
+        let mut state = self.state();
+        if let Some(member) = state.members.get_mut(&*news.set)
+            && member.baseline.takes(news)
+        {
             self.pending.add(&member.key, news.streak);
         }
     }

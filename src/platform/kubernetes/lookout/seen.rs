@@ -1,11 +1,10 @@
 //! What one watch remembers of the objects that it was told of. Pure.
 
-use super::fingerprint::Fingerprint;
+use super::fingerprint::{Fingerprint, id};
 use crate::kubernetes::WatchEvent;
 use crate::model::marks;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// Objects remembered of one kind: some fifty megabytes. What there is beyond that is found by the slow resync only.
@@ -17,13 +16,17 @@ const QUIET_AFTER: u32 = 60;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct News {
     pub set: Arc<str>,
+    /// The object, by [`id`].
+    pub object: u64,
+    /// How it is now; `None` if it is gone, or belongs to another set.
+    pub now: Option<Fingerprint>,
     /// How often the object had changed before, in one go.
     pub streak: u8,
 }
 
 #[derive(Default)]
 pub(super) struct Seen {
-    /// By a hash of namespace and name.
+    /// By [`id`].
     objects: HashMap<u64, Mark>,
     sets: HashSet<Arc<str>>,
     /// The number of the list that was begun last.
@@ -52,14 +55,15 @@ impl Seen {
             WatchEvent::ListEnds => {
                 let list = self.list;
                 let gone = self.objects.extract_if(|_, mark| mark.list != list);
-                let news = gone.map(|(_, mark)| News { set: mark.set, streak: 0 }).collect();
+                let news = gone.map(|(object, mark)| gone_from(mark.set, object)).collect();
                 self.sets.retain(|set| Arc::strong_count(set) > 1);
                 news
             }
             WatchEvent::Is(object) => self.is(&object, now),
             WatchEvent::Gone(object) => {
-                let mark = self.objects.remove(&id(&object));
-                mark.into_iter().map(|mark| News { set: mark.set, streak: 0 }).collect()
+                let object = id(&object);
+                let mark = self.objects.remove(&object);
+                mark.into_iter().map(|mark| gone_from(mark.set, object)).collect()
             }
         }
     }
@@ -74,7 +78,7 @@ impl Seen {
                     Mark { set: Arc::clone(&set), fingerprint, list: self.list, changed: now, streak: 0 };
                 self.objects.insert(id, mark);
             }
-            return vec![News { set, streak: 0 }];
+            return vec![News { set, object: id, now: Some(fingerprint), streak: 0 }];
         };
         mark.list = self.list;
         if mark.fingerprint == fingerprint && mark.set == set {
@@ -85,9 +89,9 @@ impl Seen {
         (mark.fingerprint, mark.changed) = (fingerprint, now);
         let before = std::mem::replace(&mut mark.set, Arc::clone(&set));
         let streak = mark.streak;
-        let mut news = vec![News { set: Arc::clone(&set), streak }];
+        let mut news = vec![News { set: Arc::clone(&set), object: id, now: Some(fingerprint), streak }];
         if before != set {
-            news.push(News { set: before, streak });
+            news.push(News { set: before, object: id, now: None, streak });
         }
         news
     }
@@ -106,11 +110,8 @@ fn set_of(object: &Value) -> Option<&str> {
     object.get("metadata")?.get("labels")?.get(marks::MEMBER)?.as_str()
 }
 
-fn id(object: &Value) -> u64 {
-    let text = |field: &str| object.get("metadata").and_then(|metadata| metadata.get(field)?.as_str());
-    let mut hasher = DefaultHasher::new();
-    (text("namespace"), text("name")).hash(&mut hasher);
-    hasher.finish()
+fn gone_from(set: Arc<str>, object: u64) -> News {
+    News { set, object, now: None, streak: 0 }
 }
 
 #[cfg(test)]
