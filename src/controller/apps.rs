@@ -42,8 +42,8 @@ pub(super) struct Running {
     pub sight: Sight,
     pub generation: i64,
     pub is_suspended: bool,
-    /// True until it has its plan: so many may be in that stage at a time.
-    pub is_looking: bool,
+    /// True until it only waits: so many may be in that stage at a time.
+    pub is_at_work: bool,
     /// Why it was told to stop.
     pub stopped: Option<Stopped>,
 }

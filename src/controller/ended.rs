@@ -15,7 +15,7 @@ use tokio::time::Instant;
 impl State {
     /// Takes what came of a look.
     pub(super) fn ended(&mut self, key: &AppKey, outcome: Outcome, started: Timestamp, took: Duration) {
-        self.planned(key);
+        self.waits(key);
         self.queue.ended(key);
         let Some(app) = self.apps.get_mut(key) else {
             // It went while it was looked at; one of the same name may have come.

@@ -9,7 +9,7 @@ use crate::engine::{Event, Watcher, slot_statuses};
 use crate::model::{AppKey, HandledRequest, SyncMode, WorkloadSummary};
 use crate::plan::{Palette, Plan, render_plan};
 use crate::rollout::{Observation, Phase};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use tokio::sync::mpsc;
 
 /// Bytes of a printed plan that are kept for people to read.
@@ -21,6 +21,7 @@ pub(super) struct Follower {
     pub board: Arc<Board>,
     pub teller: Arc<Teller>,
     pub happened: mpsc::UnboundedSender<Happened>,
+    pub has_waited: Once,
     /// What occurrences of this sync have in common.
     pub common: Occurrence,
     /// True if nothing changed in Git since all was in sync: what differs now is drift.
@@ -92,11 +93,13 @@ impl Watcher for Follower {
         } else if acts && !has_begun {
             self.tell(OccurrenceKind::SyncStarted, "", summary);
         }
-        // The controller may have ended meanwhile.
-        let _ = self.happened.send(Happened::Planned(self.key.clone()));
     }
 
     fn event(&self, event: Event) {
+        if matches!(event, Event::Waiting { .. } | Event::Settling { .. } | Event::Trouble { .. }) {
+            // The controller may have ended meanwhile.
+            self.has_waited.call_once(|| drop(self.happened.send(Happened::Waits(self.key.clone()))));
+        }
         match &event {
             Event::Phase { workload, phase } => {
                 let text = phase.to_string();

@@ -129,8 +129,8 @@ impl State {
         let now = Instant::now();
         let Some(mut app) = self.apps.remove(key) else { return };
         app.stop(Stopped::Dropped);
-        if app.running.as_ref().is_some_and(|running| running.is_looking) {
-            self.looking = self.looking.saturating_sub(1);
+        if app.running.as_ref().is_some_and(|running| running.is_at_work) {
+            self.at_work = self.at_work.saturating_sub(1);
         }
         if let Some(repository) = &app.repository {
             self.leave_repository(repository, key);

@@ -39,8 +39,8 @@ pub struct World {
 
 /// Something that a task of the controller's own reports.
 pub(super) enum Happened {
-    /// The application's look has its plan, and from now on mostly waits.
-    Planned(AppKey),
+    /// The application's look mostly waits from now on.
+    Waits(AppKey),
     /// A look ended.
     Ended { key: AppKey, outcome: Box<Outcome>, started: Timestamp, took: Duration },
     /// A repository was looked at.
@@ -61,8 +61,8 @@ pub(super) struct State {
     pub queue: Queue<AppKey>,
     /// Repositories, likewise.
     pub looks: Queue<RepositoryKey>,
-    /// Looks that have no plan yet.
-    pub looking: usize,
+    /// Looks that do not only wait.
+    pub at_work: usize,
     /// True once everything that was registered at the start is known.
     pub is_listed: bool,
     pub is_ending: bool,
@@ -107,7 +107,7 @@ pub async fn run(
         claims: Claims::default(),
         queue: Queue::default(),
         looks: Queue::default(),
-        looking: 0,
+        at_work: 0,
         is_listed: false,
         is_ending: false,
     };
@@ -167,7 +167,7 @@ pub async fn run(
 impl State {
     fn take(&mut self, what: Happened) {
         match what {
-            Happened::Planned(key) => self.planned(&key),
+            Happened::Waits(key) => self.waits(&key),
             Happened::Ended { key, outcome, started, took } => {
                 match self.apps.get(&key).is_some_and(|app| app.running.is_some()) {
                     true => self.ended(&key, *outcome, started, took),
@@ -179,12 +179,12 @@ impl State {
         }
     }
 
-    /// The look has its plan: another one may begin.
-    pub(super) fn planned(&mut self, key: &AppKey) {
+    /// The look gives its place up: another one may begin.
+    pub(super) fn waits(&mut self, key: &AppKey) {
         if let Some(running) = self.apps.get_mut(key).and_then(|app| app.running.as_mut())
-            && std::mem::take(&mut running.is_looking)
+            && std::mem::take(&mut running.is_at_work)
         {
-            self.looking = self.looking.saturating_sub(1);
+            self.at_work = self.at_work.saturating_sub(1);
         }
     }
 

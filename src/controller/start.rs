@@ -13,12 +13,16 @@ use crate::engine::StopSignal;
 use crate::model::{AppKey, Application, HandledRequest, Timestamp};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Looks that have no plan yet, at a time: they keep the processors busy. Those that only wait are not counted.
-const LOOKING: usize = 64;
+/// Looks at work at a time: as many as requests may be under way, so that each has what it needs, ends soon and holds no
+/// lock for longer than it writes. Those that only wait are not counted.
+pub(super) const AT_WORK: usize = 32;
+/// A look that is at work for longer waits for something that it does not tell, such as a server that does not answer.
+pub(super) const WORK: Duration = Duration::from_secs(30);
 
 /// What a due application gets.
 enum Next {
@@ -32,7 +36,7 @@ enum Next {
 impl State {
     /// True if another look may begin.
     pub(super) fn has_room(&self) -> bool {
-        self.looking < LOOKING
+        self.at_work < AT_WORK
     }
 
     /// Starts what is due and has room.
@@ -96,6 +100,7 @@ impl State {
             board: Arc::clone(&self.board),
             teller: Arc::clone(&self.teller),
             happened: self.happened.clone(),
+            has_waited: Once::new(),
             common: self.occurrence(key, &sight.found.commit),
             is_settled_commit: app.settled.as_ref() == Some(&sight.tree),
             is_active: !place.application.suspend,
@@ -106,7 +111,7 @@ impl State {
             sight: sight.clone(),
             generation: app.registered.generation,
             is_suspended: app.registered.is_suspended,
-            is_looking: true,
+            is_at_work: true,
             stopped: None,
         };
         let task = Task {
@@ -155,7 +160,7 @@ impl State {
     }
 
     fn start(&mut self, key: &AppKey, task: Task, running: Running) {
-        self.looking += 1;
+        self.at_work += 1;
         if let Some(app) = self.apps.get_mut(key) {
             app.running = Some(running);
         }
@@ -169,7 +174,15 @@ impl State {
                 let site = task.site.clone();
                 let work = tracing::Instrument::instrument(reconcile(task), span);
                 // A fault in one look ends that look and nothing else.
-                let outcome = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
+                let mut work = pin!(AssertUnwindSafe(work).catch_unwind());
+                let outcome = match tokio::time::timeout(WORK, work.as_mut()).await {
+                    Ok(outcome) => outcome,
+                    Err(_) => {
+                        let _ = happened.send(Happened::Waits(key.clone()));
+                        work.await
+                    }
+                };
+                let outcome = outcome.unwrap_or_else(|_| {
                     let text =
                         "this look broke down, which is a fault of the program; see its log".to_owned();
                     Outcome { look: Look::Broken(text), site }

@@ -1,6 +1,7 @@
 //! Who may work for what.
 
 use super::world::{Course, Sandbox, application, pass, until};
+use crate::controller::start::{AT_WORK, WORK};
 use crate::model::{Origin, Problem};
 use std::time::Duration;
 
@@ -97,4 +98,30 @@ async fn one_made_anew_under_the_same_name_inherits_nothing_of_a_sync_that_was_u
         })
         .await;
     assert_eq!(world.status("web").history.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_many_are_at_work_at_once_and_those_that_take_too_long_keep_nobody_waiting() {
+    let world = Sandbox::new();
+    let slow: Vec<String> = (0..AT_WORK).map(|number| format!("slow-{number}")).collect();
+    let quick: Vec<String> = (0..3 * AT_WORK).map(|number| format!("quick-{number}")).collect();
+    world.commit("a", &slow.iter().chain(&quick).map(String::as_str).collect::<Vec<_>>());
+    quick.iter().for_each(|name| world.register(name, ""));
+    world
+        .play(async {
+            let all_of =
+                |names: &[String], standing: &str| names.iter().all(|n| world.standing(n) == standing);
+            until("all are synced", || all_of(&quick, "True Synced Synced Healthy")).await;
+            assert_eq!(world.inner().most_syncing, AT_WORK);
+            for name in &slow {
+                world.course(name, Course::Hangs);
+                world.register(name, "");
+            }
+            until("they hang", || slow.iter().all(|name| world.standing(name).contains("Syncing"))).await;
+            let begun = tokio::time::Instant::now();
+            world.meddle("quick-0");
+            until("drift is repaired", || world.writes("quick-0") == 2).await;
+            assert!(begun.elapsed() <= WORK + Duration::from_secs(5), "{:?}", begun.elapsed());
+        })
+        .await;
 }

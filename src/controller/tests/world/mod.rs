@@ -44,6 +44,8 @@ pub struct Inner {
     pub live: BTreeMap<AppKey, String>,
     pub courses: BTreeMap<AppKey, Course>,
     syncing: BTreeSet<AppKey>,
+    /// The most syncs that there were at once.
+    pub most_syncing: usize,
     pub held: Option<BTreeSet<AppKey>>,
     pub looks: usize,
     pub syncs: BTreeMap<AppKey, usize>,

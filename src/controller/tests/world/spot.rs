@@ -36,6 +36,7 @@ impl Spot {
         if !inner.syncing.insert(self.place.key.clone()) {
             inner.faults.push(format!("{} was synced twice at a time", self.place.key));
         }
+        inner.most_syncing = inner.most_syncing.max(inner.syncing.len());
         Syncing(self)
     }
 
