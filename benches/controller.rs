@@ -17,23 +17,32 @@ mod repository;
 
 mod controller_support;
 
-use controller_support::{ecs, kubernetes};
+use controller_support::{ecs, kubernetes, soak};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
-    let number = |text: &String| text.parse().expect("a number of Applications");
-    let counts: Vec<usize> = arguments.iter().filter(|text| *text != "ecs").map(number).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let is_ecs = arguments.iter().any(|text| text == "ecs");
-    if !is_ecs {
-        let counts = if counts.is_empty() { vec![10, 1_000] } else { counts.clone() };
-        kubernetes::heading();
-        for count in counts {
-            runtime.block_on(kubernetes::rows(count));
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let number = |text: &&str| text.parse::<usize>().expect("a number");
+    match words.as_slice() {
+        ["soak", rest @ ..] => {
+            let (cycles, counts) = match rest {
+                ["--cycles", cycles, counts @ ..] => (number(cycles), counts),
+                counts => (3_000, counts),
+            };
+            runtime.block_on(soak::table(counts.first().map_or(20, number), cycles));
         }
-    }
-    if is_ecs || arguments.is_empty() {
-        println!();
-        runtime.block_on(ecs::table(counts.first().copied().unwrap_or(200)));
+        ["ecs", counts @ ..] => runtime.block_on(ecs::table(counts.first().map_or(200, number))),
+        counts => {
+            let given: Vec<usize> = counts.iter().map(number).collect();
+            kubernetes::heading();
+            for count in if given.is_empty() { vec![10, 1_000] } else { given.clone() } {
+                runtime.block_on(kubernetes::rows(count));
+            }
+            if given.is_empty() {
+                println!();
+                runtime.block_on(ecs::table(200));
+            }
+        }
     }
 }

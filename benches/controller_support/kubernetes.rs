@@ -7,7 +7,7 @@ use crate::kube_support::Space;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-const SYSTEM: &str = "kubernetes";
+pub const SYSTEM: &str = "kubernetes";
 
 pub fn heading() {
     let build = if cfg!(debug_assertions) { "a debug build" } else { "a release build" };
@@ -111,9 +111,6 @@ pub async fn rows(count: usize) {
     commits(&mut world, &controller).await;
     drift(&world, &controller).await;
     let controller = restart(&world, controller).await;
-    if let Some(cycles) = std::env::var("CUTOVER_SOAK").ok().and_then(|text| text.parse().ok()) {
-        soak(&mut world, &controller, cycles).await;
-    }
     controller.end();
 }
 
@@ -190,19 +187,4 @@ async fn restart(world: &World, controller: Controller) -> Controller {
     row(world, &controller, "restart", controller.begun.elapsed(), &nothing).await;
     println!("      the end before the restart took {} ms", ended.as_millis());
     controller
-}
-
-/// Small commits and drift in turn.
-async fn soak(world: &mut World, controller: &Controller, cycles: usize) {
-    for cycle in 0..=cycles {
-        if cycle == 0 || cycle == cycles / 2 || cycle == cycles {
-            let (memory, files, cpu) = (controller.memory(), controller.files(), controller.cpu());
-            println!("      soak, after {cycle} cycles: {memory:.1} MB, {files} fds, {cpu:.1} s of CPU");
-        }
-        let number = cycle * 31 % world.count;
-        world.commit(std::iter::once(number));
-        controller.nudge(&world.url());
-        world.until_applied(number).await;
-        world.disturb((number + 1) % world.count).await;
-    }
 }

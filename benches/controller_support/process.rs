@@ -47,6 +47,8 @@ impl Controller {
             .env_clear()
             .env("HOME", folder.join("home"))
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            // To see what the allocator keeps.
+            .envs(std::env::vars().filter(|(name, _)| name.starts_with("MALLOC_")))
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("a file"))
@@ -113,6 +115,11 @@ impl Controller {
         let status = self.proc("status");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
         line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") / 1024.0
+    }
+
+    /// Threads, those that wait for work included.
+    pub fn threads(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("its threads").count()
     }
 
     /// Open file descriptors.

@@ -39,6 +39,10 @@ fn kind(group: &str, version: &str, kind: &str) -> ApiResource {
     ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
 }
 
+fn registrations() -> ApiResource {
+    kind("cutover.dev", "v1alpha1", "Application")
+}
+
 fn is_ready(application: &DynamicObject) -> String {
     let conditions = application.data.pointer("/status/conditions").and_then(Value::as_array);
     let ready = conditions.into_iter().flatten().find(|condition| condition["type"] == "Ready");
@@ -60,8 +64,8 @@ impl World {
         let repository = Bare::new(&folder.path().join("git/deploy.git"));
         let daemon = git_daemon(&folder.path().join("git"));
         let client = space.client.clone();
-        let applications = kind("cutover.dev", "v1alpha1", "Application");
-        let registered: Api<DynamicObject> = Api::namespaced_with(client.clone(), &space.name, &applications);
+        let registered: Api<DynamicObject> =
+            Api::namespaced_with(client.clone(), &space.name, &registrations());
         let settings: Api<DynamicObject> = Api::all_with(client, &kind("", "v1", "ConfigMap"));
         let mark = format!("bench={}", space.name);
         let mut world = World {
@@ -122,6 +126,12 @@ impl World {
         self.repository.commit(&files);
     }
 
+    /// Commits documents that are wrong to one application.
+    pub fn spoil(&mut self, number: usize) {
+        let path = format!("apps/{}/objects.yaml", name(number));
+        self.repository.commit(&[(path, b"apiVersion: v1\nkind: ConfigMap\nmetadata: {nam: x}\n".to_vec())]);
+    }
+
     /// What the settings of an application should say.
     fn wanted(&self, number: usize) -> String {
         format!("v{} info", self.versions[number])
@@ -143,6 +153,26 @@ impl World {
 
     pub async fn until_all_ready(&self) {
         self.applications.until("all are ready", |all| all.count("True") == self.count).await;
+    }
+
+    pub async fn until_not_ready(&self, number: usize) {
+        let name = name(number);
+        self.applications.until("one is not ready", |all| all.of(&name).1 == "False").await;
+    }
+
+    /// Takes the registration of an application away and makes a new one; waits until that is ready.
+    pub async fn register_anew(&self, number: usize) {
+        let (name, application) = (name(number), self.application(number));
+        let registered: Api<DynamicObject> =
+            Api::namespaced_with(self.space.client.clone(), &self.space.name, &registrations());
+        registered.delete(&name, &Default::default()).await.expect("it goes");
+        let made = registered.create(&Default::default(), &application).await.expect("an Application");
+        let at: u64 = made.metadata.resource_version.expect("one").parse().expect("a number");
+        let is_ready_anew = |all: &Watched| {
+            let (version, word) = all.of(&name);
+            version > at && word == "True"
+        };
+        self.applications.until("a new registration is ready", is_ready_anew).await;
     }
 
     /// Changes a field as somebody else; waits until it is as it was.
