@@ -20,7 +20,10 @@ use tokio::time::{sleep, timeout};
 const CONNECTIONS: usize = 256;
 /// For the head of a request, and for idling between two.
 const HEAD_TIME: Duration = Duration::from_secs(20);
-const HEAD_BYTES: usize = 32 * 1024;
+/// Of a head; hyper answers a larger one by 431 and ends the connection.
+const HEAD_BYTES: usize = 16 * 1024;
+/// What is read ahead of a connection.
+const BUFFER_BYTES: usize = 32 * 1024;
 /// From the head of a request, its body included, to the head of the answer.
 const ANSWER_TIME: Duration = Duration::from_secs(20);
 /// For requests under way when a connection or the server has to end.
@@ -68,7 +71,8 @@ pub(super) async fn serve(
 
 async fn converse(stream: TcpStream, router: Router, lifetime: Duration, mut stopped: watch::Receiver<()>) {
     let mut server = http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD_BYTES);
+    server.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
+    server.max_header_size(HEAD_BYTES).max_buf_size(BUFFER_BYTES);
     let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut connection = pin!(connection);
     tokio::select! {

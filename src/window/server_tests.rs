@@ -57,6 +57,40 @@ async fn a_connection_that_idles_or_never_says_what_it_wants_is_ended() {
     assert_eq!(say(address, "").await, "", "no head at all");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_head_that_comes_ever_so_slowly_is_not_waited_for() {
+    let house = open().await;
+    let mut stream = TcpStream::connect(house.address).await.expect("connection");
+    let begun = tokio::time::Instant::now();
+    let trickle = async {
+        let mut line = &b"GET / HTTP/1.1\r\n"[..];
+        while stream.write_all(line).await.is_ok() {
+            sleep(Duration::from_secs(3)).await;
+            line = b"x: y\r\n";
+        }
+    };
+    timeout(10 * HEAD_TIME, trickle).await.expect("the server ends it");
+    assert!(begun.elapsed() <= 2 * HEAD_TIME, "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_head_may_have_sixteen_kilobytes_and_no_more() {
+    let house = open().await;
+    let head = |bytes: usize| {
+        let rest = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\nx: \r\n\r\n";
+        rest.replace("x: ", &format!("x: {}", "y".repeat(bytes - rest.len())))
+    };
+    assert_eq!(say(house.address, &head(HEAD_BYTES)).await, "HTTP/1.1 200 OK");
+    assert_eq!(
+        say(house.address, &head(HEAD_BYTES + 1)).await,
+        "HTTP/1.1 431 Request Header Fields Too Large"
+    );
+    // What follows is not read, so the answer may be lost with the connection.
+    let answer = say(house.address, &head(1 << 20)).await;
+    assert!(["", "HTTP/1.1 431 Request Header Fields Too Large"].contains(&answer.as_str()), "{answer}");
+    assert_eq!(say(house.address, &head(100)).await, "HTTP/1.1 200 OK", "others are served as before");
+}
+
 #[tokio::test]
 async fn a_request_under_way_ends_before_the_server_does() {
     let House { address, stop, server, asked, gate } = open().await;
