@@ -1,18 +1,17 @@
 //! Ctrl-C and SIGTERM: the first asks for a stop at the next safe point, the second ends the program.
 
-use super::output::Output;
 use super::screen;
 use crate::engine::StopSignal;
 
-/// Watches for interrupts from now on.
-pub fn watch(stop: &StopSignal, output: Output) {
+/// Watches for interrupts from now on, and tells what they bring about.
+pub fn watch(stop: &StopSignal, tell: impl Fn(&str) + Send + 'static) {
     let stop = stop.clone();
     tokio::spawn(async move {
         interrupted().await;
         stop.set();
-        output.note("stopping; press Ctrl-C again to stop at once, without waiting for a safe point");
+        tell("stopping; press Ctrl-C again to stop at once, without waiting for a safe point");
         interrupted().await;
-        output.note("stopped at once; the next sync continues from what it finds");
+        tell("stopped at once; the next sync continues from what it finds");
         screen::set_live(vec![]);
         std::process::exit(130);
     });

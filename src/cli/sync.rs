@@ -57,7 +57,7 @@ pub async fn run(args: &SyncArgs, output: Output) -> Result<Exit, CliError> {
         return Ok(Exit::Done);
     }
     let stop = StopSignal::default();
-    interrupts::watch(&stop, output);
+    interrupts::watch(&stop, move |text| output.note(text));
     let progress = Progress::new(output);
     let result = engine::sync(&target, &deployment, &progress, &stop).await;
     progress.finish();

@@ -45,7 +45,7 @@ pub async fn run(args: &WaitArgs, output: Output) -> Result<Exit, CliError> {
     let deployment = read_deployment(&args.source, &args.destination, output, "nothing was read").await?;
     let target = args.destination.connect(&deployment.application).await?;
     let stop = StopSignal::default();
-    interrupts::watch(&stop, output);
+    interrupts::watch(&stop, move |text| output.note(text));
     let progress = Progress::without_plan(output);
     let timeout = Duration::from_secs(args.timeout);
     let result = engine::follow(&target, &deployment, timeout, &progress, &stop).await;

@@ -26,6 +26,7 @@ mod git_ssh;
 mod git_support;
 mod git_tree;
 mod iam;
+mod image;
 mod init;
 mod install;
 mod json_schema;

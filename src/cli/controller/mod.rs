@@ -129,7 +129,7 @@ pub async fn run(args: &ControllerArgs, output: Output) -> Result<Exit, CliError
     let (board, metrics, pulse) =
         (Arc::<Board>::default(), Arc::<Metrics>::default(), Arc::<Pulse>::default());
     let stop = StopSignal::default();
-    interrupts::watch(&stop, output);
+    interrupts::watch(&stop, |text| tracing::info!("{text}"));
     let built = world::build(args, &configuration).await?;
     let (nudge, nudges) = mpsc::channel(NUDGES);
     let servers =

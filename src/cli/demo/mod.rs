@@ -40,7 +40,7 @@ pub struct DemoArgs {
 pub async fn run(args: &DemoArgs, output: Output) -> Result<Exit, CliError> {
     let began = Instant::now();
     let stop = StopSignal::default();
-    interrupts::watch(&stop, output);
+    interrupts::watch(&stop, move |text| output.note(text));
     let mut stage = Stage::set(output, &stop).await?;
     let steps = play(&mut stage, &stop).await?;
     let report = stage.end_traffic().await;

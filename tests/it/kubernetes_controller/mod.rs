@@ -5,7 +5,7 @@
 
 mod asked;
 mod drifted;
-mod house;
+pub mod house;
 mod installed;
 mod nudged;
 mod refused;

@@ -9,4 +9,5 @@ mod gate;
 mod killed;
 mod rig;
 mod seats;
+mod shards;
 mod stopped;

@@ -13,6 +13,7 @@ use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{Api, ApiResource, DynamicObject};
 use kube::core::GroupVersionKind;
+use serde_json::Value;
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
@@ -118,6 +119,8 @@ pub struct Rig {
     pub simulator: Simulator,
     pub aws: Gate,
     pub git: Gate,
+    /// Flags of processes that are started from now on.
+    pub flags: Vec<String>,
     desk: Desk,
     replicas: Vec<Replica>,
     traffic: Option<TrafficGenerator>,
@@ -164,6 +167,7 @@ impl Rig {
             git: Gate::before(format!("127.0.0.1:{}", daemon.port)).await,
             space,
             simulator,
+            flags: vec![],
             desk,
             replicas: vec![],
             traffic: None,
@@ -175,7 +179,7 @@ impl Rig {
 
     /// Registers the application, waits until version 1 of it is live, and sends requests from then on.
     pub async fn begin(&mut self) {
-        self.register().await;
+        self.register("shop", "deploy").await;
         self.until("version 1 is live", |seen| seen.is_done("v1")).await;
         let listener = self.simulator.with_world(|world| world.listeners()[0].arn.clone());
         let url = format!("http://{}/", self.simulator.listener_address(&listener).expect("it listens"));
@@ -198,8 +202,9 @@ impl Rig {
             "--web",
             "off",
             "--log-format",
-            "text",
+            "json",
         ]);
+        command.args(&self.flags);
         command.env("KUBECONFIG", proxy.kubeconfig()).env("POD_NAMESPACE", &self.space.name);
         // Replicas share no mirror of the repository.
         command.env("HOME", self.desk.checkout().join(format!("../home-{number}")));
@@ -214,10 +219,11 @@ impl Rig {
         number
     }
 
-    async fn register(&self) {
+    /// Registers an application whose documents are in `path` of the repository.
+    pub async fn register(&self, name: &str, path: &str) {
         let application = format!(
-            "apiVersion: cutover.dev/v1alpha1\nkind: Application\nmetadata: {{name: shop}}\nspec:\n  \
-             source: {{repoURL: 'git://{}/shop', path: deploy}}\n  \
+            "apiVersion: cutover.dev/v1alpha1\nkind: Application\nmetadata: {{name: {name}}}\nspec:\n  \
+             source: {{repoURL: 'git://{}/shop', path: {path}}}\n  \
              destination: {{kubernetes: {{namespace: {}}}}}\n  sync: {{mode: enforce, interval: 1s, timeout: 4m}}\n",
             self.git.address, self.space.name
         );
@@ -229,8 +235,21 @@ impl Rig {
         let text = self.desk.read("deploy/web.yaml");
         let text = text.replace(&format!("web:{}\n", self.version), &format!("web:{version}\n"));
         self.version = version.to_owned();
-        self.desk.write("deploy/web.yaml", &text);
-        tokio::task::block_in_place(|| self.desk.commit(&format!("Version {version}")));
+        self.write("deploy/web.yaml", &text);
+        self.commit(&format!("Version {version}"));
+    }
+
+    /// Writes a file of the checkout.
+    pub fn write(&self, file: &str, text: &str) {
+        self.desk.write(file, text);
+    }
+
+    /// Commits what was written; gives the commit's id.
+    pub fn commit(&self, message: &str) -> String {
+        tokio::task::block_in_place(|| {
+            self.desk.commit(message);
+            self.desk.git(&["rev-parse", "HEAD"])
+        })
     }
 
     /// How far it is now.
@@ -286,7 +305,13 @@ impl Rig {
 
     /// The process that has the seat.
     pub async fn leader(&self) -> Option<usize> {
-        let seat = self.space.api::<Lease>().get_opt("cutover.seat-0").await.expect("a read")?;
+        self.holder(0).await
+    }
+
+    /// The process that has this seat.
+    pub async fn holder(&self, seat: u32) -> Option<usize> {
+        let seat =
+            self.space.api::<Lease>().get_opt(&format!("cutover.seat-{seat}")).await.expect("a read")?;
         let holder = seat.spec.and_then(|spec| spec.holder_identity).unwrap_or_default();
         let process = holder.split('_').nth(1)?.parse::<u32>().ok()?;
         self.replicas.iter().position(|replica| replica.child.id() == process)
@@ -294,6 +319,17 @@ impl Rig {
 
     pub async fn leading(&self) -> usize {
         self.leader().await.expect("a leader")
+    }
+
+    /// How many processes were started.
+    pub fn processes(&self) -> usize {
+        self.replicas.len()
+    }
+
+    /// The whole lines that a process has logged.
+    pub fn log(&self, replica: usize) -> Vec<Value> {
+        let log = std::fs::read_to_string(&self.replicas[replica].log).unwrap_or_default();
+        log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     pub fn proxy(&self, replica: usize) -> &Proxy {
