@@ -94,13 +94,13 @@ impl Progress {
                 self.draw(&state);
                 self.said(workload, &phase.to_string());
             }
-            Event::Waiting { workload, on, text } => {
+            Event::Waiting { workload, text, general, on: _ } => {
                 state.live.entry(workload.clone()).or_default().waiting.clone_from(text);
                 if self.output.live {
                     self.draw(&state);
                 } else {
-                    if let Some(text) = on.in_general() {
-                        self.say_once(&mut state, workload, text);
+                    if let Some(text) = general {
+                        self.say_once(&mut state, workload, text.clone());
                     }
                 }
             }

@@ -95,6 +95,7 @@ pub(super) fn differs(before: &Registered, now: &Registered) -> bool {
         || before.generation != now.generation
         || before.is_suspended != now.is_suspended
         || before.request != now.request
+        || before.no_request != now.no_request
         || before.is_going != now.is_going
         || before.application.as_ref().err() != now.application.as_ref().err()
         || before.application.as_ref().ok() != now.application.as_ref().ok()

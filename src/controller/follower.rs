@@ -124,10 +124,10 @@ impl Watcher for Follower {
                     _ => self.tell(OccurrenceKind::RolloutProgressed, workload, text),
                 }
             }
-            Event::Waiting { workload, on, text } => {
+            Event::Waiting { workload, text, general, on: _ } => {
                 // In words that stay the same while it lasts: each change is a write to the API server.
-                let text = on.in_general().unwrap_or_else(|| text.clone());
-                self.workload(workload, |summary| summary.waiting_for = cut(&text));
+                let text = general.as_ref().unwrap_or(text);
+                self.workload(workload, |summary| summary.waiting_for = cut(text));
                 let about = format!("{workload}: {text}");
                 self.board.change(&self.key, |entry| entry.status.waiting_for = cut(&about));
             }
@@ -137,8 +137,14 @@ impl Watcher for Follower {
             }
             Event::Wrote { workload, text, .. } => self.note(workload, text),
             Event::Applied { document, text } => self.note(document, text),
-            Event::Trouble { workload, text } => self.note(workload, &format!("not yet: {text}")),
-            Event::Notice { workload, text } => self.note(workload, text),
+            Event::Trouble { workload, text } => {
+                tracing::info!(workload, "not yet: {text}");
+                self.note(workload, &format!("not yet: {text}"));
+            }
+            Event::Notice { workload, text } => {
+                tracing::info!(workload, "{text}");
+                self.note(workload, text);
+            }
         }
     }
 

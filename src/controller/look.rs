@@ -67,6 +67,16 @@ impl Look {
         matches!(self, Look::Synced(synced) if synced.report.plan.has_changes() && !synced.report.results.is_empty())
     }
 
+    /// Why it came to nothing good, if so, in a sentence.
+    pub fn failure(&self) -> Option<String> {
+        let is_bad = |verdict| matches!(verdict, Verdict::Failed | Verdict::Error | Verdict::TimedOut);
+        match self {
+            Look::Synced(synced) if !is_bad(synced.report.verdict) => None,
+            Look::Depends(_) => None,
+            _ => Some(self.judge_active(SyncMode::Enforce, false).message),
+        }
+    }
+
     /// Judges it. What is suspended is so whatever else is the matter with it.
     pub fn judge(&self, mode: SyncMode, is_suspended: bool) -> Judgement {
         let judgement = self.judge_active(mode, is_suspended);
@@ -198,11 +208,12 @@ fn synced_as(synced: &Synced, mode: SyncMode, is_suspended: bool) -> Judgement {
             HealthState::Progressing | HealthState::Missing => {
                 Judgement { is_reconciling: true, ..not_ready("Progressing", unwell(synced)) }
             }
-            HealthState::Healthy | HealthState::Suspended => judged(
-                ConditionStatus::True,
-                "Synced",
-                format!("everything is as commit {} says", short(&status.commit)),
-            ),
+            HealthState::Healthy | HealthState::Suspended => {
+                let all = format!("everything is as commit {} says", short(&status.commit));
+                let sentences: Vec<&str> =
+                    std::iter::once(&all).chain(&status.notices).map(String::as_str).collect();
+                judged(ConditionStatus::True, "Synced", sentences.join(". "))
+            }
         },
     }
 }
@@ -234,12 +245,7 @@ fn health(synced: &Synced) -> HealthState {
             Health::Degraded => HealthState::Degraded,
         });
     }
-    // Some of it missing is worse than something on its way, and less bad than something broken.
-    let broken = status.objects.iter().any(|object| object.health.health == Health::Degraded)
-        || status.workloads.iter().any(|w| {
-            matches!(w.phase, Some(Phase::Quarantined | Phase::RollingBack | Phase::Blocked) | None)
-        });
-    if broken { HealthState::Degraded } else { worst }
+    worst
 }
 
 /// What is not well, in words.

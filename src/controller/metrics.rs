@@ -22,13 +22,18 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Metrics {
         let durations = || Histogram::new(exponential_buckets(0.005, 2.0, 18));
+        let drift: Family<Vec<(&'static str, String)>, Counter> = Family::default();
+        // A counter that comes into being with its first event shows no increase by it.
+        for what in ["found", "repaired"] {
+            drop(drift.get_or_create(&vec![("result", what.to_owned())]));
+        }
         Metrics {
             reconciles: Family::new_with_constructor(durations as fn() -> Histogram),
             waiting: Gauge::default(),
             oldest: Gauge::default(),
             busy: Gauge::default(),
             live_after: Histogram::new(exponential_buckets(1.0, 2.0, 14)),
-            drift: Family::default(),
+            drift,
             webhooks: Family::default(),
         }
     }

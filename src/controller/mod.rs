@@ -20,7 +20,6 @@ mod reconcile;
 mod register;
 mod report;
 mod run;
-mod same_repository;
 mod start;
 mod teller;
 #[cfg(test)]
@@ -39,4 +38,3 @@ pub use ports::{
 };
 pub use pulse::Pulse;
 pub use run::{Permits, World, run};
-pub use same_repository::same_repository;

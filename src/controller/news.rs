@@ -71,7 +71,8 @@ impl News<'_> {
             "SyncFailed" | "AccessDenied" | "TimedOut" | "Broken" | "Degraded" => {
                 Some(OccurrenceKind::SyncFailed)
             }
-            "Suspended" => Some(OccurrenceKind::Suspended),
+            // A commit that comes meanwhile changes the condition, and is no news.
+            "Suspended" if was.is_none_or(|was| was.reason != "Suspended") => Some(OccurrenceKind::Suspended),
             _ => None,
         }
     }

@@ -25,6 +25,8 @@ pub struct Registered {
     pub is_suspended: bool,
     /// The request that people left in an annotation, handled or not.
     pub request: Option<Request>,
+    /// What stands in that annotation instead of a request: its beginning, fit to be shown.
+    pub no_request: Option<String>,
     /// The status as it was last written, by whichever controller.
     pub status: ApplicationStatus,
     /// True once its deletion was asked for.

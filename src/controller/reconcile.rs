@@ -4,7 +4,7 @@ use super::follower::Follower;
 use super::look::Look;
 use super::ports::{Found, Place, Repositories, RepositoryKey, Request, Site, Sites, SourceTrouble, Synced};
 use crate::config;
-use crate::engine::{Deployment, StopSignal, Trouble};
+use crate::engine::{Deployment, StopSignal, Trouble, failed, traced, work_span};
 use crate::model::{Destination, HandledRequest, Manifests, Problem};
 use std::sync::Arc;
 
@@ -54,11 +54,12 @@ pub(super) async fn reconcile(task: Task) -> Outcome {
 async fn act(task: &Task, deployment: &Deployment, outcome: &mut Outcome) -> Result<Synced, Trouble> {
     let site = match &task.site {
         Some(site) => Arc::clone(site),
-        None => task.sites.open(task.place.clone()).await?,
+        None => traced(work_span!("connect", "planning"), task.sites.open(task.place.clone())).await?,
     };
     outcome.site = Some(Arc::clone(&site));
     if let Some(request) = &task.request {
-        match site.handle(deployment, request).await {
+        let span = work_span!("request", "answering", verb = request.verb.name());
+        match traced(span, site.handle(deployment, request)).await {
             Ok(sentence) => answer(task, request, true, &sentence),
             Err(trouble) => answer(task, request, false, &trouble.to_string()),
         }
@@ -82,7 +83,12 @@ async fn documents(task: &Task) -> Result<Manifests, Look> {
         let documents = repositories.documents(&repository, &commit, &path).map_err(Look::NoSource)?;
         load(&documents.files, &destination).map_err(Look::WrongDocuments)
     };
-    let read = tokio::task::spawn_blocking(read).await;
+    let span = work_span!("read documents", "reading");
+    let part = span.clone();
+    let read = tokio::task::spawn_blocking(move || part.in_scope(read)).await;
+    if let Ok(Err(look)) = &read {
+        failed(&span, &look.failure().unwrap_or_default());
+    }
     read.unwrap_or_else(|_| {
         let message = "reading the documents broke down, which is a fault of the program".to_owned();
         Err(Look::NoSource(SourceTrouble { message, is_transient: true }))

@@ -1,9 +1,11 @@
 //! Applications come, change and go; repositories are looked at.
 
 use super::apps::{App, Folders, Sight, Sights, Stopped, differs, interval};
+use super::occurrence::{Occurrence, OccurrenceKind};
 use super::pace::{backoff, jittered};
 use super::ports::{Registered, RepositoryKey};
 use super::run::{Happened, State};
+use crate::engine::{failed, work_span};
 use crate::model::{AppKey, Application, ApplicationStatus, ConditionStatus, Destination, SyncMode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -78,6 +80,7 @@ impl State {
             app.failures = 0;
             app.stop(Stopped::Superseded);
         }
+        let is_resumed = app.is_held && is_suspended(&app.registered) && !is_suspended(&registered);
         let left = app.repository.take().filter(|left| Some(left) != repository.as_ref());
         app.repository = repository.clone();
         app.allowed = allowed;
@@ -86,6 +89,10 @@ impl State {
         self.show(&key, &app);
         let (is_held, is_sighted) = (app.is_held, app.sight.is_some());
         self.apps.insert(key.clone(), app);
+        if is_resumed && is_held {
+            let (kind, text) = (OccurrenceKind::Resumed, "it is kept as Git says again".to_owned());
+            self.teller.tell(Occurrence { kind, text, ..self.occurrence(&key, "") });
+        }
         if let Some(left) = left {
             self.leave_repository(&left, &key);
         }
@@ -197,13 +204,20 @@ impl State {
             let repository = key.clone();
             // One thread for each repository that is slow: none waits for another one's server.
             tokio::task::spawn_blocking(move || {
+                let url = shown_url(&repository.url);
+                let span = work_span!(in None, "look at repository", "reading", repository = url);
+                let _within = span.enter();
                 let revisions = wanted.keys().cloned().collect();
                 let found = repositories.look(&repository, &revisions);
+                if let Err(trouble) = &found {
+                    failed(&span, trouble);
+                }
                 let sights: Sights = found.map(|found| {
                     let folders = found.into_iter().map(|(revision, found)| {
                         let paths = wanted.get(&revision).cloned().unwrap_or_default();
                         let folders = found.and_then(|found| {
-                            let trees = repositories.tree_ids(&repository, &found.commit, &paths)?;
+                            let read = || repositories.tree_ids(&repository, &found.commit, &paths);
+                            let trees = work_span!("read folders", "reading").in_scope(read)?;
                             Ok(Folders { found, trees })
                         });
                         (revision, folders)
@@ -276,6 +290,10 @@ pub(super) fn is_ready(generation: i64, status: &ApplicationStatus) -> bool {
     let ready = status.condition("Ready");
     status.observed_generation == generation
         && ready.is_some_and(|condition| condition.status == ConditionStatus::True)
+}
+
+fn is_suspended(registered: &Registered) -> bool {
+    registered.is_suspended || registered.application.as_ref().is_ok_and(|application| application.suspend)
 }
 
 /// A URL without user and password.

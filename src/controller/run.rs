@@ -12,7 +12,7 @@ use super::reconcile::Outcome;
 use super::teller::Teller;
 use super::writer::write_statuses;
 use crate::engine::StopSignal;
-use crate::model::{Allowed, AppKey, Application, Timestamp};
+use crate::model::{Allowed, AppKey, Application, Timestamp, same_repository};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -216,7 +216,7 @@ impl State {
                 let named = self
                     .repositories
                     .keys()
-                    .filter(|repository| urls.iter().any(|url| super::same_repository(url, &repository.url)));
+                    .filter(|repository| urls.iter().any(|url| same_repository(url, &repository.url)));
                 for repository in named.cloned().collect::<Vec<_>>() {
                     self.looks.want(&repository, now);
                 }

@@ -9,8 +9,8 @@ use super::ports::{Place, Request};
 use super::reconcile::{Outcome, Task, reconcile};
 use super::register::is_ready;
 use super::run::{Happened, State};
-use crate::engine::StopSignal;
-use crate::model::{AppKey, Application, HandledRequest, Timestamp};
+use crate::engine::{StopSignal, failed, work_span};
+use crate::model::{AppKey, Application, HandledRequest, Timestamp, marks};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -66,6 +66,7 @@ impl State {
 
     fn next(&mut self, key: &AppKey) -> Next {
         let Some(app) = self.apps.get(key).filter(|app| app.is_held) else { return Next::Nothing };
+        self.refuse_no_request(key, app);
         let application = match &app.registered.application {
             Ok(application) => application,
             Err(problems) => return Next::Known(Look::Invalid(problems.clone())),
@@ -131,10 +132,29 @@ impl State {
     /// Whoever asks for something that can't be done now is told so at once.
     fn refuse_request(&self, key: &AppKey) {
         let Some(request) = self.open_request(key) else { return };
+        let why = "it can't be done now; see the conditions of the Application";
+        self.refuse(key, request.text, why.to_owned());
+    }
+
+    /// Whoever wrote something into the annotation that is no request is told so, once.
+    fn refuse_no_request(&self, key: &AppKey, app: &App) {
+        let Some(text) = &app.registered.no_request else { return };
+        let entry = self.board.entry(key);
+        let handled = entry.as_ref().and_then(|entry| entry.status.handled_request.as_ref());
+        if handled.is_some_and(|handled| handled.request == *text) {
+            return;
+        }
+        let why = format!(
+            "the annotation {} is no request: `{text}`; write it with cutover promote, abort or retry",
+            marks::REQUEST
+        );
+        self.refuse(key, text.clone(), why);
+    }
+
+    fn refuse(&self, key: &AppKey, request: String, message: String) {
         let (kind, time) = (OccurrenceKind::RequestHandled, self.teller.now());
-        let text = "it can't be done now; see the conditions of the Application".to_owned();
-        self.teller.tell(Occurrence { kind, text: text.clone(), ..self.occurrence(key, "") });
-        let handled = HandledRequest { request: request.text, done: false, message: text, time };
+        self.teller.tell(Occurrence { kind, text: message.clone(), ..self.occurrence(key, "") });
+        let handled = HandledRequest { request, done: false, message, time };
         self.board.change(key, |entry| entry.status.handled_request = Some(handled));
     }
 
@@ -169,10 +189,10 @@ impl State {
         let (key, started, begun) = (key.clone(), self.teller.now(), Instant::now());
         self.world.crew.put(Box::new(move || {
             Box::pin(async move {
-                let span =
-                    tracing::info_span!("reconcile", application = %key, revision = %task.found.commit);
+                let revision = task.found.commit.clone();
+                let span = work_span!(in None, "reconcile", "planning", application = %key, revision);
                 let site = task.site.clone();
-                let work = tracing::Instrument::instrument(reconcile(task), span);
+                let work = tracing::Instrument::instrument(reconcile(task), span.clone());
                 // A fault in one look ends that look and nothing else.
                 let mut work = pin!(AssertUnwindSafe(work).catch_unwind());
                 let outcome = match tokio::time::timeout(WORK, work.as_mut()).await {
@@ -187,6 +207,10 @@ impl State {
                         "this look broke down, which is a fault of the program; see its log".to_owned();
                     Outcome { look: Look::Broken(text), site }
                 });
+                if let Some(why) = outcome.look.failure() {
+                    failed(&span, &why);
+                }
+                drop(span);
                 let (outcome, took) = (Box::new(outcome), begun.elapsed());
                 // The controller may have ended meanwhile.
                 let _ = happened.send(Happened::Ended { key, outcome, started, took });

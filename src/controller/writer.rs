@@ -79,11 +79,19 @@ pub(super) async fn write_statuses(
                     }
                     // Nobody may write it, or it is refused as it is: a newer one may fare better.
                     Err(trouble) if trouble.kind != TroubleKind::Transient => {
-                        tracing::warn!(application = %key, "its status can't be written: {trouble}");
+                        let revision = entry.status.revision.as_str();
+                        tracing::warn!(
+                            application = %key, revision, phase = "reporting",
+                            "its status can't be written: {trouble}"
+                        );
                     }
                     Err(_) if is_ending => {}
                     Err(trouble) => {
-                        tracing::info!(application = %key, "its status is written later: {trouble}");
+                        let revision = entry.status.revision.as_str();
+                        tracing::info!(
+                            application = %key, revision, phase = "reporting",
+                            "its status is written later: {trouble}"
+                        );
                         queue.want(&key, now + RETRY);
                     }
                 }
@@ -115,4 +123,86 @@ fn note(board: &Board, queue: &mut Queue<AppKey>, written: &Written, key: &AppKe
 /// True if the status is neither what we wrote last nor what is known to be there.
 fn is_news(entry: &Entry, last: Option<&(ApplicationStatus, Instant)>) -> bool {
     entry.status != entry.stored && last.is_none_or(|(status, _)| *status != entry.status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::Registration;
+    use crate::engine::{Trouble, WriteGuard};
+    use futures_util::future::BoxFuture;
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use tokio::sync::{mpsc, watch};
+
+    /// Notes what is written, by a process whose seat is still its own while its fence may have closed.
+    #[derive(Clone, Default)]
+    struct Ledger(Arc<(Mutex<Vec<String>>, AtomicBool)>);
+
+    impl Applications for Ledger {
+        fn watch(&self) -> mpsc::Receiver<Registration> {
+            mpsc::channel(1).1
+        }
+
+        fn write_status<'a>(
+            &'a self,
+            key: &'a AppKey,
+            status: &'a ApplicationStatus,
+        ) -> BoxFuture<'a, Result<(), Trouble>> {
+            self.0.0.lock().unwrap().push(format!("{key} {}", status.waiting_for));
+            Box::pin(async { Ok(()) })
+        }
+    }
+
+    impl Seats for Ledger {
+        fn holds(&self, _: &AppKey) -> bool {
+            true
+        }
+
+        fn changes(&self) -> watch::Receiver<u64> {
+            watch::channel(0).1
+        }
+
+        fn fence(&self, _: &AppKey) -> Arc<dyn WriteGuard> {
+            Arc::new(self.clone())
+        }
+
+        fn leave(&self) -> BoxFuture<'_, ()> {
+            Box::pin(async {})
+        }
+    }
+
+    impl WriteGuard for Ledger {
+        fn check(&self) -> BoxFuture<'_, Result<(), Trouble>> {
+            let (kind, doing, message) = (TroubleKind::Rejected, "writing".into(), "too late".into());
+            let is_open = self.0.1.load(Ordering::Relaxed);
+            Box::pin(async move { is_open.then_some(()).ok_or(Trouble { kind, doing, message }) })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_status_is_written_behind_a_closed_fence() {
+        let (board, ledger) = (Arc::<Board>::default(), Ledger::default());
+        let key = AppKey { namespace: "shop".into(), name: "web".into() };
+        let wait_for = |what: &str| board.change(&key, |entry| entry.status.waiting_for = what.into());
+        let (end, ended) = oneshot::channel();
+        let applications: Arc<dyn Applications> = Arc::new(ledger.clone());
+        let writer = write_statuses(Arc::clone(&board), applications, Arc::new(ledger.clone()), ended);
+        let story = async {
+            for (is_open, what) in [(true, "the first"), (false, "the second"), (true, "the third")] {
+                ledger.0.1.store(is_open, Ordering::Relaxed);
+                wait_for(what);
+                tokio::time::sleep(SPACE * 2).await;
+            }
+            ledger.0.1.store(false, Ordering::Relaxed);
+            wait_for("the end");
+            end.send(()).expect("it writes");
+        };
+        // What is there when the writer begins is told by no change.
+        tokio::join!(writer, async {
+            tokio::task::yield_now().await;
+            story.await;
+        });
+        assert_eq!(*ledger.0.0.lock().unwrap(), ["shop/web the first", "shop/web the third"]);
+    }
 }

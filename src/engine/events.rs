@@ -11,7 +11,14 @@ pub enum Event {
     /// A workload's rollout entered a phase.
     Phase { workload: String, phase: Phase },
     /// It waits.
-    Waiting { workload: String, on: WaitingOn, text: String },
+    Waiting {
+        workload: String,
+        on: WaitingOn,
+        text: String,
+        /// The same in words that stay as long as the wait does; `None` for what ends a run.
+        #[serde(skip)]
+        general: Option<String>,
+    },
     /// A write was made.
     Wrote { workload: String, action: Action, text: String },
     /// A read or write failed for now and is tried again.

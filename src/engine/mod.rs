@@ -9,9 +9,11 @@ mod plan;
 mod ports;
 mod request;
 mod run;
+mod spans;
 mod standing;
 mod status;
 mod sync;
+mod trail;
 mod write_guard;
 
 pub use clock::Clock;
@@ -25,6 +27,7 @@ pub use ports::{
 };
 pub use request::{Chosen, RequestVerb, Unfit, choose, handle, lock};
 pub use run::{Adapter, Ports, Run, RunEnd, StopSignal};
+pub(crate) use spans::{failed, traced, work_span};
 pub use standing::{Standing, Subject};
 pub use status::{ObjectStatus, ServiceStatus, SlotStatus, Status, WorkloadStatus, slot_statuses, status};
 pub use sync::{ItemResult, SyncReport, Synced, Verdict, sync, sync_and_look};

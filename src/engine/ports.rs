@@ -6,7 +6,7 @@ use crate::model::{
     BlueGreen, BySlot, IgnoreDifferences, Object, RevisionId, Seconds, Service, Slot, TaskDefinition, Turn,
 };
 use crate::plan::{Live, PlanItem};
-use crate::rollout::{Action, Alarm, HttpAnswer, RuleObservation, SlotObservation, Targets};
+use crate::rollout::{Action, Alarm, HttpAnswer, RuleObservation, SlotObservation, Targets, Terms};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -75,6 +75,15 @@ impl Rollout {
         match &self.workload {
             WorkloadDocuments::Ecs(_) => None,
             WorkloadDocuments::Kubernetes(documents) => documents.deployment.key.namespace.as_deref(),
+        }
+    }
+
+    /// What people call its parts.
+    pub fn terms(&self) -> Terms {
+        match (&self.workload, &self.blue_green.traffic) {
+            (WorkloadDocuments::Ecs(_), _) => Terms::Ecs,
+            (WorkloadDocuments::Kubernetes(_), None) => Terms::BalancedPods,
+            (WorkloadDocuments::Kubernetes(_), Some(_)) => Terms::Pods,
         }
     }
 

@@ -3,6 +3,8 @@
 use super::events::{Event, Watcher};
 use super::memory::{Memory, Stale, candidate};
 use super::ports::{Gating, Guard, Rollout, TimeSource, Traffic, Trouble, TroubleKind, Workloads};
+use super::spans::failed;
+use super::trail::Trail;
 use crate::model::{Seconds, Slot};
 use crate::rollout::{
     Action, Decision, Desired, Observation, Outcome, Phase, Progress, RuleObservation, decide,
@@ -10,6 +12,7 @@ use crate::rollout::{
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tracing::Instrument;
 
 /// The adapters of one run.
 pub struct Ports<'a, A> {
@@ -45,6 +48,7 @@ pub struct Run<'a, A> {
     stickiness: BTreeMap<String, Seconds>,
     phase: Option<Phase>,
     waiting: Option<String>,
+    trail: Trail,
 }
 
 impl<'a, A: Adapter> Run<'a, A> {
@@ -57,6 +61,7 @@ impl<'a, A: Adapter> Run<'a, A> {
             stickiness: BTreeMap::new(),
             phase: None,
             waiting: None,
+            trail: Trail::default(),
         }
     }
 
@@ -65,8 +70,10 @@ impl<'a, A: Adapter> Run<'a, A> {
     pub async fn to_the_end(&mut self, timeout: Duration, stop: &StopSignal) -> RunEnd {
         let end = tokio::time::Instant::now() + timeout;
         let mut failures: u32 = 0;
+        self.trail = Trail::begin();
         loop {
-            let pause = match self.step(stop).await {
+            let stage = self.trail.stage().clone();
+            let pause = match self.step(stop).instrument(stage).await {
                 Ok(Step::Ended(outcome)) => return RunEnd::Outcome(outcome),
                 Ok(Step::Again { after }) => {
                     failures = 0;
@@ -126,7 +133,15 @@ impl<'a, A: Adapter> Run<'a, A> {
             if stop.is_set() {
                 break;
             }
-            self.act(action, &rules_of(&seen)).await?;
+            let span = self.trail.write(&action.in_words(self.rollout.terms()));
+            let rules = rules_of(&seen);
+            let done = self.act(action, &rules).instrument(span.clone()).await;
+            if let Some(trouble) =
+                done.as_ref().err().filter(|trouble| trouble.kind != TroubleKind::LookAgain)
+            {
+                failed(&span, trouble);
+            }
+            done?;
         }
         Ok(Step::Again { after: Duration::from_secs(decision.check_after.unwrap_or(5)) })
     }
@@ -216,7 +231,8 @@ impl<'a, A: Adapter> Run<'a, A> {
             }
         }
         done?;
-        self.tell(Event::Wrote { workload: self.name(), action: action.clone(), text: action.to_string() });
+        let text = action.in_words(self.rollout.terms());
+        self.tell(Event::Wrote { workload: self.name(), action: action.clone(), text });
         Ok(())
     }
 
@@ -273,13 +289,19 @@ impl<'a, A: Adapter> Run<'a, A> {
 
     /// Tells what changed since the last decision.
     fn announce(&mut self, decision: &Decision) {
-        if self.phase != Some(decision.phase) {
+        let terms = self.rollout.terms();
+        // On a first deploy the slot may have all weight while its gates are asked once more: no way back in the phases.
+        let is_again = decision.phase == Phase::Gating && self.phase == Some(Phase::Shifting);
+        if self.phase != Some(decision.phase) && !is_again {
             self.phase = Some(decision.phase);
+            self.trail.enter(decision.phase);
             self.tell(Event::Phase { workload: self.name(), phase: decision.phase });
         }
-        self.waiting = decision.waiting_on.as_ref().map(ToString::to_string);
-        if let Some(on) = &decision.waiting_on {
-            self.tell(Event::Waiting { workload: self.name(), on: on.clone(), text: on.to_string() });
+        self.waiting = decision.waiting_on.as_ref().map(|on| on.in_words(terms));
+        let general = decision.waiting_on.as_ref().and_then(|on| on.in_general(terms));
+        self.trail.wait(general.as_deref());
+        if let (Some(on), Some(text)) = (decision.waiting_on.clone(), self.waiting.clone()) {
+            self.tell(Event::Waiting { workload: self.name(), on, text, general });
         }
     }
 
@@ -334,6 +356,7 @@ pub fn desired(rollout: &Rollout, revision: crate::model::RevisionId) -> Desired
         bake_time: bg.bake_time,
         keep_previous: bg.keep_previous,
         deadline: bg.deadline,
+        terms: rollout.terms(),
     }
 }
 

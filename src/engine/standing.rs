@@ -34,7 +34,9 @@ impl Standing {
     /// Where it stands, for messages.
     pub fn state(&self) -> String {
         match &self.decision.waiting_on {
-            Some(on) => format!("{}, waiting for {on}", self.decision.phase),
+            Some(on) => {
+                format!("{}, waiting for {}", self.decision.phase, on.in_words(self.live.desired.terms))
+            }
             None => self.decision.phase.to_string(),
         }
     }

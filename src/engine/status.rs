@@ -223,7 +223,7 @@ fn workload(declared: &Rollout, rollout: Option<&Result<LiveRollout, String>>) -
     WorkloadStatus {
         document,
         phase: Some(decision.phase),
-        waiting_on: decision.waiting_on.as_ref().map(ToString::to_string),
+        waiting_on: decision.waiting_on.as_ref().map(|on| on.in_words(rollout.desired.terms)),
         check_after: decision.check_after,
         outcome: decision.outcome(),
         serving: seen.serving_slot(),

@@ -100,19 +100,19 @@ impl SyncState {
     }
 }
 
-/// How what is live fares.
+/// How what is live fares. In ascending order of badness: of several, the last one counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum HealthState {
     Healthy,
-    /// It is coming up, or a rollout is under way.
-    Progressing,
-    /// A rollout failed, or something that runs is broken.
-    Degraded,
     /// Syncing is suspended.
     Suspended,
+    /// It is coming up, or a rollout is under way.
+    Progressing,
     /// Nothing of it is there yet, or it was never read.
     #[default]
     Missing,
+    /// A rollout failed, or something that runs is broken.
+    Degraded,
 }
 
 impl HealthState {

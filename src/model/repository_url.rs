@@ -1,4 +1,4 @@
-//! Which repositories an operator means by `https://git.example/team-a/*`.
+//! Which repositories an operator means by `https://git.example/team-a/*`, and which URLs mean the same repository.
 
 use super::Pattern;
 use serde::Deserialize;
@@ -28,11 +28,31 @@ impl RepositoryPattern {
     }
 }
 
+/// True if both URLs lead to the same repository on the same host, whatever the scheme, user, port, a trailing `.git` or
+/// slash and the case of the host: a webhook names a repository by its https URL where an Application may use ssh. What has
+/// no plain meaning is the same only letter by letter.
+pub fn same_repository(one: &str, other: &str) -> bool {
+    match (parts(one), parts(other)) {
+        (Some(one), Some(other)) => one.host_name() == other.host_name() && one.path == other.path,
+        _ => one == other,
+    }
+}
+
 struct Parts {
     scheme: String,
     /// With the port, unless it is the usual one.
     host: String,
     path: String,
+}
+
+impl Parts {
+    /// Without the port.
+    fn host_name(&self) -> &str {
+        match self.host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+            _ => &self.host,
+        }
+    }
 }
 
 /// Nothing for a local path, and for what has no plain meaning.
@@ -93,6 +113,33 @@ mod tests {
         ] {
             assert_eq!(RepositoryPattern(pattern.into()).fits(url), want, "{pattern} {url}");
         }
+    }
+
+    #[test]
+    fn the_way_to_a_repository_does_not_matter_and_another_repository_does() {
+        let url = "https://git.example/shop/deploy.git";
+        for same in [
+            "https://git.example/shop/deploy",
+            "https://GIT.example:443/shop/deploy.git/",
+            "https://git.example:8443/shop/deploy.git",
+            "ssh://git@git.example:22/shop/deploy.git",
+            "git@git.example:shop/deploy.git",
+            "https://user:word@git.example/shop/deploy",
+        ] {
+            assert!(same_repository(url, same), "{same}");
+        }
+        for other in [
+            "https://git.example/shop/deploy2",
+            "https://git.example/Shop/deploy",
+            "https://evil.example/git.example/shop/deploy",
+            "https://git.example.evil/shop/deploy",
+            "https://git.example/x/../shop/deploy",
+            "",
+            "/shop/deploy",
+        ] {
+            assert!(!same_repository(url, other), "{other}");
+        }
+        assert!(same_repository("/srv/deploy", "/srv/deploy"));
     }
 
     #[test]

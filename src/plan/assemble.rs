@@ -21,6 +21,9 @@ pub fn assemble(application: &Application, commit: &str, manifests: &Manifests, 
     declared.extend(plan_objects(application, manifests, live, &mut plan));
     declared.extend(plan_slots(manifests, live, &mut plan));
     prune(application, manifests, live, &declared, &mut plan);
+    plan.notices.extend(live.beyond.iter().map(|what| {
+        format!("{what}; what is left there is not looked at and not touched: delete it by hand, or allow it again")
+    }));
     plan
 }
 

@@ -5,7 +5,7 @@ use super::rolling::{bare_item, creation, service_name, with_difference};
 use super::side::{Side, Words};
 use super::traffic::traffic;
 use super::words::differing;
-use super::{Live, PlanItem, TrafficChange, slot_spec};
+use super::{Live, LiveRollout, PlanItem, TrafficChange, slot_spec};
 use crate::diff::compare_service;
 use crate::model::{BlueGreen, Kind, Service, Slot};
 use crate::plan::Change;
@@ -28,7 +28,7 @@ pub(super) fn plan_rollout(
     let course = forecast(rollout);
     let sides = Slot::BOTH.map(|slot| Side { rollout, course: &course, slot, words });
     let mut items: Vec<PlanItem> = sides.iter().flat_map(of_slot).collect();
-    items.extend(hindrance(&course).map(|why| blocked(blue_green, why)));
+    items.extend(hindrance(rollout, &course).map(|why| blocked(blue_green, why)));
     (items, traffic(blue_green, rollout, &course))
 }
 
@@ -53,13 +53,13 @@ fn blocked(blue_green: &BlueGreen, why: String) -> PlanItem {
 }
 
 /// Why the rollout will not end with what Git wants.
-fn hindrance(course: &Forecast) -> Option<String> {
+fn hindrance(rollout: &LiveRollout, course: &Forecast) -> Option<String> {
     let Decision { phase, waiting_on, .. } = &course.last;
     match (phase, waiting_on) {
         (Phase::Quarantined, Some(WaitingOn::NewRevision { reason })) => Some(format!(
             "this revision failed before and is not tried again: {reason}; commit a fix, or `cutover retry`"
         )),
-        (Phase::Blocked | Phase::Quarantined, Some(on)) => Some(on.to_string()),
+        (Phase::Blocked | Phase::Quarantined, Some(on)) => Some(on.in_words(rollout.desired.terms)),
         _ => None,
     }
 }

@@ -30,6 +30,8 @@ pub struct Live {
     pub owned: Vec<Owned>,
     /// Set if `owned` may lack something: the sentence says why. Nothing is pruned then.
     pub incomplete: Option<String>,
+    /// What of the application's is where it may have nothing any more: it is neither looked at nor touched. Sentences.
+    pub beyond: Vec<String>,
 }
 
 /// One registered task definition revision.

@@ -78,11 +78,12 @@ impl Side<'_> {
         let share =
             seen.rules.iter().map(|rule| rule.split.weights().share_percent(self.slot)).max().unwrap_or(0);
         let waits = self.course.first.waiting_on.as_ref();
+        let terms = self.rollout.desired.terms;
         if seen.serving_slot() == Some(self.slot) {
             let only_notes = self.course.actions.iter().all(|a| matches!(a, Action::WriteRecord { .. }));
             return match waits {
                 Some(on @ WaitingOn::Bake { .. }) => {
-                    (Change::Unchanged, format!("serves{runs}; waits for {on}"))
+                    (Change::Unchanged, format!("serves{runs}; waits for {}", on.in_words(terms)))
                 }
                 // The first note on what was found is the one write of such a sync.
                 None if fate.noted && only_notes => {
@@ -94,7 +95,7 @@ impl Side<'_> {
         let gains = |action: &Action| matches!(action, Action::SetWeights { weights, .. } if weights.of(self.slot) > 0);
         let why = match (self.course.actions.iter().any(gains), waits) {
             (true, _) if share > 0 => format!("takes over{runs} and has {share}% now: no {unit} is started"),
-            (true, Some(on)) => format!("takes over{runs} and waits for {on}"),
+            (true, Some(on)) => format!("takes over{runs} and waits for {}", on.in_words(terms)),
             (true, None) => format!("is warm{runs} and takes over: no {unit} is started"),
             (false, _) => {
                 let units = seen.slots.get(self.slot).count();

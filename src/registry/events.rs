@@ -38,7 +38,10 @@ impl KubernetesEvents {
             while let Some(occurrence) = waiting.recv().await {
                 let written = write(&cluster, &mut journal, &occurrence).await;
                 if let (Err(trouble), false) = (&written, is_failing) {
-                    tracing::warn!(application = %occurrence.application, "no Events can be written: {trouble}");
+                    let (application, revision) = (&occurrence.application, &occurrence.revision);
+                    tracing::warn!(
+                        %application, revision, phase = "reporting", "no Events can be written: {trouble}"
+                    );
                 }
                 is_failing = written.is_err();
             }

@@ -6,6 +6,9 @@ use crate::controller::Registered;
 use crate::model::{AppKey, marks, parse_rfc3339};
 use serde_json::Value;
 
+/// Characters that are shown of an annotation that is no request.
+const SHOWN: usize = 80;
+
 /// Namespace and name.
 pub(super) fn key_of(object: &Value) -> AppKey {
     AppKey { namespace: text(object, "namespace").to_owned(), name: text(object, "name").to_owned() }
@@ -21,14 +24,7 @@ pub(super) fn registered_of(object: &Value, last: Option<&Registered>) -> Regist
     let known = last.filter(|last| last.uid == uid && last.generation == generation);
     let asked = annotation(marks::REQUEST).filter(|text| !text.is_empty());
     let request = asked.and_then(parse_request);
-    if let (Some(text), None) = (asked, &request) {
-        tracing::warn!(
-            application = %key,
-            "the annotation {} is no request and is ignored: `{}`; write it with cutover promote, abort or retry",
-            marks::REQUEST,
-            text.chars().take(80).flat_map(char::escape_debug).collect::<String>()
-        );
-    }
+    let no_request = asked.filter(|_| request.is_none()).map(shown);
     Registered {
         generation,
         created: parse_rfc3339(text(object, "creationTimestamp")).unwrap_or_default(),
@@ -38,6 +34,7 @@ pub(super) fn registered_of(object: &Value, last: Option<&Registered>) -> Regist
         },
         is_suspended: annotation(marks::SUSPEND) == Some("true"),
         request,
+        no_request,
         // One that another version of this program wrote, or a person, and that can't be read, is none.
         status: serde_json::from_value(object["status"].clone()).unwrap_or_default(),
         is_going: metadata.get("deletionTimestamp").is_some(),
@@ -48,17 +45,33 @@ pub(super) fn registered_of(object: &Value, last: Option<&Registered>) -> Regist
 
 /// True if nothing that the controller looks at differs.
 pub(super) fn is_same(a: &Registered, b: &Registered) -> bool {
-    let Registered { key, uid, generation, created, application, is_suspended, request, status, is_going } =
-        a;
+    let Registered {
+        key,
+        uid,
+        generation,
+        created,
+        application,
+        is_suspended,
+        request,
+        no_request,
+        status,
+        is_going,
+    } = a;
     *key == b.key
         && *uid == b.uid
         && *generation == b.generation
         && *created == b.created
         && *is_suspended == b.is_suspended
         && *request == b.request
+        && *no_request == b.no_request
         && *status == b.status
         && *is_going == b.is_going
         && *application == b.application
+}
+
+/// The beginning of what may be anything.
+fn shown(text: &str) -> String {
+    text.chars().take(SHOWN).flat_map(char::escape_debug).collect()
 }
 
 fn text<'a>(object: &'a Value, field: &str) -> &'a str {
@@ -97,6 +110,7 @@ mod tests {
         object["status"] = json!({"sync": "Odd"});
         let read = registered_of(&object, Some(&read));
         assert!(read.request.is_none() && !read.is_suspended);
+        assert_eq!(read.no_request.as_deref(), Some("sudo rm"));
         assert_eq!(read.status, Default::default());
     }
 }

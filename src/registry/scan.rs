@@ -183,6 +183,7 @@ impl Scan {
                 application,
                 is_suspended: false,
                 request: None,
+                no_request: None,
                 status: statuses.get(&key).cloned().unwrap_or_default(),
                 is_going: false,
                 key,

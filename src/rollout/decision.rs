@@ -1,6 +1,7 @@
 //! What `decide` answers.
 
 use super::record::Record;
+use super::terms::Terms;
 use crate::model::{Seconds, Slot, Weights};
 use serde::Serialize;
 use std::fmt;
@@ -66,36 +67,44 @@ impl Action {
     pub fn moves_traffic(&self) -> bool {
         matches!(self, Action::SetWeights { .. })
     }
-}
 
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// What is done, for people.
+    pub fn in_words(&self, terms: Terms) -> String {
+        let workload = terms.workload();
         match self {
             Action::CreateSlot { slot, count, .. } => {
-                write!(f, "create the {slot} service with {}", tasks(*count))
+                format!("create the {slot} {workload} with {}", terms.count(*count))
             }
-            Action::UpdateSlot { slot, count } => write!(f, "update the {slot} service, {}", tasks(*count)),
-            Action::ScaleSlot { slot, count } => write!(f, "scale the {slot} service to {}", tasks(*count)),
-            Action::AdoptSlot { slot } => write!(f, "adopt the existing {slot} service"),
+            Action::UpdateSlot { slot, count } => {
+                format!("update the {slot} {workload}, {}", terms.count(*count))
+            }
+            Action::ScaleSlot { slot, count } => {
+                format!("scale the {slot} {workload} to {}", terms.count(*count))
+            }
+            Action::AdoptSlot { slot } => format!("adopt the existing {slot} {workload}"),
             Action::WriteRecord { slot, record } => {
-                write!(f, "note on the {slot} service: {}", record.progress)
+                format!("note on the {slot} {workload}: {}", record.progress)
             }
             Action::NameGroup { rule, slot } => {
-                write!(f, "name the {slot} target group in rule {} with weight 0", rule + 1)
+                format!("name the {slot} {} in rule {} with weight 0", terms.group(), rule + 1)
             }
-            Action::PointTestRule { slot } => write!(f, "point the test rule at {slot}"),
-            Action::SetWeights { rule, weights } => write!(f, "set rule {} to {weights}", rule + 1),
+            Action::PointTestRule { slot } => format!("point the test rule at {slot}"),
+            Action::SetWeights { rule, weights } => format!("set rule {} to {weights}", rule + 1),
         }
     }
 }
 
-fn tasks(count: u32) -> String {
-    format!("{count} task{}", if count == 1 { "" } else { "s" })
+/// In the words of ECS, for errors that are nobody's everyday reading.
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.in_words(Terms::Ecs))
+    }
 }
 
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Phase {
+    /// As people read it.
+    pub fn name(self) -> &'static str {
+        match self {
             Phase::Preparing => "preparing",
             Phase::Gating => "gating",
             Phase::AwaitingApproval => "awaiting approval",
@@ -105,7 +114,13 @@ impl fmt::Display for Phase {
             Phase::Live => "live",
             Phase::Quarantined => "quarantined",
             Phase::Blocked => "blocked",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -174,59 +189,66 @@ pub enum WaitingOn {
     },
 }
 
-impl fmt::Display for WaitingOn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl WaitingOn {
+    /// What is waited for, for people.
+    pub fn in_words(&self, terms: Terms) -> String {
+        let (units, workload) = (terms.units(), terms.workload());
         match self {
-            WaitingOn::NameToBeFree { slot } => write!(f, "the deleted {slot} service to be gone"),
-            WaitingOn::Tasks { slot, running, wanted } if running >= wanted => {
-                write!(f, "the {slot} deployment to complete")
-            }
+            WaitingOn::NameToBeFree { slot } => format!("the deleted {slot} {workload} to be gone"),
+            WaitingOn::Tasks { slot, running, wanted } if running >= wanted => match terms {
+                Terms::Ecs => format!("the {slot} deployment to complete"),
+                Terms::BalancedPods | Terms::Pods => format!("the {slot} Deployment to be complete"),
+            },
             WaitingOn::Tasks { slot, running, wanted } => {
-                write!(f, "{slot} tasks: {running} of {wanted} running")
+                format!("{slot} {units}: {running} of {wanted} running")
             }
             WaitingOn::HealthyTargets { slot, healthy, required } => {
-                write!(f, "{slot} targets: {healthy} of {required} healthy")
+                format!("{slot} {}: {healthy} of {required} {}", terms.targets(), terms.healthy())
             }
-            WaitingOn::HttpGate { detail } => write!(f, "the HTTP gate: {detail}"),
-            WaitingOn::Alarm { name } => write!(f, "alarm {name} to leave state ALARM"),
-            WaitingOn::Stability { remaining } => write!(f, "gates to hold for another {remaining}s"),
-            WaitingOn::Approval => f.write_str("approval: `cutover promote`"),
-            WaitingOn::Hold { weight, remaining } => write!(f, "{remaining}s more at {weight}%"),
-            WaitingOn::Bake { remaining } => write!(f, "the bake: {remaining}s left"),
-            WaitingOn::Settle { remaining } => write!(f, "the load balancer to settle: {remaining}s left"),
+            WaitingOn::HttpGate { detail } => format!("the HTTP gate: {detail}"),
+            WaitingOn::Alarm { name } => format!("alarm {name} to leave state ALARM"),
+            WaitingOn::Stability { remaining } => format!("gates to hold for another {remaining}s"),
+            WaitingOn::Approval => "approval: `cutover promote`".into(),
+            WaitingOn::Hold { weight, remaining } => format!("{remaining}s more at {weight}%"),
+            WaitingOn::Bake { remaining } => format!("the bake: {remaining}s left"),
+            WaitingOn::Settle { remaining } => {
+                format!("{} to settle: {remaining}s left", terms.balancer())
+            }
             WaitingOn::KeepPrevious { remaining } => {
-                write!(f, "nothing; the previous version stays warm for {remaining}s")
+                format!("nothing; the previous version stays warm for {remaining}s")
             }
-            WaitingOn::ReturnTargets { slot, healthy, required } => write!(
-                f,
-                "{slot} targets, to send traffic back to: {healthy} of {required} healthy; scale it up by hand if it cannot recover"
+            WaitingOn::ReturnTargets { slot, healthy, required } => format!(
+                "{slot} {}, to send traffic back to: {healthy} of {required} {}; scale it up by hand if it cannot recover",
+                terms.targets(),
+                terms.healthy()
             ),
             WaitingOn::NewRevision { reason } => {
-                write!(f, "another commit or `cutover retry`; this revision failed: {reason}")
+                format!("another commit or `cutover retry`; this revision failed: {reason}")
             }
-            WaitingOn::Person { reason } => f.write_str(reason),
+            WaitingOn::Person { reason } => reason.clone(),
         }
     }
-}
 
-impl WaitingOn {
     /// The wait without the numbers that change while it lasts, so that a log gets one line and not one for each second;
     /// `None` for what ends a run, whose report says it.
-    pub fn in_general(&self) -> Option<String> {
+    pub fn in_general(&self, terms: Terms) -> Option<String> {
+        let (targets, healthy) = (terms.targets(), terms.healthy());
         let what = match self {
-            WaitingOn::Tasks { slot, wanted, .. } => format!("{wanted} {slot} tasks to run"),
-            WaitingOn::HealthyTargets { slot, required, .. } => format!("{required} healthy {slot} targets"),
+            WaitingOn::Tasks { slot, wanted, .. } => format!("{wanted} {slot} {} to run", terms.units()),
+            WaitingOn::HealthyTargets { slot, required, .. } => {
+                format!("{required} {healthy} {slot} {targets}")
+            }
             WaitingOn::Stability { .. } => "the gates to hold without a break".into(),
             WaitingOn::Hold { weight, .. } => format!("the pause at {weight}%"),
             WaitingOn::Bake { .. } => "the end of the bake".into(),
-            WaitingOn::Settle { .. } => "the load balancer to settle".into(),
+            WaitingOn::Settle { .. } => format!("{} to settle", terms.balancer()),
             WaitingOn::ReturnTargets { slot, required, .. } => {
-                format!("{required} healthy {slot} targets to send traffic back to")
+                format!("{required} {healthy} {slot} {targets} to send traffic back to")
             }
             WaitingOn::NameToBeFree { .. }
             | WaitingOn::HttpGate { .. }
             | WaitingOn::Alarm { .. }
-            | WaitingOn::Approval => self.to_string(),
+            | WaitingOn::Approval => self.in_words(terms),
             WaitingOn::KeepPrevious { .. } => return Some("the previous version stays warm".into()),
             WaitingOn::NewRevision { .. } | WaitingOn::Person { .. } => return None,
         };
@@ -256,7 +278,11 @@ impl Decision {
         if !self.actions.is_empty() {
             return None;
         }
-        let reason = || self.waiting_on.as_ref().map(ToString::to_string).unwrap_or_default();
+        let reason = || match &self.waiting_on {
+            // A machine that is blocked waits for a person, whose sentence has no terms of a platform.
+            Some(on) => on.in_words(Terms::default()),
+            None => String::new(),
+        };
         match (self.phase, &self.waiting_on) {
             (Phase::Live, None | Some(WaitingOn::KeepPrevious { .. })) => Some(Outcome::Done),
             (Phase::Quarantined, Some(WaitingOn::NewRevision { reason })) => {
@@ -275,11 +301,42 @@ mod tests {
 
     #[test]
     fn a_wait_reads_the_same_until_it_is_another_one() {
-        let tasks = |running| WaitingOn::Tasks { slot: Slot::Green, running, wanted: 3 }.in_general();
-        assert_eq!(tasks(0), tasks(2));
-        assert_eq!(tasks(0).as_deref(), Some("waiting for 3 green tasks to run"));
-        let bake = |remaining| WaitingOn::Bake { remaining }.in_general();
+        let tasks = |running| WaitingOn::Tasks { slot: Slot::Green, running, wanted: 3 };
+        let general = |running| tasks(running).in_general(Terms::Ecs);
+        assert_eq!(general(0), general(2));
+        assert_eq!(general(0).as_deref(), Some("waiting for 3 green tasks to run"));
+        let bake = |remaining| WaitingOn::Bake { remaining }.in_general(Terms::Ecs);
         assert_eq!(bake(600), bake(1));
-        assert_ne!(bake(1), tasks(0));
+        assert_ne!(bake(1), general(0));
+    }
+
+    #[test]
+    fn each_platform_has_its_own_words() {
+        let slot = Slot::Green;
+        let said = |terms| {
+            let create = Action::ScaleSlot { slot, count: 1 }.in_words(terms);
+            let targets = WaitingOn::HealthyTargets { slot, healthy: 1, required: 2 };
+            let tasks = WaitingOn::Tasks { slot, running: 2, wanted: 2 }.in_words(terms);
+            [create, targets.in_words(terms), targets.in_general(terms).unwrap_or_default(), tasks]
+        };
+        assert_eq!(
+            said(Terms::Ecs),
+            [
+                "scale the green service to 1 task",
+                "green targets: 1 of 2 healthy",
+                "waiting for 2 healthy green targets",
+                "the green deployment to complete"
+            ]
+        );
+        assert_eq!(
+            said(Terms::Pods),
+            [
+                "scale the green Deployment to 1 pod",
+                "green pods: 1 of 2 ready",
+                "waiting for 2 ready green pods",
+                "the green Deployment to be complete"
+            ]
+        );
+        assert_eq!(said(Terms::BalancedPods)[1], said(Terms::Ecs)[1]);
     }
 }

@@ -34,10 +34,11 @@ fn unexpected_share(view: View<'_>) -> Option<String> {
         weights.blue + weights.green == 0 || !allowed.contains(&weights.share_percent(slot))
     })?;
     Some(format!(
-        "{} has {}, but by the last note on the {slot} service ({}) it gives {slot} {}%: somebody else changed it; set \
+        "{} has {}, but by the last note on the {slot} {} ({}) it gives {slot} {}%: somebody else changed it; set \
          the weights back, or accept them with `cutover retry`",
         odd.id,
         odd.split.weights(),
+        view.want.terms.workload(),
         record.progress,
         allowed.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or "),
     ))

@@ -54,12 +54,12 @@ pub(super) fn hopeless(view: View<'_>, slot: Slot, record: &Record) -> Option<St
     let Workload::Present { stage, .. } = &view.slot(slot).workload else { return None };
     // Before the slot has been updated or scaled up, a failed deployment is one of before.
     if *stage == Stage::Failed && view.slot(slot).is_desired() && view.is_alive(slot) {
-        return Some(with_trouble(view, slot, "the service deployment failed"));
+        return Some(with_trouble(view, slot, &format!("the {} failed", view.want.terms.deployment())));
     }
     let waiting_for_people = record.progress == super::Progress::Ready;
     if !waiting_for_people && view.now.since(record.started) > view.want.deadline {
         let still = closed_gate(view.want, view.seen, slot)
-            .map_or_else(|| "the gates to hold".into(), |waiting| waiting.to_string());
+            .map_or_else(|| "the gates to hold".into(), |waiting| waiting.in_words(view.want.terms));
         let why = format!("deadline of {}s passed waiting for {still}", view.want.deadline);
         return Some(with_trouble(view, slot, &why));
     }
@@ -76,10 +76,10 @@ pub(super) fn failing(view: View<'_>, slot: Slot, record: &Record) -> Option<Str
         return Some(format!("alarm {name} is in state ALARM"));
     }
     let Workload::Present { desired_count, stage, .. } = &view.slot(slot).workload else {
-        return Some("its service is gone".into());
+        return Some(format!("its {} is gone", view.want.terms.workload()));
     };
     if *stage == Stage::Failed {
-        return Some(with_trouble(view, slot, "the service deployment failed"));
+        return Some(with_trouble(view, slot, &format!("the {} failed", view.want.terms.deployment())));
     }
     // An autoscaler may be adding tasks right now: ask for what the side it took over from has, not for more.
     let started_with = view.want.count.or(record.from.map(|from| view.slot(from).count())).unwrap_or(1);
@@ -87,7 +87,8 @@ pub(super) fn failing(view: View<'_>, slot: Slot, record: &Record) -> Option<Str
     let targets = view.slot(slot).targets;
     let may_serve = targets.healthy + targets.initial + targets.unknown;
     if may_serve < asked || targets.healthy + targets.unknown == 0 {
-        let why = format!("{} of {asked} targets healthy", targets.healthy);
+        let terms = view.want.terms;
+        let why = format!("{} of {asked} {} {}", targets.healthy, terms.targets(), terms.healthy());
         return Some(with_trouble(view, slot, &why));
     }
     None

@@ -11,6 +11,7 @@ mod observation;
 mod record;
 mod returning;
 mod shift;
+mod terms;
 mod view;
 
 pub use decide::decide;
@@ -21,3 +22,4 @@ pub use observation::{
     SlotObservation, Stage, Targets, Workload,
 };
 pub use record::{Progress, Record, Signals};
+pub use terms::Terms;

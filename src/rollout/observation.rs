@@ -2,6 +2,7 @@
 //! an error of the observer and never shows up here as something absent.
 
 use super::record::{Record, Signals};
+use super::terms::Terms;
 use crate::model::{BySlot, Gates, RevisionId, Seconds, Slot, Step, Timestamp, Weights};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -20,6 +21,9 @@ pub struct Desired {
     pub bake_time: Seconds,
     pub keep_previous: Seconds,
     pub deadline: Seconds,
+    /// How people are told of it.
+    #[serde(skip)]
+    pub terms: Terms,
 }
 
 /// Everything `decide` may look at besides [`Desired`] and the time.

@@ -1,7 +1,7 @@
 //! Several revisions of one remote repository: one list of references, and one fetch for all branches and tags that
 //! moved.
 
-use super::error::SourceError;
+use super::error::{ErrorKind, SourceError};
 use super::mirror::{self, Mirror};
 use super::mirror_lock::Mode;
 use super::mirrored::{Source, changing, check_commit, depth, describe, find, gone};
@@ -56,7 +56,10 @@ fn unchanged(
     let mut found = Resolved::new();
     for (text, revision) in revisions {
         match in_mirror(&repo, on.remote, &references, revision) {
-            Ok(None) => return Ok(None),
+            Ok(None) => match on.options.searched.in_vain(on, text, &references) {
+                Some(error) => drop(found.insert(text.clone(), Err(error))),
+                None => return Ok(None),
+            },
             Err(error) if error.mirror_suspect => return Ok(None),
             Ok(Some(commit)) => drop(found.insert(text.clone(), Ok(commit))),
             Err(error) => drop(found.insert(text.clone(), Err(error))),
@@ -133,9 +136,8 @@ fn find_all(
     let arrived = by_reference
         .iter()
         .map(|(text, reference)| (*text, arrived(repo, reference, wanted.contains(&reference.name))));
-    let searched = rest.into_iter().map(|(text, revision)| {
-        (text, find(repo, on, revision).and_then(|(id, fetched)| describe(repo, id, fetched)))
-    });
+    let searched =
+        rest.into_iter().map(|(text, revision)| (text, search(repo, on, &references, text, revision)));
     for (text, commit) in arrived.chain(searched) {
         match commit {
             // The mirror may be what is wrong, so it is made anew; but if it is new, the revision is.
@@ -144,6 +146,28 @@ fn find_all(
         }
     }
     Ok(found)
+}
+
+/// A commit that no reference is at; at worst the whole history is read for it, once for the same references.
+fn search(
+    repo: &Repository,
+    on: &Source<'_>,
+    references: &References,
+    text: &str,
+    revision: &Revision,
+) -> Result<Commit, SourceError> {
+    let searched = &on.options.searched;
+    if let Some(error) = searched.in_vain(on, text, references) {
+        return Err(error);
+    }
+    let found = find(repo, on, revision).and_then(|(id, fetched)| describe(repo, id, fetched));
+    match &found {
+        Err(error) if error.kind == ErrorKind::NotFound && mirror::has_full_history(repo) => {
+            searched.note(on, text, references, error);
+        }
+        _ => {}
+    }
+    found
 }
 
 /// The commit of a reference that was fetched or has been here.

@@ -25,6 +25,7 @@ mod revert;
 mod revert_goal;
 mod revert_publish;
 mod revision;
+mod searched;
 mod session;
 mod ssh;
 mod ssh_auth;
@@ -42,6 +43,7 @@ pub use error::{ErrorKind, SourceError};
 pub use given::Given;
 pub use limits::Limits;
 pub use revert::Revert;
+pub use searched::Searched;
 pub use tree::Tree;
 
 use mirror::Mirror;
@@ -65,6 +67,8 @@ pub struct GitOptions {
     pub author: Option<(String, String)>,
     /// Counts what is asked of servers.
     pub calls: GitCalls,
+    /// Commits that a controller has looked for in vain.
+    pub searched: Searched,
 }
 
 impl GitOptions {
@@ -78,6 +82,7 @@ impl GitOptions {
             limits: Limits::default(),
             author: None,
             calls: GitCalls::default(),
+            searched: Searched::default(),
         }
     }
 }

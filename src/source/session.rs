@@ -46,6 +46,7 @@ impl<'r> Session<'r> {
         direction: Direction,
     ) -> Result<Self, SourceError> {
         let call = Arc::new(Call::new(remote, options, deadline));
+        let _span = tracing::info_span!("list references").entered();
         options.calls.note_list();
         let mut connection =
             repo.remote_anonymous(transport::URL).map_err(|e| SourceError::git("libgit2", &e))?;
@@ -71,6 +72,7 @@ impl<'r> Session<'r> {
     /// # Errors
     /// Those of the transport. Without a word from it the server refused: [`ErrorKind::Network`] or a suspect one.
     pub fn fetch(mut self, wants: &[String], depth: Depth) -> Result<(), SourceError> {
+        let _span = tracing::info_span!("fetch").entered();
         self.call.calls.note_fetch();
         let mut callbacks = RemoteCallbacks::new();
         // Indexing what came takes time of its own, in which no byte is read.

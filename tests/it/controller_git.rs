@@ -114,6 +114,37 @@ fn one_look_asks_once_for_all_revisions_and_fetches_only_what_moved() {
 }
 
 #[test]
+fn a_commit_that_is_not_there_is_looked_for_in_the_history_once_for_the_same_references() {
+    let fixture = Fixture::new();
+    let server = HttpServer::start(fixture.folder.path(), HttpRules::default());
+    let repositories = Secrets::default().repositories(&fixture, &[]);
+    let key = key(&server.url(), None);
+    let nowhere = texts(&["main", "0123456789abcdef0123456789abcdef01234567", "fedcba9876"]);
+    let look = || {
+        let found = repositories.look(&key, &nowhere).unwrap();
+        let missing: Vec<String> = found
+            .values()
+            .filter_map(|found| found.as_ref().err())
+            .map(|error| error.message.clone())
+            .collect();
+        assert_eq!(missing.len(), 2, "{found:?}");
+        missing
+    };
+    let calls = || (repositories.calls().listed(), repositories.calls().fetched());
+    let first = look();
+    let after_first = calls();
+    assert_eq!(look(), first);
+    assert_eq!(
+        calls(),
+        (after_first.0 + 1, after_first.1),
+        "the second look asks for the references and no more"
+    );
+    fixture.commit("apps/shop/web.yaml", "version: 2\n", "Shop: version 2");
+    look();
+    assert!(calls().1 > after_first.1 + 1, "new references may lead to it");
+}
+
+#[test]
 fn what_is_at_a_commit_is_read_without_the_remote() {
     let fixture = Fixture::new();
     fixture.commit("apps/mail/mail.yaml", "version: 1\n", "Mail: version 1");

@@ -29,6 +29,7 @@ fn world() -> World {
             bake_time: 600,
             keep_previous: 3_600,
             deadline: 900,
+            terms: Default::default(),
         },
         seen: Observation {
             slots: BySlot {

@@ -24,6 +24,7 @@ use servers::Servers;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 const EXAMPLES: &str = "\
@@ -39,6 +40,8 @@ To end it, send SIGTERM (or Ctrl-C): syncs stop at their next safe point, and th
 const FILE_LIMIT: u64 = 1 << 20;
 /// Webhooks that are waited for; beyond that their senders are told to come again.
 const NUDGES: usize = 256;
+/// The last notifications have that long; the pod has a minute for everything, of which syncs get 25 seconds.
+const LAST_NEWS: Duration = Duration::from_secs(5);
 
 /// Keep many Applications as Git says, and ship their new versions by blue/green
 ///
@@ -141,8 +144,14 @@ pub async fn run(args: &ControllerArgs, output: Output) -> Result<Exit, CliError
     tracing::info!(
         "ended; what was under way stands at a safe point, and the next controller goes on from there"
     );
-    // It blocks while the last traces are sent; a runtime's thread is not for that.
-    let _ = tokio::task::spawn_blocking(|| logging.stop()).await;
+    // They block while the last news and traces are sent; a runtime's thread is not for that.
+    let last_words = move || {
+        if let Some(notifier) = built.notifier {
+            notifier.stop(LAST_NEWS);
+        }
+        logging.stop();
+    };
+    let _ = tokio::task::spawn_blocking(last_words).await;
     result.map(|()| Exit::Done).map_err(|sentence| CliError::new(ErrorKind::Local, sentence))
 }
 

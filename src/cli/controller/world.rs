@@ -23,6 +23,8 @@ const HANDS: usize = 4;
 pub struct Built {
     pub world: World,
     pub tallies: Vec<Arc<dyn Tally>>,
+    /// Who has to be given time for the last notifications.
+    pub notifier: Option<Arc<Notifier>>,
     /// What it works for, for the log.
     pub about: String,
 }
@@ -70,12 +72,14 @@ pub async fn build(
     tallies.extend(home.tallies);
     let mut voices: Vec<Arc<dyn Voice>> = vec![Arc::new(LogVoice)];
     voices.extend(home.voices);
+    let mut notifier = None;
     if !configuration.notifications.is_empty() {
-        let notifier = Notifier::start(&configuration.notifications)
+        let started = Notifier::start(&configuration.notifications)
             .map_err(|sentence| CliError::new(ErrorKind::Local, sentence))?;
-        let notifier = Arc::new(notifier);
-        tallies.push(notifier.clone());
-        voices.push(notifier);
+        let started = Arc::new(started);
+        tallies.push(started.clone());
+        voices.push(started.clone());
+        notifier = Some(started);
     }
     let (allowed, namespace) = (configuration.clone(), home.namespace);
     let permits: Permits = Box::new(move |key, application| permits(&allowed, &namespace, key, application));
@@ -93,7 +97,7 @@ pub async fn build(
         clock: Clock::system,
         grace: Duration::from_secs(args.grace),
     };
-    Ok(Built { world, tallies, about: home.about })
+    Ok(Built { world, tallies, notifier, about: home.about })
 }
 
 fn in_folder(folder: &Path) -> Result<Home, CliError> {

@@ -45,9 +45,11 @@ async fn a_suspended_application_is_compared_and_left_alone_also_in_the_middle_o
             pass(600).await;
             assert_eq!(world.writes("web"), 0);
             world.register_as("web", |registered| registered.is_suspended = false);
+            assert_eq!(world.told(OccurrenceKind::Resumed), Vec::<String>::new());
             until("it goes on", || world.standing("web") == "True Synced Synced Healthy").await;
         })
         .await;
+    assert_eq!(world.told(OccurrenceKind::Resumed), ["web: it is kept as Git says again"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,6 +71,28 @@ async fn a_request_is_handled_once_whatever_else_happens() {
         .await;
     assert_eq!(world.inner().requests, [(key("web"), "promote web 1".to_owned())]);
     assert_eq!(world.told(OccurrenceKind::RequestHandled), ["web: promoted"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_request_is_answered_once_and_a_commit_is_no_news_of_what_is_suspended() {
+    let world = Sandbox::new();
+    world.commit("a", &["web"]);
+    world.register("web", "  suspend: true");
+    world
+        .play(async {
+            until("it is suspended", || world.standing("web").contains("Suspended")).await;
+            world.register_as("web", |registered| registered.no_request = Some("sudo rm".into()));
+            until("it is answered", || world.status("web").handled_request.is_some()).await;
+            world.commit("b", &["web"]);
+            pass(300).await;
+        })
+        .await;
+    let handled = world.status("web").handled_request.expect("an answer");
+    assert_eq!((handled.request.as_str(), handled.done), ("sudo rm", false));
+    let answer = "web: the annotation cutover.dev/request is no request: `sudo rm`; write it with cutover promote, \
+                  abort or retry";
+    assert_eq!(world.told(OccurrenceKind::RequestHandled), [answer]);
+    assert_eq!(world.told(OccurrenceKind::Suspended).len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,6 +13,7 @@ use super::events::{Event, Watcher};
 use super::plan::read_live;
 use super::ports::{Platform, Trouble, TroubleKind};
 use super::run::{Adapter, StopSignal, backoff};
+use super::spans::{traced, work_span};
 use super::status::{Status, status, summarise};
 use crate::model::{HookPhase, SyncMode};
 use crate::plan::{Change, Live, Plan, PlanItem, assemble};
@@ -21,6 +22,7 @@ use report::are_done;
 use std::time::Duration;
 use todo::Todo;
 use tokio::time::Instant;
+use tracing::Instrument;
 use work::Work;
 
 /// How often a reading after the last write is tried again.
@@ -52,7 +54,10 @@ pub async fn sync_and_look<A: Adapter + Platform>(
     let (report, before) = bring_about(adapter, deployment, watcher, stop).await?;
     let status = match before {
         Before { status, is_current: true } => status,
-        Before { status, .. } => look(adapter, deployment, status).await,
+        Before { status, .. } => {
+            let span = work_span!("look after", "syncing");
+            look(adapter, deployment, status).instrument(span).await
+        }
     };
     Ok(Synced { report, status })
 }
@@ -117,7 +122,8 @@ async fn bring_about<A: Adapter + Platform>(
     let mut results = work.apply(&todo, |turn| turn.phase <= HookPhase::Sync).await;
     // What is no longer wanted goes last, and only after everything that is wanted stands.
     if !prunes.is_empty() && are_done(&results) {
-        results.extend(work.prune(&prunes).await);
+        let span = work_span!("prune", "pruning", items = prunes.len());
+        results.extend(work.prune(&prunes).instrument(span).await);
     } else if !prunes.is_empty() {
         let text = format!("{} to be pruned left for the next sync", prunes.len());
         watcher.event(Event::Notice { workload: application.name.clone(), text });
@@ -133,9 +139,14 @@ async fn bring_about<A: Adapter + Platform>(
     Ok((SyncReport { plan, results, verdict }, Before { status, is_current: false }))
 }
 
+/// Everything that is live, and what of it differs.
 async fn read<A: Adapter + Platform>(adapter: &A, deployment: &Deployment) -> Result<(Live, Plan), Trouble> {
-    let live = read_live(adapter, deployment).await?;
-    let Deployment { application, commit, manifests } = deployment;
-    let plan = assemble(application, commit, manifests, &live);
-    Ok((live, plan))
+    let work = async {
+        let live = traced(work_span!("read live", "planning"), read_live(adapter, deployment)).await?;
+        let Deployment { application, commit, manifests } = deployment;
+        let compare = work_span!("compare", "planning");
+        let plan = compare.in_scope(|| assemble(application, commit, manifests, &live));
+        Ok((live, plan))
+    };
+    traced(work_span!("plan", "planning"), work).await
 }

@@ -47,8 +47,9 @@ impl<'a> Todo<'a> {
             watcher.observed(&workload, &reading.observation);
             watcher.event(Event::Phase { workload: workload.clone(), phase: decision.phase });
             if let Some(on) = decision.waiting_on {
-                let text = on.to_string();
-                watcher.event(Event::Waiting { workload: workload.clone(), on, text });
+                let terms = reading.desired.terms;
+                let (text, general) = (on.in_words(terms), on.in_general(terms));
+                watcher.event(Event::Waiting { workload: workload.clone(), on, text, general });
             }
             let document = format!("BlueGreen/{workload}");
             results.push(ItemResult { document, verdict: Verdict::Done, message: String::new() });

@@ -7,12 +7,14 @@ use crate::engine::events::{Event, Watcher};
 use crate::engine::plan::CONCURRENCY;
 use crate::engine::ports::{Platform, Rollout, Settled, Trouble, TroubleKind};
 use crate::engine::run::{Adapter, Ports, Run, RunEnd, StopSignal, backoff};
+use crate::engine::spans::{failed, work_span};
 use crate::model::{HookPhase, Turn};
 use crate::plan::{Change, PlanItem};
 use crate::rollout::Outcome;
 use futures_util::{StreamExt, stream};
 use std::time::Duration;
 use tokio::time::Instant;
+use tracing::{Instrument, Span};
 
 /// How often a rolling service is asked whether it has settled, in seconds.
 const POLL: Duration = Duration::from_secs(5);
@@ -47,11 +49,14 @@ impl<A: Adapter + Platform> Work<'_, A> {
         let mut applied: Vec<&PlanItem> = vec![];
         for turn in earlier {
             let items: Vec<&PlanItem> = of(*turn).collect();
+            let span = apply_span(*turn, items.len());
             let failed: Vec<ItemResult> = stream::iter(items.iter().copied().map(|item| self.bring(item)))
                 .buffered(CONCURRENCY)
                 .filter_map(|result| async { result.err() })
                 .collect()
+                .instrument(span.clone())
                 .await;
+            note_failures(&span, &failed);
             // How those that were applied come to rest is not waited for: it would only delay the bad news.
             if !failed.is_empty() {
                 return failed;
@@ -59,8 +64,15 @@ impl<A: Adapter + Platform> Work<'_, A> {
             applied.extend(items);
         }
         let rollouts = todo.rollouts.iter().filter(|rollout| turns.contains(&rollout.turn)).collect();
+        let items: Vec<&PlanItem> = of(*last).collect();
+        let span = apply_span(*last, items.len());
+        let each = async {
+            let results = self.each(items).instrument(span.clone()).await;
+            note_failures(&span, &results);
+            results
+        };
         let (mut results, last, rollouts) =
-            tokio::join!(self.rest_each(applied), self.each(of(*last).collect()), self.rollouts(rollouts));
+            tokio::join!(self.rest_each(applied), each, self.rollouts(rollouts));
         results.extend(last);
         results.extend(rollouts);
         results
@@ -77,7 +89,14 @@ impl<A: Adapter + Platform> Work<'_, A> {
     }
 
     async fn rest_each(&self, items: Vec<&PlanItem>) -> Vec<ItemResult> {
-        stream::iter(items).map(|item| self.rest(item)).buffered(CONCURRENCY).collect().await
+        let span = match items.len() {
+            0 => Span::none(),
+            count => work_span!("settle", "syncing", items = count),
+        };
+        let resting = stream::iter(items).map(|item| self.rest(item)).buffered(CONCURRENCY);
+        let results: Vec<ItemResult> = resting.collect().instrument(span.clone()).await;
+        note_failures(&span, &results);
+        results
     }
 
     /// Writes what the item says, or says why that was not possible.
@@ -182,12 +201,32 @@ impl<A: Adapter + Platform> Work<'_, A> {
             .map(|rollout| async move {
                 let ports = Ports { adapter: self.adapter, watcher: self.watcher };
                 let left = self.end.saturating_duration_since(Instant::now());
-                let end = Run::new(ports, rollout).to_the_end(left, self.stop).await;
+                let span = work_span!("rollout", "planning", workload = rollout.blue_green.name);
+                let end = Run::new(ports, rollout).to_the_end(left, self.stop).instrument(span.clone()).await;
                 let (verdict, message) = judge(end);
-                ItemResult { document: format!("BlueGreen/{}", rollout.blue_green.name), verdict, message }
+                let document = format!("BlueGreen/{}", rollout.blue_green.name);
+                let result = ItemResult { document, verdict, message };
+                note_failures(&span, std::slice::from_ref(&result));
+                result
             })
             .buffered(CONCURRENCY);
         results.collect().await
+    }
+}
+
+/// The span of what has one turn; none if that is nothing.
+fn apply_span(turn: Turn, items: usize) -> Span {
+    match items {
+        0 => Span::none(),
+        _ => work_span!("apply", "syncing", items, hook = ?turn.phase, wave = turn.wave, rank = turn.rank),
+    }
+}
+
+/// The first of what failed speaks for all of it.
+fn note_failures(span: &Span, results: &[ItemResult]) {
+    let is_failure = |verdict| matches!(verdict, Verdict::Failed | Verdict::Error | Verdict::TimedOut);
+    if let Some(result) = results.iter().find(|result| is_failure(result.verdict)) {
+        failed(span, &format_args!("{}: {}", result.document, result.message));
     }
 }
 

@@ -148,6 +148,7 @@ pub fn rollout(manifests: &Manifests, slots: BySlot<SlotObservation>, split: Rul
             bake_time: bg.bake_time,
             keep_previous: bg.keep_previous,
             deadline: bg.deadline,
+            terms: Default::default(),
         },
         observation: Observation {
             slots,

@@ -74,7 +74,7 @@ impl Kubernetes {
         let autoscalers = Autoscalers::find(&wanted, &lists);
         let hooks = Hooks::new(&deployment.manifests, &parent);
         let context = Context { deployment, autoscalers: &autoscalers, hooks: &hooks };
-        let mut live = Live { incomplete: lists.incomplete(), ..Live::default() };
+        let mut live = Live { incomplete: lists.incomplete(), beyond: lists.beyond(), ..Live::default() };
         let slots = self.plan_all_slots(deployment).await?;
         live.incomplete = live.incomplete.or(slots.unread.clone());
         live.owned = self.owned(deployment, &lists, &slots);
@@ -143,7 +143,8 @@ impl Kubernetes {
             let (group, name) = parse_group_kind(kind);
             match kinds.preferred(group, name) {
                 Some(resource) if !resource.namespaced && !self.allowed.has_cluster_kind(group, name) => {
-                    lists.miss(&format!("it had objects of {kind}, a kind that it may not have any more"));
+                    lists
+                        .pass_over(format!("it had objects of {kind}, a kind that it may not have any more"));
                 }
                 Some(resource) => drop(resources.insert(resource.clone())),
                 // Without the kind there is no object of it, unless its own API server is only down.
@@ -156,7 +157,7 @@ impl Kubernetes {
         namespaces.retain(|namespace| {
             let is_allowed = self.allowed.has_namespace(namespace);
             if !is_allowed {
-                lists.miss(&format!(
+                lists.pass_over(format!(
                     "it had objects in namespace {namespace}, where it may have none any more"
                 ));
             }

@@ -27,7 +27,8 @@ impl Fields {
 
     /// What is empty says nothing, so it is left out.
     fn put(&mut self, name: &'static str, value: String) {
-        if value.is_empty() {
+        // What begins like this is meant for a collector of traces.
+        if value.is_empty() || name.starts_with("otel.") {
             return;
         }
         if let Some((_, old)) = self.0.iter_mut().find(|(known, _)| *known == name) {

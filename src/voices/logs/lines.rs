@@ -1,5 +1,5 @@
-//! Writes one line for each event. An event that concerns an application bears `application` and `revision`, of its own
-//! or of the span that it is in.
+//! Writes one line for each event. An event that concerns an application bears `application`, `revision` and `phase`, of
+//! its own or of the span that it is in.
 
 use super::LogFormat;
 use super::fields::Fields;

@@ -67,7 +67,11 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     let limit = move |target: &str| if is_own(target) { level } else { level.min(LevelFilter::WARN) };
-    Lines::new(format, out).with_filter(filter_fn(move |meta| *meta.level() <= limit(meta.target())))
+    // Spans of the program itself always: the fields of a warning are theirs.
+    let is_told = move |meta: &Metadata<'_>| {
+        meta.is_span() && is_own(meta.target()) || *meta.level() <= limit(meta.target())
+    };
+    Lines::new(format, out).with_filter(filter_fn(is_told))
 }
 
 fn is_own(target: &str) -> bool {

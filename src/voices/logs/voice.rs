@@ -9,11 +9,7 @@ impl Voice for LogVoice {
     fn tell(&self, occurrence: &Occurrence) {
         let Occurrence { application, uid: _, kind, workload, revision, repository, text, time: _ } =
             occurrence;
-        let phase = match kind {
-            OccurrenceKind::RolloutProgressed | OccurrenceKind::RolloutFailed => text.as_str(),
-            OccurrenceKind::AwaitingApproval => "awaiting approval",
-            _ => "",
-        };
+        let phase = phase(*kind, text);
         // A macro's fields are fixed, so what is empty is taken out by the layer that writes.
         macro_rules! line {
             ($level:ident) => {
@@ -23,5 +19,22 @@ impl Voice for LogVoice {
             };
         }
         if kind.is_warning() { line!(warn) } else { line!(info) }
+    }
+}
+
+/// Where the application is when that happens: what a look does (`reading`, `planning`, `syncing`, `pruning`, `answering`,
+/// `reporting`), a phase of a rollout, or how a look ended.
+fn phase(kind: OccurrenceKind, text: &str) -> &str {
+    match kind {
+        OccurrenceKind::DriftFound | OccurrenceKind::Resumed => "planning",
+        OccurrenceKind::SyncStarted => "syncing",
+        OccurrenceKind::RolloutProgressed => text,
+        OccurrenceKind::AwaitingApproval => "awaiting approval",
+        OccurrenceKind::RequestHandled => "answering",
+        OccurrenceKind::Synced | OccurrenceKind::DriftRepaired => "synced",
+        OccurrenceKind::Superseded => "superseded",
+        OccurrenceKind::Suspended => "suspended",
+        OccurrenceKind::Refused => "refused",
+        OccurrenceKind::SourceFailed | OccurrenceKind::RolloutFailed | OccurrenceKind::SyncFailed => "failed",
     }
 }

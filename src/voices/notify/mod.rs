@@ -30,7 +30,7 @@ struct Desk {
     target: Target,
     repeats: Mutex<Repeats>,
     queue: Arc<Queue>,
-    thread: Option<JoinHandle<()>>,
+    thread: JoinHandle<()>,
 }
 
 /// What became of the messages for one target.
@@ -66,7 +66,7 @@ impl Notifier {
                 target,
                 repeats: Mutex::default(),
                 queue,
-                thread: Some(thread),
+                thread,
             });
         }
         Ok(Notifier { desks, began: Instant::now() })
@@ -80,12 +80,13 @@ impl Notifier {
             .collect()
     }
 
-    /// Tries everything that waits once more, for `patience` in all, and ends the threads. Blocks.
-    pub fn stop(mut self, patience: Duration) {
-        self.desks.iter().for_each(|desk| desk.queue.close(Instant::now() + patience));
-        for thread in self.desks.iter_mut().filter_map(|desk| desk.thread.take()) {
-            // A thread that panicked has nothing more to send.
-            let _ = thread.join();
+    /// Tries everything that waits once more, for `patience` in all; nothing is taken afterwards. Blocks for that long at
+    /// most: a request under way that takes longer goes down with the process.
+    pub fn stop(&self, patience: Duration) {
+        let end = Instant::now() + patience;
+        self.desks.iter().for_each(|desk| desk.queue.close(end));
+        while self.desks.iter().any(|desk| !desk.thread.is_finished()) && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(10));
         }
     }
 }

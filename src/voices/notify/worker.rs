@@ -32,6 +32,7 @@ pub fn run(name: &str, target: &Target, queue: &Queue) {
                 tracing::warn!(
                     application = %message.occurrence.application,
                     revision = message.occurrence.revision,
+                    phase = "reporting",
                     notification = name,
                     "a notification was not sent: {why}"
                 );

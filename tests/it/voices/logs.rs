@@ -51,7 +51,7 @@ fn json_lines_bear_application_revision_and_phase() {
     let target = "\"target\":\"it::voices::logs\"";
     let want = format!(
         r#"{{"time":"2025-11-25T21:19:16.042Z","level":"info","application":"team-a/shop","revision":"0123456789abcdef0123456789abcdef01234567","phase":"shifting","message":"shifting","workload":"web","event":"RolloutProgressed","repository":"https://git.example/acme/deploy.git","target":"cutover::voices::logs::voice"}}
-{{"time":"2025-11-25T21:19:16.042Z","level":"warn","application":"team-a/shop","revision":"0123456789abcdef0123456789abcdef01234567","message":"two\\nlines \\u{{1b}}[31m","workload":"web","event":"SyncFailed","repository":"https://git.example/acme/deploy.git","target":"cutover::voices::logs::voice"}}
+{{"time":"2025-11-25T21:19:16.042Z","level":"warn","application":"team-a/shop","revision":"0123456789abcdef0123456789abcdef01234567","phase":"failed","message":"two\\nlines \\u{{1b}}[31m","workload":"web","event":"SyncFailed","repository":"https://git.example/acme/deploy.git","target":"cutover::voices::logs::voice"}}
 {{"time":"2025-11-25T21:19:16.042Z","level":"info","application":"team-a/shop","revision":"0123456789","phase":"baking","message":"it waits","count":"3","took":"0",{target}}}
 {{"time":"2025-11-25T21:19:16.042Z","level":"warn","application":"team-b/other","revision":"0123456789","message":"GET https://…@git.example/x failed","took":"0",{target}}}
 {{"time":"2025-11-25T21:19:16.042Z","level":"error","message":"nobody's",{target}}}
@@ -67,7 +67,7 @@ fn json_lines_bear_application_revision_and_phase() {
 fn lines_for_people_are_short() {
     let want = "\
 2025-11-25T21:19:16.042Z INFO  team-a/shop 0123456: shifting phase=shifting workload=web event=RolloutProgressed repository=https://git.example/acme/deploy.git
-2025-11-25T21:19:16.042Z WARN  team-a/shop 0123456: two\\nlines \\u{1b}[31m workload=web event=SyncFailed repository=https://git.example/acme/deploy.git
+2025-11-25T21:19:16.042Z WARN  team-a/shop 0123456: two\\nlines \\u{1b}[31m phase=failed workload=web event=SyncFailed repository=https://git.example/acme/deploy.git
 2025-11-25T21:19:16.042Z INFO  team-a/shop 0123456: it waits phase=baking count=3 took=0
 2025-11-25T21:19:16.042Z WARN  team-b/other 0123456: GET https://…@git.example/x failed took=0
 2025-11-25T21:19:16.042Z ERROR nobody's

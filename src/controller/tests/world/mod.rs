@@ -119,6 +119,7 @@ impl Sandbox {
                 application: Ok(application(name, "")),
                 is_suspended: false,
                 request: None,
+                no_request: None,
                 status: ApplicationStatus::default(),
                 is_going: false,
             });

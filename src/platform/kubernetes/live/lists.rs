@@ -32,12 +32,25 @@ pub(super) struct Lists {
     /// An object once for each version of its kind that was asked for: documents may use several.
     found: BTreeMap<ObjectKey, Vec<Value>>,
     missed: Vec<String>,
+    /// What of the inventory is out of bounds; sentences.
+    beyond: Vec<String>,
 }
 
 impl Lists {
     /// Notes that something of the inventory could not be looked for.
     pub(super) fn miss(&mut self, why: &str) {
         self.missed.push(why.to_owned());
+    }
+
+    /// Notes that something of the inventory is where the application may have nothing any more.
+    pub(super) fn pass_over(&mut self, why: String) {
+        self.missed.push(why.clone());
+        self.beyond.push(why);
+    }
+
+    /// What was passed over.
+    pub(super) fn beyond(&self) -> Vec<String> {
+        self.beyond.clone()
     }
 
     /// Gives an object away, in the version that its document uses: there may be thousands, and each is needed once.
