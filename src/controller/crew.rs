@@ -6,6 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
+/// Bytes of a thread's stack, as the main thread has them: the future of a sync is large where the compiler does not
+/// optimise, and is moved a few times before it is on the heap.
+const STACK: usize = 8 << 20;
+
 /// Makes a future on the thread that will run it.
 pub(super) type Job = Box<dyn FnOnce() -> LocalBoxFuture<'static, ()> + Send>;
 
@@ -25,7 +29,8 @@ impl Crew {
         for number in 0..threads.max(1) {
             let (hand, mut jobs) = mpsc::unbounded_channel::<Job>();
             let runtime = tokio::runtime::Handle::current();
-            std::thread::Builder::new().name(format!("sync-{number}")).spawn(move || {
+            let thread = std::thread::Builder::new().name(format!("sync-{number}")).stack_size(STACK);
+            thread.spawn(move || {
                 let work = async {
                     while let Some(job) = jobs.recv().await {
                         tokio::task::spawn_local(job());

@@ -41,7 +41,8 @@ pub(crate) async fn traced<T, E: Display>(
     span: Span,
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
-    let done = work.instrument(span.clone()).await;
+    // On the heap: a sync is a deep nest of futures, each of which would hold the next one more than once.
+    let done = Box::pin(work).instrument(span.clone()).await;
     if let Err(why) = &done {
         failed(&span, why);
     }

@@ -202,7 +202,8 @@ impl<A: Adapter + Platform> Work<'_, A> {
                 let ports = Ports { adapter: self.adapter, watcher: self.watcher };
                 let left = self.end.saturating_duration_since(Instant::now());
                 let span = work_span!("rollout", "planning", workload = rollout.blue_green.name);
-                let end = Run::new(ports, rollout).to_the_end(left, self.stop).instrument(span.clone()).await;
+                let mut run = Run::new(ports, rollout);
+                let end = Box::pin(run.to_the_end(left, self.stop)).instrument(span.clone()).await;
                 let (verdict, message) = judge(end);
                 let document = format!("BlueGreen/{}", rollout.blue_green.name);
                 let result = ItemResult { document, verdict, message };
