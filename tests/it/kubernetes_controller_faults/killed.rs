@@ -1,11 +1,15 @@
 //! The leader is killed in the midst of a rollout, and the other process ends it.
 
-use super::rig::{Rig, Seen};
+use super::rig::{On, Rig, Seen};
 use cutover::rollout::Progress;
 use std::time::{Duration, Instant};
 
 async fn killed(purpose: &str, version: &str, when: impl Fn(&Seen) -> bool, later: Duration) {
-    let mut rig = Rig::start(purpose, 2).await;
+    killed_on(On::Kubernetes, purpose, version, when, later).await;
+}
+
+async fn killed_on(on: On, purpose: &str, version: &str, when: impl Fn(&Seen) -> bool, later: Duration) {
+    let mut rig = Rig::start_on(on, purpose, 2).await;
     rig.ship(version);
     rig.until("the leader is to die", when).await;
     tokio::time::sleep(later).await;
@@ -31,7 +35,7 @@ async fn while_the_candidate_comes_up() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs kube-apiserver: tests/kubernetes/run"]
 async fn at_the_gate() {
-    let waits = |seen: &Seen| seen.progress() == Some(&Progress::Rolling) && seen.ready_pods == 2;
+    let waits = |seen: &Seen| seen.progress() == Some(&Progress::Rolling) && seen.ready == 2;
     killed("gate", "v2", waits, Duration::from_millis(500)).await;
 }
 
@@ -54,6 +58,20 @@ async fn between_two_steps() {
 async fn while_it_bakes() {
     let bakes = |seen: &Seen| matches!(seen.progress(), Some(Progress::Baking(_)));
     killed("bakes", "v2", bakes, Duration::from_secs(1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs kube-apiserver: tests/kubernetes/run"]
+async fn on_ecs_while_the_candidate_comes_up() {
+    let comes_up = |seen: &Seen| seen.progress() == Some(&Progress::Rolling) && seen.image.ends_with("v2");
+    killed_on(On::Ecs, "ecs-rolling", "v2", comes_up, Duration::from_millis(500)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs kube-apiserver: tests/kubernetes/run"]
+async fn on_ecs_with_half_of_the_weight_moved() {
+    let shifts = |seen: &Seen| seen.image.ends_with("v2") && seen.share() == 50;
+    killed_on(On::Ecs, "ecs-half", "v2", shifts, Duration::from_secs(1)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,8 @@
 mod cut_off;
 mod gate;
 mod killed;
+mod on_ecs;
+mod on_kubernetes;
 mod rig;
 mod seats;
 mod shards;

@@ -1,6 +1,7 @@
 //! The processes, and the world around them.
 
 use super::gate::Gate;
+use super::{on_ecs, on_kubernetes};
 use crate::cli_support::{Desk, signal};
 use crate::git_servers::{Server, git_daemon};
 use crate::kube_support::{Proxy, Space, User};
@@ -9,7 +10,6 @@ use cutover::model::Slot;
 use cutover::rollout::{Progress, Record};
 use cutover::simulator::load_balancer_controller::{ControllerSettings, PodServers};
 use cutover::simulator::shell::{ClusterFollower, Simulator, StartOptions, Traffic, TrafficGenerator};
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{Api, ApiResource, DynamicObject};
 use kube::core::GroupVersionKind;
@@ -20,11 +20,12 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 /// Longer than anything takes on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(240);
+pub const PATIENCE: Duration = Duration::from_secs(240);
 
 const WORLD: &str = "
 account: \"123456789012\"
 region: eu-central-1
+clusters: [{clusterName: prod}]
 targetGroups:
   - &web {Name: web-blue, Id: 1b2c3d4e5f607182, Protocol: HTTP, Port: 8080, TargetType: ip,
     HealthCheckIntervalSeconds: 5, HealthCheckTimeoutSeconds: 2, HealthyThresholdCount: 2}
@@ -40,40 +41,14 @@ loadBalancers:
         DefaultActions: [{Type: forward, forward: {web-blue: 100, web-green: 0}}]
 ";
 
-const LISTENER: &str = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/shop/5a0c1d2e3f405162/71a2b3c4d5e6f708";
+pub const LISTENER: &str = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/shop/5a0c1d2e3f405162/71a2b3c4d5e6f708";
 
-/// Everything waits as short as it can, but so long that a process can be caught at it.
-const WEB: &str = "\
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      containers:
-        - name: app
-          image: registry.example/web:v1
-          ports: [{containerPort: 8080}]
-          readinessProbe: {httpGet: {path: /healthz, port: 8080}}
----
-apiVersion: cutover.dev/v1alpha1
-kind: BlueGreen
-metadata: {name: web}
-spec:
-  workloadRef: {kind: Deployment, name: web}
-  container: {name: app, port: 8080}
-  alb:
-    productionListener: [LISTENER]
-    targetGroups: {blue: web-blue, green: web-green}
-  steps: [{weight: 25, hold: 4s}, {weight: 100}]
-  gates: {stableFor: 1s}
-  bakeTime: 4s
-  keepPrevious: 1h
-  deadline: 10m
-";
+/// Where the application runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On {
+    Kubernetes,
+    Ecs,
+}
 
 /// A controller's process.
 struct Replica {
@@ -81,6 +56,9 @@ struct Replica {
     proxy: Proxy,
     log: PathBuf,
 }
+
+/// A slot with its record, how many of its pods or tasks are ready, and their image.
+pub type Found = (Slot, Record, i32, String);
 
 /// How far the rollout is.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,7 +68,7 @@ pub struct Seen {
     pub blue: u32,
     pub green: u32,
     /// Of the slot that the record is of.
-    pub ready_pods: i32,
+    pub ready: i32,
     pub image: String,
 }
 
@@ -115,6 +93,7 @@ impl Seen {
 }
 
 pub struct Rig {
+    on: On,
     pub space: Space,
     pub simulator: Simulator,
     pub aws: Gate,
@@ -130,9 +109,14 @@ pub struct Rig {
 }
 
 impl Rig {
-    /// `replicas` processes, of which the first is the leader, and version 1 of the application live, with requests.
+    /// [`Rig::start_on`] Kubernetes.
     pub async fn start(purpose: &str, replicas: usize) -> Rig {
-        let mut rig = Rig::new(purpose).await;
+        Rig::start_on(On::Kubernetes, purpose, replicas).await
+    }
+
+    /// `replicas` processes, of which the first is the leader, and version 1 of the application live, with requests.
+    pub async fn start_on(on: On, purpose: &str, replicas: usize) -> Rig {
+        let mut rig = Rig::new_on(on, purpose).await;
         for number in 0..replicas {
             rig.add_replica(&[]).await;
             if number == 0 {
@@ -143,16 +127,26 @@ impl Rig {
         rig
     }
 
-    /// The world without a process.
+    /// The world without a process, of an application on Kubernetes.
     pub async fn new(purpose: &str) -> Rig {
+        Rig::new_on(On::Kubernetes, purpose).await
+    }
+
+    async fn new_on(on: On, purpose: &str) -> Rig {
         let space = Space::new(purpose).await;
         space.apply(include_str!("../../fixtures/target-group-binding-crd.yaml")).await;
         space.apply(&application_definition().to_string()).await;
         let desk = tokio::task::block_in_place(Desk::new);
-        desk.write("deploy/web.yaml", &WEB.replace("[LISTENER]", LISTENER));
+        let documents = match on {
+            On::Kubernetes => on_kubernetes::documents(),
+            On::Ecs => on_ecs::documents(),
+        };
+        desk.write("deploy/web.yaml", &documents);
         tokio::task::block_in_place(|| desk.commit("Version 1"));
         let daemon = tokio::task::block_in_place(|| git_daemon(desk.checkout().parent().expect("a folder")));
-        let options = StartOptions { time_scale: 10, seed: Some(WORLD.into()), ..StartOptions::default() };
+        // What the tasks' own time is on ECS, is only the load balancer's on Kubernetes.
+        let time_scale = if on == On::Ecs { 1 } else { 10 };
+        let options = StartOptions { time_scale, seed: Some(WORLD.into()), ..StartOptions::default() };
         let simulator = Simulator::start(options).expect("a simulator");
         let settings = ControllerSettings { pods: PodServers::AtLoopback, ..ControllerSettings::default() };
         for kind in
@@ -165,6 +159,7 @@ impl Rig {
         Rig {
             aws: Gate::before(endpoint).await,
             git: Gate::before(format!("127.0.0.1:{}", daemon.port)).await,
+            on,
             space,
             simulator,
             flags: vec![],
@@ -221,11 +216,15 @@ impl Rig {
 
     /// Registers an application whose documents are in `path` of the repository.
     pub async fn register(&self, name: &str, path: &str) {
+        let destination = match self.on {
+            On::Kubernetes => format!("kubernetes: {{namespace: {}}}", self.space.name),
+            On::Ecs => "ecs: {region: eu-central-1, cluster: prod}".to_owned(),
+        };
         let application = format!(
             "apiVersion: cutover.dev/v1alpha1\nkind: Application\nmetadata: {{name: {name}}}\nspec:\n  \
              source: {{repoURL: 'git://{}/shop', path: {path}}}\n  \
-             destination: {{kubernetes: {{namespace: {}}}}}\n  sync: {{mode: enforce, interval: 1s, timeout: 4m}}\n",
-            self.git.address, self.space.name
+             destination: {{{destination}}}\n  sync: {{mode: enforce, interval: 1s, timeout: 4m}}\n",
+            self.git.address
         );
         self.space.apply(&application).await;
     }
@@ -254,27 +253,18 @@ impl Rig {
 
     /// How far it is now.
     pub async fn seen(&self) -> Seen {
-        let mut found: Vec<(Slot, Record, i32, String)> = vec![];
-        for slot in Slot::BOTH {
-            let name = format!("web-{}", slot.name());
-            let Some(web) = self.space.api::<Deployment>().get_opt(&name).await.expect("a read") else {
-                continue;
-            };
-            let record = web.metadata.annotations.as_ref().and_then(|all| all.get("cutover.dev/record"));
-            let Some(record) = record.and_then(|text| Record::from_tag(text)) else { continue };
-            let ready = web.status.and_then(|status| status.ready_replicas).unwrap_or_default();
-            let containers = web.spec.and_then(|spec| spec.template.spec).map(|pod| pod.containers);
-            let image = containers.and_then(|mut all| all.pop()?.image).unwrap_or_default();
-            found.push((slot, record, ready, image));
-        }
+        let found = match self.on {
+            On::Kubernetes => on_kubernetes::slots(&self.space).await,
+            On::Ecs => on_ecs::slots(&self.simulator),
+        };
         let last = found.into_iter().max_by_key(|(_, record, ..)| record.sequence);
         let weights = self.simulator.with_world(|world| world.rules()[0].weights.clone());
         let weight =
             |group: &str| weights.iter().find(|(name, _)| name == group).map_or(0, |(_, weight)| *weight);
-        let (ready_pods, image) =
+        let (ready, image) =
             last.as_ref().map(|(_, _, ready, image)| (*ready, image.clone())).unwrap_or_default();
         let record = last.map(|(slot, record, ..)| (slot, record));
-        Seen { record, blue: weight("web-blue"), green: weight("web-green"), ready_pods, image }
+        Seen { record, blue: weight("web-blue"), green: weight("web-green"), ready, image }
     }
 
     /// Waits until it is that far; gives how long that took.
@@ -356,30 +346,11 @@ impl Rig {
         let report = self.traffic.take().expect("traffic").stop().await;
         assert_eq!((report.failed, report.failures.as_slice()), (0, &[] as &[String]), "of {}", report.sent);
         let seen = self.seen().await;
-        assert_eq!((seen.blue, seen.green, seen.ready_pods), (100, 0, 2), "{seen:#?}");
-        let sets = self.space.api::<ReplicaSet>().list(&Default::default()).await.expect("ReplicaSets");
-        let mut images: Vec<(String, i32)> = sets
-            .iter()
-            .map(|set| {
-                let spec = set.spec.clone().expect("a spec");
-                let pod = spec.template.and_then(|template| template.spec).expect("a template");
-                (pod.containers[0].image.clone().unwrap_or_default(), spec.replicas.unwrap_or_default())
-            })
-            .collect();
-        images.sort();
-        let image = |version: &str| format!("registry.example/web:{version}");
-        let mut wanted = [(image("v1"), 2), (image(&self.version), 2)];
-        wanted.sort();
-        assert_eq!(images, wanted, "a slot was rolled out more than once");
-        let lock = self.space.api::<Lease>().get("cutover-shop").await.expect("the lock");
-        let begun = Instant::now();
-        let is_free = |lock: &Lease| {
-            lock.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref()).unwrap_or_default().is_empty()
-        };
-        if !is_free(&lock) {
-            self.space.wait_for("cutover-shop", "the lock is free", is_free).await;
+        assert_eq!((seen.blue, seen.green, seen.ready), (100, 0, 2), "{seen:#?}");
+        match self.on {
+            On::Kubernetes => on_kubernetes::check_end(&self.space, &self.version).await,
+            On::Ecs => on_ecs::check_end(&self.simulator, &self.version).await,
         }
-        println!("the lock was free after {:?}", begun.elapsed());
     }
 }
 
