@@ -91,7 +91,7 @@ impl State {
         self.apps.insert(key.clone(), app);
         if is_resumed && is_held {
             let (kind, text) = (OccurrenceKind::Resumed, "it is kept as Git says again".to_owned());
-            self.teller.tell(Occurrence { kind, text, ..self.occurrence(&key, "") });
+            self.teller.tell(Occurrence { kind, text, ..self.occurrence_at_known(&key) });
         }
         if let Some(left) = left {
             self.leave_repository(&left, &key);

@@ -153,7 +153,7 @@ impl State {
 
     fn refuse(&self, key: &AppKey, request: String, message: String) {
         let (kind, time) = (OccurrenceKind::RequestHandled, self.teller.now());
-        self.teller.tell(Occurrence { kind, text: message.clone(), ..self.occurrence(key, "") });
+        self.teller.tell(Occurrence { kind, text: message.clone(), ..self.occurrence_at_known(key) });
         let handled = HandledRequest { request, done: false, message, time };
         self.board.change(key, |entry| entry.status.handled_request = Some(handled));
     }
@@ -163,6 +163,14 @@ impl State {
         let entry = self.board.entry(key);
         let handled = entry.as_ref().and_then(|entry| entry.status.handled_request.as_ref());
         self.apps.get(key)?.open_request(handled.map(|handled| handled.request.as_str())).cloned()
+    }
+
+    /// What occurrences have in common that come of no look: they are about the commit that is known.
+    pub(super) fn occurrence_at_known(&self, key: &AppKey) -> Occurrence {
+        let sight = self.apps.get(key).and_then(|app| app.sight.as_ref()?.as_ref().ok());
+        let commit = sight.map(|sight| sight.found.commit.clone());
+        let stored = || self.board.entry(key).map(|entry| entry.status.revision.clone()).unwrap_or_default();
+        self.occurrence(key, &commit.unwrap_or_else(stored))
     }
 
     /// What all occurrences of an application have in common.

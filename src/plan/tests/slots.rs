@@ -209,6 +209,15 @@ fn slots_that_were_not_read_keep_everything() {
 }
 
 #[test]
+fn what_is_left_where_the_application_may_have_nothing_any_more_is_said_although_nothing_is_to_do() {
+    let (manifests, mut live) = version_1_serves("web:1");
+    live.beyond = vec!["it had objects in namespace old, where it may have none any more".into()];
+    let notice = "it had objects in namespace old, where it may have none any more; what is left there is not looked at \
+                  and not touched: delete it by hand, or allow it again";
+    assert_eq!(plan(&manifests, &live).notices, [notice]);
+}
+
+#[test]
 fn a_slot_that_is_refused_blocks_with_its_line() {
     let (manifests, mut live) = version_1_serves("web:2");
     let parts = &mut live.slots.get_mut("web").unwrap().green;

@@ -3,6 +3,7 @@
 mod logs;
 mod notifications;
 mod server;
+mod spans;
 mod traces;
 
 use cutover::controller::{Occurrence, OccurrenceKind};
