@@ -162,8 +162,8 @@ pub trait Sites: Send + Sync {
     fn open<'a>(&'a self, place: Place) -> LocalBoxFuture<'a, Result<Arc<dyn Site>, Trouble>>;
 
     /// The applications of which something live has changed, as soon as that is known: by watches on Kubernetes, by
-    /// batched reads on ECS. Our own writes are among it. Only those are watched whose site is alive and was synced
-    /// once. Called once.
+    /// batched reads on ECS. What the last sync saw in the end is not among it, its own writes above all. Only those are
+    /// watched whose site is alive and was synced once. Called once.
     fn changes(&self) -> mpsc::UnboundedReceiver<AppKey>;
 }
 

@@ -8,6 +8,8 @@ use std::collections::HashMap;
 
 /// Changes kept while a sync is under way. Beyond that they are told at once.
 const CHANGES: usize = 100_000;
+/// Seconds without news after which an object counts as quiet again.
+const QUIET_AFTER: u32 = 60;
 
 /// Objects as one reading found them: a number for each.
 #[derive(Clone, Debug, Default)]
@@ -26,12 +28,15 @@ impl Sighting {
     }
 }
 
-/// One application's.
+/// One application's. Times are in seconds of any monotonic clock. A streak is how often in one go an object was news
+/// before; what the application's syncs do to it does not count.
 #[derive(Default)]
 pub(super) struct Baseline {
     saw: Sighting,
-    /// How objects are by what was told since a sync began, and their streaks; `None` while there is no sync.
-    meanwhile: Option<HashMap<u64, (Option<Fingerprint>, u8)>>,
+    /// How objects are by what was told since a sync began; `None` while there is no sync.
+    meanwhile: Option<HashMap<u64, Option<Fingerprint>>>,
+    /// Objects that were news lately: when, and their streaks.
+    restless: HashMap<u64, (u32, u8)>,
 }
 
 impl Baseline {
@@ -45,25 +50,39 @@ impl Baseline {
         self.meanwhile.is_some()
     }
 
-    /// True if this has to be told now.
-    pub fn takes(&mut self, news: &News) -> bool {
+    /// The streak, if this has to be told now.
+    pub fn take(&mut self, news: &News, now: u32) -> Option<u8> {
         match &mut self.meanwhile {
             Some(meanwhile) if meanwhile.len() < CHANGES => {
-                meanwhile.insert(news.object, (news.now, news.streak));
-                false
+                meanwhile.insert(news.object, news.now);
+                return None;
             }
-            Some(_) => true,
-            None => !self.saw.has(news.object, news.now),
+            Some(_) => {}
+            None if self.saw.has(news.object, news.now) => return None,
+            None => {}
         }
+        Some(self.count(news.object, now))
     }
 
     /// The sync has ended. It last saw everything like this; `None` if it failed, so that whatever changes next is news.
-    /// What has to be told then, by its streak.
-    pub fn end(&mut self, saw: Option<Sighting>) -> Option<u8> {
+    /// The smallest streak of what has to be told then.
+    pub fn end(&mut self, saw: Option<Sighting>, now: u32) -> Option<u8> {
         self.saw = saw.unwrap_or_default();
+        self.restless.retain(|_, (last, _)| now.saturating_sub(*last) < QUIET_AFTER);
         let changes = self.meanwhile.take().into_iter().flatten();
-        let unseen = changes.filter(|(object, (now, _))| !self.saw.has(*object, *now));
-        unseen.map(|(_, (_, streak))| streak).min()
+        let unseen: Vec<u64> =
+            changes.filter(|(object, is)| !self.saw.has(*object, *is)).map(|(object, _)| object).collect();
+        unseen.into_iter().map(|object| self.count(object, now)).min()
+    }
+
+    fn count(&mut self, object: u64, now: u32) -> u8 {
+        if self.restless.len() >= CHANGES {
+            self.restless.clear();
+        }
+        let before = self.restless.get(&object).filter(|(last, _)| now.saturating_sub(*last) < QUIET_AFTER);
+        let streak = before.map_or(0, |(_, streak)| streak.saturating_add(1));
+        self.restless.insert(object, (now, streak));
+        streak
     }
 }
 
@@ -78,7 +97,7 @@ mod tests {
 
     fn told(value: u32) -> News {
         let object = object(value);
-        News { set: "set".into(), object: id(&object), now: Some(Fingerprint::of(&object)), streak: 3 }
+        News { set: "set".into(), object: id(&object), now: Some(Fingerprint::of(&object)) }
     }
 
     fn gone() -> News {
@@ -94,24 +113,44 @@ mod tests {
         let after = |before: &[News], saw: Option<Sighting>| {
             let mut baseline = Baseline::default();
             baseline.begin();
-            assert!(!before.iter().any(|news| baseline.takes(news)), "told before the sync saw it");
-            (baseline.end(saw), baseline)
+            for news in before {
+                assert_eq!(baseline.take(news, 0), None, "told before the sync saw it");
+            }
+            (baseline.end(saw, 0), baseline)
         };
         // The watch was faster than the sync's last reading, or slower.
         assert_eq!(after(&[told(1), told(2)], saw(2)).0, None);
         let (left, mut baseline) = after(&[told(1)], saw(2));
-        assert_eq!(left, Some(3), "the watch was behind: one look too many, and none too few");
-        assert!(!baseline.takes(&told(2)));
-        assert!(baseline.takes(&told(3)));
-        assert!(!baseline.takes(&told(2)), "it is again as it was judged");
-        assert!(baseline.takes(&gone()));
+        assert_eq!(left, Some(0), "the watch was behind: one look too many, and none too few");
+        assert_eq!(baseline.take(&told(2), 100), None);
+        assert_eq!(baseline.take(&told(3), 100), Some(0));
+        assert_eq!(baseline.take(&told(2), 100), None, "it is again as it was judged");
+        assert_eq!(baseline.take(&gone(), 200), Some(0));
         // Somebody else wrote after the sync's last reading, or took it away.
-        assert_eq!(after(&[told(2), told(3)], saw(2)).0, Some(3));
-        assert_eq!(after(&[told(2), gone()], saw(2)).0, Some(3));
-        assert_eq!(after(&[gone()], Some(Sighting::default())).0, Some(3), "perhaps it was not read");
+        assert_eq!(after(&[told(2), told(3)], saw(2)).0, Some(0));
+        assert_eq!(after(&[told(2), gone()], saw(2)).0, Some(0));
+        assert_eq!(after(&[gone()], Some(Sighting::default())).0, Some(0), "perhaps it was not read");
         // A sync that failed saw nothing.
         let (left, mut baseline) = after(&[told(2)], None);
-        assert_eq!(left, Some(3));
-        assert!(baseline.takes(&told(2)));
+        assert_eq!(left, Some(0));
+        assert_eq!(baseline.take(&told(2), 100), Some(0));
+    }
+
+    #[test]
+    fn what_others_do_again_and_again_counts_and_what_syncs_do_to_it_does_not() {
+        let mut baseline = Baseline::default();
+        let mut repaired = |now| {
+            let streak = baseline.take(&told(3), now);
+            baseline.begin();
+            assert_eq!(baseline.take(&told(2), now), None);
+            assert_eq!(baseline.end(saw(2), now), None);
+            streak
+        };
+        assert_eq!([repaired(1), repaired(2), repaired(3)], [Some(0), Some(1), Some(2)]);
+        assert_eq!(repaired(62), Some(3), "less than a minute later");
+        assert_eq!(repaired(122), Some(0), "it was quiet for a minute");
+        baseline.begin();
+        assert_eq!(baseline.take(&told(3), 123), None);
+        assert_eq!(baseline.end(saw(2), 123), Some(1), "in the middle of a sync");
     }
 }

@@ -246,7 +246,7 @@ impl Inner {
     }
 
     fn end(&self, member: &mut Member, saw: Option<Sighting>) {
-        if let Some(streak) = member.baseline.end(saw) {
+        if let Some(streak) = member.baseline.end(saw, self.seconds()) {
             self.pending.add(&member.key, streak);
         }
     }
@@ -258,8 +258,7 @@ impl Inner {
         while let Some(event) = stream.next().await {
             match event {
                 Ok(event) => {
-                    let now = u32::try_from(self.begun.elapsed().as_secs()).unwrap_or(u32::MAX);
-                    seen.take(event, now).into_iter().for_each(|news| self.tell(&news));
+                    seen.take(event).into_iter().for_each(|news| self.tell(&news));
                 }
                 Err(trouble)
                     if trouble.kind == TroubleKind::Denied
@@ -278,9 +277,13 @@ impl Inner {
     fn tell(&self, news: &News) {
         let mut state = self.state();
         if let Some(member) = state.members.get_mut(&*news.set)
-            && member.baseline.takes(news)
+            && let Some(streak) = member.baseline.take(news, self.seconds())
         {
-            self.pending.add(&member.key, news.streak);
+            self.pending.add(&member.key, streak);
         }
+    }
+
+    fn seconds(&self) -> u32 {
+        u32::try_from(self.begun.elapsed().as_secs()).unwrap_or(u32::MAX)
     }
 }

@@ -19,7 +19,7 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// Notes a change of an object that had changed `streak` times in one go before: twice as long a wait for each.
+    /// Notes news of an object that was news `streak` times in one go before: twice as long a wait for each.
     pub fn add(&self, key: &AppKey, streak: u8) {
         let wait = BURST.saturating_mul(1 << streak.min(10)).min(LONGEST);
         let at = Instant::now() + wait;

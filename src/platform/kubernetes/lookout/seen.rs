@@ -9,8 +9,6 @@ use std::sync::Arc;
 
 /// Objects remembered of one kind: some fifty megabytes. What there is beyond that is found by the slow resync only.
 const OBJECTS: usize = 500_000;
-/// Seconds without a change after which an object counts as quiet again.
-const QUIET_AFTER: u32 = 60;
 
 /// Something changed that belongs to the ApplySet `set`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +18,6 @@ pub(super) struct News {
     pub object: u64,
     /// How it is now; `None` if it is gone, or belongs to another set.
     pub now: Option<Fingerprint>,
-    /// How often the object had changed before, in one go.
-    pub streak: u8,
 }
 
 #[derive(Default)]
@@ -38,14 +34,11 @@ struct Mark {
     set: Arc<str>,
     fingerprint: Fingerprint,
     list: u32,
-    /// In seconds of the caller's clock.
-    changed: u32,
-    streak: u8,
 }
 
 impl Seen {
-    /// Takes in what the watch tells at `now`, in seconds of any monotonic clock.
-    pub fn take(&mut self, event: WatchEvent, now: u32) -> Vec<News> {
+    /// Takes in what the watch tells.
+    pub fn take(&mut self, event: WatchEvent) -> Vec<News> {
         match event {
             WatchEvent::ListBegins => {
                 self.list += 1;
@@ -59,7 +52,7 @@ impl Seen {
                 self.sets.retain(|set| Arc::strong_count(set) > 1);
                 news
             }
-            WatchEvent::Is(object) => self.is(&object, now),
+            WatchEvent::Is(object) => self.is(&object),
             WatchEvent::Gone(object) => {
                 let object = id(&object);
                 let mark = self.objects.remove(&object);
@@ -68,30 +61,25 @@ impl Seen {
         }
     }
 
-    fn is(&mut self, object: &Value, now: u32) -> Vec<News> {
+    fn is(&mut self, object: &Value) -> Vec<News> {
         let Some(set) = set_of(object) else { return vec![] };
         let (id, fingerprint) = (id(object), Fingerprint::of(object));
         let set = self.intern(set);
         let Some(mark) = self.objects.get_mut(&id) else {
             if self.objects.len() < OBJECTS {
-                let mark =
-                    Mark { set: Arc::clone(&set), fingerprint, list: self.list, changed: now, streak: 0 };
-                self.objects.insert(id, mark);
+                self.objects.insert(id, Mark { set: Arc::clone(&set), fingerprint, list: self.list });
             }
-            return vec![News { set, object: id, now: Some(fingerprint), streak: 0 }];
+            return vec![News { set, object: id, now: Some(fingerprint) }];
         };
         mark.list = self.list;
         if mark.fingerprint == fingerprint && mark.set == set {
             return vec![];
         }
-        let is_quiet = now.saturating_sub(mark.changed) >= QUIET_AFTER;
-        mark.streak = if is_quiet { 0 } else { mark.streak.saturating_add(1) };
-        (mark.fingerprint, mark.changed) = (fingerprint, now);
+        mark.fingerprint = fingerprint;
         let before = std::mem::replace(&mut mark.set, Arc::clone(&set));
-        let streak = mark.streak;
-        let mut news = vec![News { set: Arc::clone(&set), object: id, now: Some(fingerprint), streak }];
+        let mut news = vec![News { set: Arc::clone(&set), object: id, now: Some(fingerprint) }];
         if before != set {
-            news.push(News { set: before, object: id, now: None, streak });
+            news.push(gone_from(before, id));
         }
         news
     }
@@ -111,7 +99,7 @@ fn set_of(object: &Value) -> Option<&str> {
 }
 
 fn gone_from(set: Arc<str>, object: u64) -> News {
-    News { set, object, now: None, streak: 0 }
+    News { set, object, now: None }
 }
 
 #[cfg(test)]
@@ -124,25 +112,22 @@ mod tests {
             "metadata": {"name": name, "namespace": "n", "labels": {marks::MEMBER: set}}}))
     }
 
-    fn said(seen: &mut Seen, event: WatchEvent, now: u32) -> Vec<(String, u8)> {
-        seen.take(event, now).into_iter().map(|news| (news.set.to_string(), news.streak)).collect()
+    fn said(seen: &mut Seen, event: WatchEvent) -> Vec<String> {
+        seen.take(event).into_iter().map(|news| news.set.to_string()).collect()
     }
 
     #[test]
     fn changes_are_told_and_repetitions_are_not() {
         let mut seen = Seen::default();
-        let of = |set: &str, streak| vec![(set.to_owned(), streak)];
-        assert_eq!(said(&mut seen, WatchEvent::ListBegins, 0), []);
-        assert_eq!(said(&mut seen, thing("a", "shop", 1), 0), of("shop", 0));
-        assert_eq!(said(&mut seen, WatchEvent::ListEnds, 0), []);
-        assert_eq!(said(&mut seen, thing("a", "shop", 1), 1), [], "nothing changed");
-        assert_eq!(said(&mut seen, thing("a", "shop", 2), 1), of("shop", 1));
-        assert_eq!(said(&mut seen, thing("a", "shop", 3), 2), of("shop", 2), "it changes again and again");
-        assert_eq!(said(&mut seen, thing("a", "shop", 4), 62), of("shop", 0), "it was quiet for a minute");
-        assert_eq!(said(&mut seen, thing("a", "blog", 4), 200), [("blog".into(), 0), ("shop".into(), 0)]);
-        let WatchEvent::Is(a) = thing("a", "blog", 4) else { unreachable!() };
-        assert_eq!(said(&mut seen, WatchEvent::Gone(a.clone()), 201), of("blog", 0));
-        assert_eq!(said(&mut seen, WatchEvent::Gone(a), 201), []);
+        assert_eq!(said(&mut seen, WatchEvent::ListBegins), [""; 0]);
+        assert_eq!(said(&mut seen, thing("a", "shop", 1)), ["shop"]);
+        assert_eq!(said(&mut seen, WatchEvent::ListEnds), [""; 0]);
+        assert_eq!(said(&mut seen, thing("a", "shop", 1)), [""; 0], "nothing changed");
+        assert_eq!(said(&mut seen, thing("a", "shop", 2)), ["shop"]);
+        assert_eq!(said(&mut seen, thing("a", "blog", 2)), ["blog", "shop"]);
+        let WatchEvent::Is(a) = thing("a", "blog", 2) else { unreachable!() };
+        assert_eq!(said(&mut seen, WatchEvent::Gone(a.clone())), ["blog"]);
+        assert_eq!(said(&mut seen, WatchEvent::Gone(a)), [""; 0]);
     }
 
     #[test]
@@ -151,17 +136,17 @@ mod tests {
         for event in
             [WatchEvent::ListBegins, thing("a", "shop", 1), thing("b", "blog", 1), thing("c", "log", 1)]
         {
-            seen.take(event, 0);
+            seen.take(event);
         }
-        seen.take(WatchEvent::ListEnds, 0);
-        assert_eq!(said(&mut seen, WatchEvent::ListBegins, 5), []);
-        assert_eq!(said(&mut seen, thing("a", "shop", 1), 5), []);
-        assert_eq!(said(&mut seen, thing("c", "log", 2), 5), [("log".into(), 1)]);
-        assert_eq!(said(&mut seen, WatchEvent::ListEnds, 5), [("blog".into(), 0)], "b is gone");
+        seen.take(WatchEvent::ListEnds);
+        assert_eq!(said(&mut seen, WatchEvent::ListBegins), [""; 0]);
+        assert_eq!(said(&mut seen, thing("a", "shop", 1)), [""; 0]);
+        assert_eq!(said(&mut seen, thing("c", "log", 2)), ["log"]);
+        assert_eq!(said(&mut seen, WatchEvent::ListEnds), ["blog"], "b is gone");
     }
 
     #[test]
     fn an_object_takes_about_fifty_bytes() {
-        assert!(size_of::<(u64, Mark)>() <= 56, "{}", size_of::<(u64, Mark)>());
+        assert!(size_of::<(u64, Mark)>() <= 48, "{}", size_of::<(u64, Mark)>());
     }
 }
