@@ -30,7 +30,7 @@ fn main() {
                 ["--cycles", cycles, counts @ ..] => (number(cycles), counts),
                 counts => (3_000, counts),
             };
-            runtime.block_on(soak::table(counts.first().map_or(20, number), cycles));
+            runtime.block_on(soak::table(counts.first().map_or(200, number), cycles));
         }
         ["ecs", counts @ ..] => runtime.block_on(ecs::table(counts.first().map_or(200, number))),
         counts => {

@@ -12,7 +12,8 @@ const RARE: usize = 10;
 
 /// So many cycles on a controller of `count` Applications. Each is a commit to one Application with its webhook, a webhook
 /// with nothing behind it, and drift of another one; every tenth also has documents that are wrong and put right, or an
-/// Application that goes and comes back.
+/// Application that goes and comes back. There should be enough of them that each is left alone for a minute in between:
+/// an object that changes again and again is answered ever more slowly.
 pub async fn table(count: usize, cycles: usize) {
     let mut world = World::new(count).await;
     let controller = world.controller();
