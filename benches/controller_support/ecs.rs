@@ -1,14 +1,18 @@
 //! Applications of a folder on a simulated ECS with AWS's own rate limits.
 
 use super::documents::service;
-use super::process::Controller;
+use super::process::{Controller, PATIENCE};
 use crate::git_servers::git_daemon;
 use crate::repository::Bare;
 use cutover::simulator::shell::{Simulator, StartOptions};
 use cutover::simulator::{Buckets, Settings};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
+
+/// Services that are changed by hand.
+const DRIFTED: usize = 9;
 
 /// Of which calls are counted while nothing happens.
 const MINUTES: u32 = 2;
@@ -39,9 +43,11 @@ fn calls(simulator: &Simulator) -> String {
 }
 
 fn print(simulator: &Simulator, what: &str, took: Duration, controller: &Controller) {
+    let figures = controller.figures();
     println!(
-        "{what}: {:.1} s, CPU {:.1} s so far, {:.1} MB, {} fds\n      {}",
+        "{what}: {:.1} s, {} syncs failed so far, CPU {:.1} s so far, {:.1} MB, {} fds\n      {}",
         took.as_secs_f64(),
+        figures.sum("cutover_reconcile_duration_seconds_count", &["result=\"SyncFailed\""]) as u64,
         controller.cpu(),
         controller.memory(),
         controller.files(),
@@ -97,12 +103,44 @@ pub async fn table(count: usize) {
     tokio::time::sleep(Duration::from_secs(60) * MINUTES).await;
     print(&simulator, &format!("nothing to do, {MINUTES} minutes"), begun.elapsed(), &controller);
     let lives = |figures: &super::figures::Figures| figures.sum("cutover_commit_to_live_seconds_count", &[]);
-    let before = lives(&controller.figures());
-    repository.commit(&[file(0, 2)]);
-    let begun = Instant::now();
-    controller.nudge(&url);
-    let live = |figures: &super::figures::Figures| lives(figures) > before && are_ready(figures);
-    controller.until("the commit is live", pause, live).await;
-    print(&simulator, "a commit to one, with its rollout", begun.elapsed(), &controller);
+    for (what, versions) in [("a commit to one, with its rollout", 0..1), ("a commit to all", 0..count)] {
+        let before = lives(&controller.figures());
+        let version = if versions.len() == 1 { 2 } else { 3 };
+        let wanted = before + versions.len() as f64;
+        repository.commit(&versions.map(|number| file(number, version)).collect::<Vec<_>>());
+        let begun = Instant::now();
+        controller.nudge(&url);
+        let live = |figures: &super::figures::Figures| lives(figures) >= wanted && are_ready(figures);
+        controller.until("the commit is live", pause, live).await;
+        print(&simulator, what, begun.elapsed(), &controller);
+    }
+    drift(&simulator, count, &controller).await;
     controller.end();
+}
+
+/// Changes services by hand at the same moment, all over the list, and waits until each is as it should be.
+async fn drift(simulator: &Simulator, count: usize, controller: &Controller) {
+    let mut drifted: Vec<String> = (0..DRIFTED).map(|nth| name(nth * (count - 1) / (DRIFTED - 1))).collect();
+    for service in &drifted {
+        let input = json!({"cluster": "bench", "service": service, "desiredCount": 0});
+        simulator.with_world(|world| world.call("ecs", "UpdateService", &input)).expect("a change");
+    }
+    let begun = Instant::now();
+    let mut took = vec![];
+    while !drifted.is_empty() {
+        drifted.retain(|name| {
+            let service = simulator.with_world(|world| world.service(name)).expect("a service");
+            let is_repaired = service.desired == 1;
+            if is_repaired {
+                took.push(begun.elapsed().as_secs_f64());
+            }
+            !is_repaired
+        });
+        assert!(begun.elapsed() < PATIENCE, "{drifted:?} stay as they are");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let (first, median, last) = (took[0], took[took.len() / 2], took[took.len() - 1]);
+    let what =
+        format!("drift of {DRIFTED}, repaired after {first:.1} s, {median:.1} s (median), {last:.1} s");
+    print(simulator, &what, begun.elapsed(), controller);
 }
