@@ -61,7 +61,7 @@ fn fields(mut bytes: &[u8]) -> Vec<(u64, Field<'_>)> {
 }
 
 /// The messages in the field of this number.
-fn inner<'a>(bytes: &'a [u8], wanted: u64) -> impl Iterator<Item = &'a [u8]> {
+fn inner(bytes: &[u8], wanted: u64) -> impl Iterator<Item = &[u8]> {
     fields(bytes).into_iter().filter_map(move |(number, field)| match field {
         Field::Bytes(bytes) if number == wanted => Some(bytes),
         _ => None,
