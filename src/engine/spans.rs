@@ -1,6 +1,8 @@
 //! Spans: what of a sync took how long, for a collector of traces. What is logged within one bears its fields, so each has
 //! a `phase`. Without a subscriber they cost nothing.
 
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
 use std::fmt::Display;
 use tracing::{Instrument, Span};
 
@@ -36,15 +38,19 @@ pub(crate) fn failed(span: &Span, why: &dyn Display) {
     span.record("otel.status_description", why);
 }
 
-/// Does `work` within `span`, and says so if it fails.
-pub(crate) async fn traced<T, E: Display>(
+/// Does `work` within `span`, and says so if it fails. On the heap: a sync is a deep nest of futures, each of which would
+/// hold the next one in itself.
+pub(crate) fn traced<'a, T: 'a, E: Display + 'a>(
     span: Span,
-    work: impl Future<Output = Result<T, E>>,
-) -> Result<T, E> {
-    // On the heap: a sync is a deep nest of futures, each of which would hold the next one more than once.
-    let done = Box::pin(work).instrument(span.clone()).await;
-    if let Err(why) = &done {
-        failed(&span, why);
-    }
-    done
+    work: impl Future<Output = Result<T, E>> + 'a,
+) -> LocalBoxFuture<'a, Result<T, E>> {
+    let work = work.boxed_local().instrument(span.clone());
+    let noted = async move {
+        let done = work.await;
+        if let Err(why) = &done {
+            failed(&span, why);
+        }
+        done
+    };
+    noted.boxed_local()
 }

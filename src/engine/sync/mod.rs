@@ -17,6 +17,7 @@ use super::spans::{traced, work_span};
 use super::status::{Status, status, summarise};
 use crate::model::{HookPhase, SyncMode};
 use crate::plan::{Change, Live, Plan, PlanItem, assemble};
+use futures_util::FutureExt;
 use place::{Place, take_place};
 use report::are_done;
 use std::time::Duration;
@@ -123,7 +124,7 @@ async fn bring_about<A: Adapter + Platform>(
     // What is no longer wanted goes last, and only after everything that is wanted stands.
     if !prunes.is_empty() && are_done(&results) {
         let span = work_span!("prune", "pruning", items = prunes.len());
-        results.extend(work.prune(&prunes).instrument(span).await);
+        results.extend(work.prune(&prunes).boxed_local().instrument(span).await);
     } else if !prunes.is_empty() {
         let text = format!("{} to be pruned left for the next sync", prunes.len());
         watcher.event(Event::Notice { workload: application.name.clone(), text });

@@ -11,7 +11,7 @@ use crate::engine::spans::{failed, work_span};
 use crate::model::{HookPhase, Turn};
 use crate::plan::{Change, PlanItem};
 use crate::rollout::Outcome;
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
@@ -33,7 +33,7 @@ impl<A: Adapter + Platform> Work<'_, A> {
     pub async fn apply(&self, todo: &Todo<'_>, wanted: impl Fn(&Turn) -> bool) -> Vec<ItemResult> {
         let mut results = vec![];
         for group in groups(todo.turns().into_iter().filter(wanted)) {
-            results.extend(self.group(todo, &group).await);
+            results.extend(self.group(todo, &group).boxed_local().await);
             if !are_done(&results) {
                 break;
             }
@@ -67,12 +67,12 @@ impl<A: Adapter + Platform> Work<'_, A> {
         let items: Vec<&PlanItem> = of(*last).collect();
         let span = apply_span(*last, items.len());
         let each = async {
-            let results = self.each(items).instrument(span.clone()).await;
+            let results = self.each(items).boxed_local().instrument(span.clone()).await;
             note_failures(&span, &results);
             results
         };
         let (mut results, last, rollouts) =
-            tokio::join!(self.rest_each(applied), each, self.rollouts(rollouts));
+            tokio::join!(self.rest_each(applied).boxed_local(), each, self.rollouts(rollouts).boxed_local());
         results.extend(last);
         results.extend(rollouts);
         results
@@ -203,7 +203,7 @@ impl<A: Adapter + Platform> Work<'_, A> {
                 let left = self.end.saturating_duration_since(Instant::now());
                 let span = work_span!("rollout", "planning", workload = rollout.blue_green.name);
                 let mut run = Run::new(ports, rollout);
-                let end = Box::pin(run.to_the_end(left, self.stop)).instrument(span.clone()).await;
+                let end = run.to_the_end(left, self.stop).boxed_local().instrument(span.clone()).await;
                 let (verdict, message) = judge(end);
                 let document = format!("BlueGreen/{}", rollout.blue_green.name);
                 let result = ItemResult { document, verdict, message };
