@@ -22,6 +22,8 @@ pub(super) struct Follower {
     pub teller: Arc<Teller>,
     pub happened: mpsc::UnboundedSender<Happened>,
     pub has_waited: Once,
+    /// True where nothing but waiting comes after the plan: on ECS for the lock, and for AWS's rates.
+    pub waits_once_planned: bool,
     /// What occurrences of this sync have in common.
     pub common: Occurrence,
     /// True if nothing changed in Git since all was in sync: what differs now is drift.
@@ -41,6 +43,12 @@ impl Follower {
     pub fn answered(&self, handled: HandledRequest) {
         self.tell(OccurrenceKind::RequestHandled, "", handled.message.clone());
         self.board.change(&self.key, |entry| entry.status.handled_request = Some(handled));
+    }
+
+    /// From now on it mostly waits.
+    fn waits(&self) {
+        // The controller may have ended meanwhile.
+        self.has_waited.call_once(|| drop(self.happened.send(Happened::Waits(self.key.clone()))));
     }
 
     fn note(&self, name: &str, text: &str) {
@@ -93,12 +101,14 @@ impl Watcher for Follower {
         } else if acts && !has_begun {
             self.tell(OccurrenceKind::SyncStarted, "", summary);
         }
+        if self.waits_once_planned {
+            self.waits();
+        }
     }
 
     fn event(&self, event: Event) {
         if matches!(event, Event::Waiting { .. } | Event::Settling { .. } | Event::Trouble { .. }) {
-            // The controller may have ended meanwhile.
-            self.has_waited.call_once(|| drop(self.happened.send(Happened::Waits(self.key.clone()))));
+            self.waits();
         }
         match &event {
             Event::Phase { workload, phase } => {

@@ -10,7 +10,7 @@ use super::reconcile::{Outcome, Task, reconcile};
 use super::register::is_ready;
 use super::run::{Happened, State};
 use crate::engine::{StopSignal, failed, work_span};
-use crate::model::{AppKey, Application, HandledRequest, Timestamp, marks};
+use crate::model::{AppKey, Application, Destination, HandledRequest, Timestamp, marks};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -102,6 +102,7 @@ impl State {
             teller: Arc::clone(&self.teller),
             happened: self.happened.clone(),
             has_waited: Once::new(),
+            waits_once_planned: matches!(place.application.destination, Destination::Ecs { .. }),
             common: self.occurrence(key, &sight.found.commit),
             is_settled_commit: app.settled.as_ref() == Some(&sight.tree),
             is_active: !place.application.suspend,

@@ -2,7 +2,7 @@
 
 use super::world::{Course, Sandbox, application, pass, until};
 use crate::controller::start::{AT_WORK, WORK};
-use crate::model::{Origin, Problem};
+use crate::model::{Application, Destination, Origin, Problem};
 use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
@@ -122,6 +122,28 @@ async fn so_many_are_at_work_at_once_and_those_that_take_too_long_keep_nobody_wa
             world.meddle("quick-0");
             until("drift is repaired", || world.writes("quick-0") == 2).await;
             assert!(begun.elapsed() <= WORK + Duration::from_secs(5), "{:?}", begun.elapsed());
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_on_ecs_that_wait_for_lock_and_rates_keep_nobody_waiting() {
+    let world = Sandbox::new();
+    let slow: Vec<String> = (0..3 * AT_WORK).map(|number| format!("ecs-{number}")).collect();
+    world.commit("a", &slow.iter().map(String::as_str).chain(["web"]).collect::<Vec<_>>());
+    for name in &slow {
+        world.course(name, Course::Hangs);
+        let destination = Destination::Ecs { region: None, cluster: "prod".into() };
+        let application = Application { destination, ..application(name, "") };
+        world.register_as(name, |registered| registered.application = Ok(application));
+    }
+    world.register("web", "");
+    world
+        .play(async {
+            let begun = tokio::time::Instant::now();
+            until("web is synced", || world.standing("web") == "True Synced Synced Healthy").await;
+            assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+            assert!(slow.iter().all(|name| world.standing(name).contains("Syncing")));
         })
         .await;
 }

@@ -74,8 +74,11 @@ impl Site for Spot {
                 self.sandbox.inner().faults.push(fault);
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
-            let object = deployment.manifests.objects.values().next().expect("one object");
-            let want = object.body.pointer("/data/id").and_then(|id| id.as_str()).expect("an id").to_owned();
+            let manifests = &deployment.manifests;
+            let object = manifests.objects.values().next().map(|object| &object.body["data"]["id"]);
+            let definition = manifests.task_definitions.values().next();
+            let definition = definition.map(|one| &one.spec["containerDefinitions"][0]["image"]);
+            let want = object.or(definition).and_then(|id| id.as_str()).expect("an id").to_owned();
             let live = self.sandbox.inner().live.get(&self.place.key).cloned();
             let course = self.sandbox.inner().courses.get(&self.place.key).cloned();
             let course = course.unwrap_or(Course::Takes(Duration::from_secs(1)));
