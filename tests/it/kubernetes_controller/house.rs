@@ -86,6 +86,14 @@ impl House {
         };
         let installation = house.cutover(&["install", "--namespace", &house.space.name]).stdout;
         let said = house.kubectl_with(&["apply", "--server-side", "-f", "-"], &installation);
+        // For a moment the API server answers that the storage of the new kind begins. Pods come later than that.
+        let begun = Instant::now();
+        while house.try_kubectl(&["get", "applications.cutover.dev", "-n", &house.space.name], "").code
+            != Some(0)
+        {
+            assert!(begun.elapsed() < PATIENCE, "Applications are not served");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
         (house, said)
     }
 
