@@ -77,14 +77,17 @@ async fn a_request_is_handled_once_whatever_else_happens() {
 async fn what_is_no_request_is_answered_once_and_a_commit_is_no_news_of_what_is_suspended() {
     let world = Sandbox::new();
     world.commit("a", &["web"]);
-    world.register("web", "  suspend: true");
+    world.register("web", "");
     world
         .play(async {
+            until("it is synced", || world.standing("web").contains("Synced")).await;
+            world.register("web", "  suspend: true");
             until("it is suspended", || world.standing("web").contains("Suspended")).await;
             world.register_as("web", |registered| registered.no_request = Some("sudo rm".into()));
             until("it is answered", || world.status("web").handled_request.is_some()).await;
+            let before = world.standing("web");
             world.commit("b", &["web"]);
-            pass(300).await;
+            until("the commit is seen", || world.standing("web") != before).await;
         })
         .await;
     let handled = world.status("web").handled_request.expect("an answer");
