@@ -5,7 +5,7 @@ use super::spans::work_span;
 use crate::rollout::Phase;
 use tracing::Span;
 
-/// Spans of one rollout.
+/// Spans of one rollout; its phases have theirs beyond that, too.
 const SPANS: u32 = 200;
 
 /// Where a rollout is on its way.

@@ -40,7 +40,7 @@ To end it, send SIGTERM (or Ctrl-C): syncs stop at their next safe point, and th
 const FILE_LIMIT: u64 = 1 << 20;
 /// Webhooks that are waited for; beyond that their senders are told to come again.
 const NUDGES: usize = 256;
-/// The last notifications have that long; the pod has a minute for everything, of which syncs get 25 seconds.
+/// The last notifications have that long; an installed pod has a minute for everything, of which syncs get 45 seconds.
 const LAST_NEWS: Duration = Duration::from_secs(5);
 
 /// Keep many Applications as Git says, and ship their new versions by blue/green
