@@ -153,6 +153,8 @@ async fn two_hundred_applications_are_looked_at_in_twenty_calls_a_round_and_each
     assert_eq!(yard.rounds(1).await, ["app000", "app077", "app199"].map(String::from).into());
     assert_eq!(yard.rounds(2).await, BTreeSet::new(), "told once");
     drop(yard.sites.split_off(1));
+    // A round that was under way asks for all that it began with.
+    yard.rounds(1).await;
     yard.rig.clear_log();
     yard.rounds(2).await;
     assert!((1..=4).contains(&yard.rig.count("DescribeServices")), "only one application is left");
