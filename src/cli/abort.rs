@@ -1,12 +1,8 @@
 //! `cutover abort`: gives up a rollout; traffic goes back.
 
-use super::ask::{self, AppFlags};
-use super::destination_flags::DestinationFlags;
 use super::error::{CliError, Exit};
 use super::output::{Output, clean};
-use super::plan::read_deployment;
-use super::source_flags::SourceFlags;
-use super::standing::WorkloadArg;
+use super::request::RequestArgs;
 use crate::engine::{self, RequestVerb};
 use clap::Args;
 use serde_json::json;
@@ -27,13 +23,7 @@ The revision is not tried again until `cutover retry` or another commit. To go b
 #[command(after_help = EXAMPLES)]
 pub struct AbortArgs {
     #[command(flatten)]
-    workload: WorkloadArg,
-    #[command(flatten)]
-    app: AppFlags,
-    #[command(flatten)]
-    source: SourceFlags,
-    #[command(flatten)]
-    destination: DestinationFlags,
+    request: RequestArgs,
 }
 
 /// Aborts.
@@ -41,13 +31,11 @@ pub struct AbortArgs {
 /// # Errors
 /// If there is nothing to abort.
 pub async fn run(args: &AbortArgs, output: Output) -> Result<Exit, CliError> {
-    let workload = args.workload.workload.as_deref();
-    if let Some(app) = &args.app.app {
-        let cluster = &args.destination.kubernetes.cluster;
-        return ask::request(app, &args.app.ask, cluster, RequestVerb::Abort, workload, output).await;
+    if let Some(exit) = args.request.ask_controller(RequestVerb::Abort, output).await? {
+        return Ok(exit);
     }
-    let deployment = read_deployment(&args.source, &args.destination, output, "nothing was aborted").await?;
-    let target = args.destination.connect(&deployment.application).await?;
+    let workload = args.request.workload();
+    let (deployment, target) = args.request.open("nothing was aborted", output).await?;
     let chosen = engine::choose(&target, &deployment, RequestVerb::Abort, workload).await?;
     if !output.is_json()
         && let Some(subject) = &chosen.subject

@@ -4,7 +4,6 @@ use super::error::{CliError, ErrorKind, Exit};
 use super::kubernetes_flags::ClusterFlags;
 use super::output::{Output, clean};
 use crate::engine::{RequestVerb, TroubleKind};
-
 use crate::kubernetes::Cluster;
 use crate::model::{AppKey, ApplicationStatus, HealthState, marks, parse_duration};
 use crate::registry::{applications, request_text};
@@ -16,21 +15,6 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 /// How often the status is looked at.
 const INTERVAL: Duration = Duration::from_millis(500);
-
-/// Asks the controller in place of doing it from here.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Controller")]
-pub struct AppFlags {
-    /// Ask the controller: the name of the Application in its cluster
-    #[arg(
-        long,
-        value_name = "NAME",
-        conflicts_with_all = ["file", "repo", "revision", "path", "cluster", "name", "namespace"]
-    )]
-    pub app: Option<String>,
-    #[command(flatten)]
-    pub ask: AskFlags,
-}
 
 /// Which Application is meant, and how long its controller has.
 #[derive(Args, Clone, Debug)]
@@ -45,6 +29,18 @@ pub struct AskFlags {
     /// Ask, and do not wait for the answer
     #[arg(long, requires = "app")]
     pub no_wait: bool,
+}
+
+/// What suspend and resume are told.
+#[derive(Args, Clone, Debug)]
+pub struct SuspensionArgs {
+    /// The name of the Application in its cluster
+    #[arg(long, value_name = "NAME", help_heading = "Controller")]
+    app: String,
+    #[command(flatten)]
+    ask: AskFlags,
+    #[command(flatten)]
+    cluster: ClusterFlags,
 }
 
 /// One Application in its cluster.
@@ -101,14 +97,8 @@ pub async fn request(
 ///
 /// # Errors
 /// If there is no such Application, if it can't be written to, or if its own `spec.suspend` stands against it.
-pub async fn set_suspended(
-    app: &str,
-    flags: &AskFlags,
-    cluster: &ClusterFlags,
-    suspended: bool,
-    output: Output,
-) -> Result<Exit, CliError> {
-    let asked = Asked::new(app, flags, cluster).await?;
+pub async fn set_suspended(args: &SuspensionArgs, suspended: bool, output: Output) -> Result<Exit, CliError> {
+    let asked = Asked::new(&args.app, &args.ask, &args.cluster).await?;
     let object = asked.read().await?;
     if !suspended && object["spec"]["suspend"] == true {
         return Err(CliError::refused(format!("{} has spec.suspend: true", asked.key))
@@ -118,7 +108,7 @@ pub async fn set_suspended(
     let is_seen = |_: &Value, status: &ApplicationStatus| {
         ((status.health == HealthState::Suspended) == suspended).then_some(())
     };
-    if let Answer::TimedOut = asked.wait(flags, output, is_seen).await? {
+    if let Answer::TimedOut = asked.wait(&args.ask, output, is_seen).await? {
         return Ok(Exit::TimedOut);
     }
     let word = if suspended { "suspended" } else { "resumed" };
@@ -152,7 +142,7 @@ impl Asked {
             Ok(None) => Err(CliError::refused(format!("there is no Application {}", self.key))
                 .hint("`kubectl get applications -A` lists all; name its namespace with --app-namespace")),
             Err(trouble) if trouble.kind == TroubleKind::Missing => {
-                Err(CliError::new(ErrorKind::Aws, "this cluster does not know the kind Application")
+                Err(CliError::new(ErrorKind::Destination, "this cluster does not know the kind Application")
                     .hint("is it the right one (--context)? `cutover install` prints what it needs"))
             }
             Err(trouble) => Err(trouble.into()),

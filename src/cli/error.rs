@@ -45,7 +45,7 @@ pub enum ErrorKind {
     /// Documents are not valid.
     Documents,
     /// AWS or the Kubernetes cluster can't be reached, or refuses.
-    Aws,
+    Destination,
     /// What was asked for makes no sense as things stand.
     Refused,
     /// A file or the terminal on this machine.
@@ -162,7 +162,7 @@ impl From<Trouble> for CliError {
             TroubleKind::Crowded | TroubleKind::Missing | TroubleKind::Rejected => None,
         };
         CliError {
-            kind: ErrorKind::Aws,
+            kind: ErrorKind::Destination,
             message: trouble.to_string(),
             hint: hint.map(str::to_owned),
             problems: vec![],
@@ -199,9 +199,13 @@ mod tests {
     #[test]
     fn only_a_wrong_command_line_is_a_usage_error() {
         assert_eq!(CliError::usage("x").exit_code(), 64);
-        for kind in
-            [ErrorKind::Git, ErrorKind::Documents, ErrorKind::Aws, ErrorKind::Refused, ErrorKind::Local]
-        {
+        for kind in [
+            ErrorKind::Git,
+            ErrorKind::Documents,
+            ErrorKind::Destination,
+            ErrorKind::Refused,
+            ErrorKind::Local,
+        ] {
             assert_eq!(CliError::new(kind, "x").exit_code(), 1, "{kind:?}");
         }
     }

@@ -1,12 +1,8 @@
 //! `cutover promote`: lets a rollout that waits for approval go on.
 
-use super::ask::{self, AppFlags};
-use super::destination_flags::DestinationFlags;
 use super::error::{CliError, Exit};
 use super::output::{Output, clean};
-use super::plan::read_deployment;
-use super::source_flags::SourceFlags;
-use super::standing::WorkloadArg;
+use super::request::RequestArgs;
 use crate::engine::{self, RequestVerb};
 use clap::Args;
 use serde_json::json;
@@ -26,13 +22,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub struct PromoteArgs {
     #[command(flatten)]
-    workload: WorkloadArg,
-    #[command(flatten)]
-    app: AppFlags,
-    #[command(flatten)]
-    source: SourceFlags,
-    #[command(flatten)]
-    destination: DestinationFlags,
+    request: RequestArgs,
 }
 
 /// Approves.
@@ -40,13 +30,11 @@ pub struct PromoteArgs {
 /// # Errors
 /// If nothing waits for approval.
 pub async fn run(args: &PromoteArgs, output: Output) -> Result<Exit, CliError> {
-    let workload = args.workload.workload.as_deref();
-    if let Some(app) = &args.app.app {
-        let cluster = &args.destination.kubernetes.cluster;
-        return ask::request(app, &args.app.ask, cluster, RequestVerb::Promote, workload, output).await;
+    if let Some(exit) = args.request.ask_controller(RequestVerb::Promote, output).await? {
+        return Ok(exit);
     }
-    let deployment = read_deployment(&args.source, &args.destination, output, "nothing was promoted").await?;
-    let target = args.destination.connect(&deployment.application).await?;
+    let workload = args.request.workload();
+    let (deployment, target) = args.request.open("nothing was promoted", output).await?;
     let chosen = engine::choose(&target, &deployment, RequestVerb::Promote, workload).await?;
     if !output.is_json()
         && let Some(subject) = &chosen.subject

@@ -1,8 +1,7 @@
 //! `cutover resume`: asks a controller to go on with an application.
 
-use super::ask::{self, AskFlags};
+use super::ask::{self, SuspensionArgs};
 use super::error::{CliError, Exit};
-use super::kubernetes_flags::ClusterFlags;
 use super::output::Output;
 use clap::Args;
 
@@ -19,13 +18,8 @@ Without a controller, spec.suspend in the Application's file does the same.";
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct ResumeArgs {
-    /// The name of the Application in its cluster
-    #[arg(long, value_name = "NAME", help_heading = "Controller")]
-    app: String,
     #[command(flatten)]
-    ask: AskFlags,
-    #[command(flatten)]
-    cluster: ClusterFlags,
+    suspension: SuspensionArgs,
 }
 
 /// Asks, and waits until the controller has taken note of it.
@@ -33,5 +27,5 @@ pub struct ResumeArgs {
 /// # Errors
 /// Those of [`ask::set_suspended`].
 pub async fn run(args: &ResumeArgs, output: Output) -> Result<Exit, CliError> {
-    ask::set_suspended(&args.app, &args.ask, &args.cluster, false, output).await
+    ask::set_suspended(&args.suspension, false, output).await
 }

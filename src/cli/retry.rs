@@ -1,12 +1,8 @@
 //! `cutover retry`: lets the next sync try again what failed, or take the rules as they are.
 
-use super::ask::{self, AppFlags};
-use super::destination_flags::DestinationFlags;
 use super::error::{CliError, Exit};
 use super::output::{Output, clean};
-use super::plan::read_deployment;
-use super::source_flags::SourceFlags;
-use super::standing::WorkloadArg;
+use super::request::RequestArgs;
 use crate::engine::{self, Deployment, RequestVerb};
 use crate::sites::Target;
 use clap::Args;
@@ -26,13 +22,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub struct RetryArgs {
     #[command(flatten)]
-    workload: WorkloadArg,
-    #[command(flatten)]
-    app: AppFlags,
-    #[command(flatten)]
-    source: SourceFlags,
-    #[command(flatten)]
-    destination: DestinationFlags,
+    request: RequestArgs,
 }
 
 /// Removes the notes that stand in the way.
@@ -40,13 +30,11 @@ pub struct RetryArgs {
 /// # Errors
 /// If none do, or if another run works on the application.
 pub async fn run(args: &RetryArgs, output: Output) -> Result<Exit, CliError> {
-    let workload = args.workload.workload.as_deref();
-    if let Some(app) = &args.app.app {
-        let cluster = &args.destination.kubernetes.cluster;
-        return ask::request(app, &args.app.ask, cluster, RequestVerb::Retry, workload, output).await;
+    if let Some(exit) = args.request.ask_controller(RequestVerb::Retry, output).await? {
+        return Ok(exit);
     }
-    let deployment = read_deployment(&args.source, &args.destination, output, "nothing was changed").await?;
-    let target = args.destination.connect(&deployment.application).await?;
+    let workload = args.request.workload();
+    let (deployment, target) = args.request.open("nothing was changed", output).await?;
     // Refuses before the lock is taken, which takes some seconds.
     engine::choose(&target, &deployment, RequestVerb::Retry, workload).await?;
     engine::lock(&target).await?;
