@@ -1,8 +1,8 @@
 //! The controller's process, and what it uses.
 
 use super::figures::Figures;
-use crate::git_servers::free_port;
 use std::fs::File;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -152,4 +152,9 @@ impl Drop for Controller {
             println!("{}", lines[lines.len().saturating_sub(30)..].join("\n"));
         }
     }
+}
+
+/// A port that nobody listens on. Another program may take it before it is used.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
 }

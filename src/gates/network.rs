@@ -152,8 +152,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_that_is_not_there_or_speaks_something_else_is_a_sentence() {
-        let free = TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap().port();
-        let gone = Network::default().ask(question(free)).await.unwrap_err();
+        // Bound, so that nobody else can have the port, and not listened on.
+        let closed = tokio::net::TcpSocket::new_v4().unwrap();
+        closed.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let port = closed.local_addr().unwrap().port();
+        let gone = Network::default().ask(question(port)).await.unwrap_err();
         assert!(gone.contains("cannot connect"), "{gone}");
         let (port, _task) = server(b"nonsense\r\n\r\n").await;
         assert!(Network::default().ask(question(port)).await.is_err());

@@ -1,6 +1,6 @@
 //! Smart HTTP: fetches, counts, credentials, redirects, TLS.
 
-use super::git_servers::{HttpRules, HttpServer};
+use super::git_servers::{Closed, HttpRules, HttpServer};
 use super::git_support::{Fixture, git, open, read_only_file, resolve, token};
 use cutover::source::{ErrorKind, GitOptions, TokenSource};
 use std::sync::Arc;
@@ -227,8 +227,9 @@ fn a_missing_repository_and_a_host_that_is_none_are_named() {
     assert_eq!(error.kind, ErrorKind::NotFound);
     assert!(error.to_string().contains(&url), "{error}");
 
-    let closed = format!("http://127.0.0.1:{}/repo.git", super::git_servers::free_port());
-    let error = resolve(&closed, &fixture.options(), "main").unwrap_err();
+    let closed = Closed::new();
+    let closed_url = format!("http://{}/repo.git", closed.address);
+    let error = resolve(&closed_url, &fixture.options(), "main").unwrap_err();
     assert_eq!(error.kind, ErrorKind::Network, "{error}");
     let error = resolve("http://no-such-host.invalid/repo.git", &fixture.options(), "main").unwrap_err();
     assert_eq!(error.kind, ErrorKind::Network, "{error}");

@@ -8,55 +8,100 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// A port that nobody listens on, for servers that do not take port 0.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// A port where nobody listens and nobody else can: connections to it are refused as long as this value is there.
+pub struct Closed {
+    _socket: tokio::net::TcpSocket,
+    pub address: SocketAddr,
 }
 
-/// Waits until somebody listens; the child must still run.
-fn wait_for(port: u16, child: &mut Child, what: &str) {
-    let start = Instant::now();
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(child.try_wait().unwrap().is_none(), "{what} ended at once");
-        assert!(start.elapsed() < Duration::from_secs(60), "{what} does not listen");
-        std::thread::sleep(Duration::from_millis(20));
+impl Closed {
+    pub fn new() -> Closed {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let address = socket.local_addr().unwrap();
+        Closed { _socket: socket, address }
     }
 }
 
-/// A child process that ends with this value.
+/// A program that serves one connection on its standard streams, started for each, as inetd does: a port that was looked
+/// for and left to a server that wants a number may be somebody else's by then. All of it ends with this value.
 pub struct Server {
-    child: Child,
     pub port: u16,
+    /// `None` once it is over.
+    children: Arc<Mutex<Option<Vec<Child>>>>,
+    accepting: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    fn start(command: impl Fn() -> Command + Send + 'static) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let children = Arc::new(Mutex::new(Some(vec![])));
+        let running: Arc<Mutex<Option<Vec<Child>>>> = Arc::clone(&children);
+        let accepting = std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let mut running = running.lock().unwrap();
+                let Some(running) = running.as_mut() else { return };
+                running.retain_mut(|child| child.try_wait().is_ok_and(|ended| ended.is_none()));
+                let input = OwnedFd::from(stream.try_clone().expect("a descriptor"));
+                let child = command().stdin(input).stdout(OwnedFd::from(stream)).spawn();
+                running.push(child.expect("the server's program"));
+            }
+        });
+        Server { port, children, accepting: Some(accepting) }
+    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        for mut child in self.children.lock().unwrap().take().unwrap_or_default() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        // Wakes whoever waits for the next connection.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+        let _ = self.accepting.take().map(JoinHandle::join);
     }
 }
 
 /// `git daemon` on all repositories in `folder`.
 pub fn git_daemon(folder: &Path) -> Server {
-    let port = free_port();
     // Not through `git`, which would run the daemon as a child of its own and leave it behind.
     let program = PathBuf::from(git(folder, &["--exec-path"])).join("git-daemon");
-    let mut child = Command::new(program)
-        .args(["--export-all", "--reuseaddr", "--listen=127.0.0.1"])
-        .args([format!("--port={port}"), format!("--base-path={}", folder.display())])
-        .arg(folder)
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("git-daemon must be installed (it is part of Git)");
-    wait_for(port, &mut child, "git daemon");
-    Server { child, port }
+    assert!(program.exists(), "{} must be installed (it is part of Git)", program.display());
+    let folder = folder.to_owned();
+    Server::start(move || {
+        let mut command = Command::new(&program);
+        command.args(["--inetd", "--export-all"]).arg(format!("--base-path={}", folder.display()));
+        command.arg(&folder).env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
+        command.stderr(Stdio::null());
+        command
+    })
+}
+
+/// `sshd` with the folder's `sshd_config` as it is at each connection. What it has to say goes to `sshd.log` there.
+fn sshd(folder: &Path) -> Server {
+    let program = "/usr/sbin/sshd";
+    assert!(
+        Path::new(program).exists(),
+        "{program} must be installed for these tests (Debian: apt-get install openssh-server)"
+    );
+    // A root's sshd wants this folder; anybody else's does not, and could not make it.
+    let _ = std::fs::create_dir_all("/run/sshd");
+    let (config, log) = (folder.join("sshd_config"), folder.join("sshd.log"));
+    Server::start(move || {
+        let log = std::fs::File::options().create(true).append(true).open(&log).expect("a log");
+        let mut command = Command::new(program);
+        command.args(["-i", "-e", "-f"]).arg(&config).stderr(log);
+        command
+    })
 }
 
 /// A request that came in: method and path with query, and whether it bore a credential.
@@ -219,37 +264,23 @@ pub fn ssh_keygen(folder: &Path, name: &str, kind: &str, passphrase: &str) {
 
 impl Sshd {
     pub fn start(folder: &Path) -> Sshd {
-        let program = "/usr/sbin/sshd";
-        assert!(
-            Path::new(program).exists(),
-            "{program} must be installed for these tests (Debian: apt-get install openssh-server)"
-        );
         ssh_keygen(folder, "host_key", "ed25519", "");
         ssh_keygen(folder, "id", "ed25519", "");
         ssh_keygen(folder, "locked", "ed25519", "geheim");
         let keys = ["id.pub", "locked.pub"].map(|name| std::fs::read_to_string(folder.join(name)).unwrap());
         std::fs::write(folder.join("authorized_keys"), keys.concat()).unwrap();
-        let port = free_port();
         let config = format!(
-            "ListenAddress 127.0.0.1:{port}\nHostKey {0}/host_key\nAuthorizedKeysFile {0}/authorized_keys\nPidFile none\n\
-             UsePAM no\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-             PermitRootLogin yes\nLogLevel ERROR\nSetEnv GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL={0}/gitconfig\n",
+            "HostKey {0}/host_key\nAuthorizedKeysFile {0}/authorized_keys\nPidFile none\nUsePAM no\nStrictModes no\n\
+             PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\nLogLevel ERROR\n\
+             SetEnv GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL={0}/gitconfig\n",
             folder.display()
         );
         std::fs::write(folder.join("gitconfig"), "[safe]\n\tdirectory = *\n").unwrap();
         std::fs::write(folder.join("sshd_config"), config).unwrap();
-        // A root's sshd wants this folder; anybody else's does not, and could not make it.
-        let _ = std::fs::create_dir_all("/run/sshd");
-        let mut child = Command::new(program)
-            .args(["-D", "-e", "-f"])
-            .arg(folder.join("sshd_config"))
-            .stderr(std::fs::File::create(folder.join("sshd.log")).unwrap())
-            .spawn()
-            .unwrap();
-        wait_for(port, &mut child, "sshd");
+        let server = sshd(folder);
         let user = Command::new("id").arg("-un").output().unwrap().stdout;
         let user = String::from_utf8(user).unwrap().trim().to_owned();
-        Sshd { _server: Server { child, port }, port, user, folder: folder.to_owned() }
+        Sshd { port: server.port, _server: server, user, folder: folder.to_owned() }
     }
 
     /// A line for `known_hosts` with the server's key.

@@ -153,36 +153,15 @@ fn the_host_is_asked_for_the_kind_of_key_that_is_known() {
     // The server has an ed25519 and an RSA key; only the RSA key is recorded.
     let mut setup = setup();
     let folder = setup.sshd.folder.clone();
-    let second = folder.join("second");
-    std::fs::create_dir_all(&second).unwrap();
     ssh_keygen(&folder, "host_rsa", "rsa", "");
     let config = std::fs::read_to_string(folder.join("sshd_config")).unwrap();
-    drop(setup.sshd);
-    let port = super::git_servers::free_port();
     let config = format!("HostKey {}/host_rsa\n{config}", folder.display());
-    let lines: Vec<&str> = config.lines().filter(|l| !l.starts_with("ListenAddress")).collect();
-    let config = format!("ListenAddress 127.0.0.1:{port}\n{}\n", lines.join("\n"));
     std::fs::write(folder.join("sshd_config"), config).unwrap();
-    let mut child = Command::new("/usr/sbin/sshd")
-        .args(["-D", "-e", "-f"])
-        .arg(folder.join("sshd_config"))
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    let start = std::time::Instant::now();
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(start.elapsed().as_secs() < 60);
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
     let key = std::fs::read_to_string(folder.join("host_rsa.pub")).unwrap();
-    std::fs::write(&setup.options.auth.known_hosts[0], format!("[127.0.0.1]:{port} {key}")).unwrap();
+    let known = format!("[127.0.0.1]:{} {key}", setup.sshd.port);
+    std::fs::write(&setup.options.auth.known_hosts[0], known).unwrap();
     setup.options.auth.ssh_keys = vec![folder.join("id")];
-    let user = Command::new("id").arg("-un").output().unwrap().stdout;
-    let user = String::from_utf8(user).unwrap().trim().to_owned();
-    let url = format!("ssh://{user}@127.0.0.1:{port}{}", setup.fixture.bare().display());
-    let resolved = resolve(&url, &setup.options, "main");
-    let _ = child.kill();
-    let _ = child.wait();
+    let resolved = resolve(&setup.url, &setup.options, "main");
     assert_eq!(resolved.unwrap().id, setup.fixture.id("HEAD"));
 }
 

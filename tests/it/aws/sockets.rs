@@ -1,5 +1,6 @@
 //! The same clients over real connections.
 
+use crate::git_servers::Closed;
 use cutover::aws::{Aws, Connect};
 use cutover::engine::TroubleKind;
 use cutover::platform::ecs::Ecs;
@@ -27,8 +28,8 @@ async fn the_real_http_client_reaches_an_endpoint_of_this_machine() {
 
 #[tokio::test]
 async fn an_endpoint_where_nobody_listens_is_a_passing_trouble_that_says_so() {
-    let free = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap().port();
-    let aws = Aws::connect(options(format!("http://127.0.0.1:{free}"))).await.unwrap();
+    let closed = Closed::new();
+    let aws = Aws::connect(options(format!("http://{}", closed.address))).await.unwrap();
     let trouble = aws.identity().await.unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Transient);
     assert!(trouble.to_string().contains("GetCallerIdentity"), "{trouble}");

@@ -3,7 +3,7 @@
 use super::server::HttpServer;
 use super::spans::{Span, spans, tree};
 use crate::cli_support::{Desk, signal};
-use crate::git_servers::git_daemon;
+use crate::git_servers::{Closed, git_daemon};
 use cutover::voices::Tracing;
 use std::process::Stdio;
 use tracing_subscriber::layer::SubscriberExt;
@@ -41,8 +41,8 @@ fn a_reconcile_is_a_span_with_its_parts_inside() {
 
 #[test]
 fn a_collector_that_is_away_harms_nobody() {
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let traces = Tracing::start(&format!("http://{gone}")).unwrap();
+    let gone = Closed::new();
+    let traces = Tracing::start(&format!("http://{}", gone.address)).unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(traces.layer()), || {
         tracing::info_span!("reconcile").in_scope(|| {});
     });
