@@ -57,9 +57,12 @@ impl Notifier {
             let target = Target::of(&notification.to);
             let (work, sender) = (Arc::clone(&queue), target.clone());
             let name = notification.name.clone();
+            // It logs where its maker does.
+            let log = tracing::dispatcher::get_default(Clone::clone);
+            let run = move || tracing::dispatcher::with_default(&log, || worker::run(&name, &sender, &work));
             let thread = std::thread::Builder::new()
-                .name(format!("notify {name}"))
-                .spawn(move || worker::run(&name, &sender, &work))
+                .name(format!("notify {}", notification.name))
+                .spawn(run)
                 .map_err(|error| format!("no thread for notification {}: {error}", notification.name))?;
             desks.push(Desk {
                 notification: notification.clone(),

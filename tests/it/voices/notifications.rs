@@ -185,12 +185,13 @@ fn a_refusal_is_final_and_its_reason_names_no_secret() {
     let (files, server) = (Files::new(), HttpServer::start(|_| (404, "no_service".into())));
     let url_file = files.put("url", &format!("{}/services/geheim", server.url()));
     let lines = super::logs::captured(|| {
-        // The thread of a target logs by the global subscriber; what it says is seen in the counts.
         let notifier = notifier(json!([{"name": "team-a", "to": {"slack": {"urlFile": url_file}}}]));
         notifier.tell(&occurrence(OccurrenceKind::Synced, "git.example", "in sync"));
         let counts = settled(&notifier, 1);
         assert_eq!((counts[0].sent, counts[0].failed), (0, 1));
+        notifier.stop(LONG);
     });
+    assert!(lines.contains("a notification was not sent: the answer was HTTP status 404"), "{lines}");
     assert!(!lines.contains("geheim"), "{lines}");
     assert_eq!(server.next().line, "POST /services/geheim");
     assert!(server.is_quiet());
