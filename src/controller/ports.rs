@@ -188,7 +188,7 @@ pub trait Site: Send + Sync {
 
 /// Which applications this process works for.
 pub trait Seats: Send + Sync {
-    /// True if this process works for the application.
+    /// True if this process works for the application. It does not if somebody else may by now, heard of or not.
     fn holds(&self, key: &AppKey) -> bool;
 
     /// Changes whenever an answer of [`Seats::holds`] may have.

@@ -94,8 +94,12 @@ pub async fn run(
         Arc::clone(&world.seats),
         ended,
     ));
-    let teller =
-        Arc::new(Teller { voices: world.voices.clone(), board: Arc::clone(&board), clock: world.clock });
+    let teller = Arc::new(Teller {
+        voices: world.voices.clone(),
+        seats: Arc::clone(&world.seats),
+        board: Arc::clone(&board),
+        clock: world.clock,
+    });
     let mut state = State {
         world,
         board,

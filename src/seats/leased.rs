@@ -84,6 +84,12 @@ impl LeasedSeats {
         self.shared.desk().leave();
     }
 
+    /// From now on nothing of it runs any more, but for what it is asked.
+    #[cfg(test)]
+    pub(super) fn stand_still(&self) {
+        self.keeping.abort();
+    }
+
     /// The seats that this process works from now.
     pub fn held(&self) -> BTreeSet<u32> {
         self.shared.desk().held()
@@ -98,6 +104,11 @@ impl Drop for LeasedSeats {
 
 impl Seats for LeasedSeats {
     fn holds(&self, key: &AppKey) -> bool {
+        // A process that was stopped knows nothing new when it goes on, but the time.
+        let has_lost = self.shared.desk().forfeit(now(self.shared.origin).monotonic);
+        if has_lost {
+            self.shared.tell();
+        }
         let desk = self.shared.desk();
         desk.tenure(seat_of(key, desk.count())).is_some()
     }

@@ -106,6 +106,11 @@ impl Repositories for Sandbox {
 
 impl Voice for Sandbox {
     fn tell(&self, occurrence: &Occurrence) {
-        self.inner().told.push(occurrence.clone());
+        let mut inner = self.inner();
+        let key = &occurrence.application;
+        if inner.held.as_ref().is_some_and(|held| !held.contains(key)) {
+            inner.faults.push(format!("{:?} of {key} was told without its seat", occurrence.kind));
+        }
+        inner.told.push(occurrence.clone());
     }
 }
