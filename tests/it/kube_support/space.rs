@@ -14,7 +14,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 /// Longer than anything takes on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// A namespace that goes with this value, and a client that may do everything in it.
 pub struct Space {

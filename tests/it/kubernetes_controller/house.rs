@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Longer than anything takes on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// A version of blue/green without a load balancer that waits as short as it can.
 pub const WEB: &str = "\
@@ -94,7 +94,35 @@ impl House {
             assert!(begun.elapsed() < PATIENCE, "Applications are not served");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+        // So do rights; those of the namespace are known by themselves.
+        house.until_allowed(&["list", "applications.cutover.dev", "--all-namespaces"]).await;
+        house.until_allowed(&["create", "leases.coordination.k8s.io", "-n", &house.space.name]).await;
         (house, said)
+    }
+
+    /// Waits until the API server knows that the installed service account may do this.
+    pub async fn until_allowed(&self, what: &[&str]) {
+        let account = format!("system:serviceaccount:{}:cutover", self.space.name);
+        let question = [&["auth", "can-i"], what, &["--as", &account]].concat();
+        let begun = Instant::now();
+        while self.try_kubectl(&question, "").code != Some(0) {
+            assert!(begun.elapsed() < PATIENCE, "{account} may not {what:?}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Waits until there is an Event with such a reason in the controller's namespace.
+    pub async fn until_event(&self, test: impl Fn(&str) -> bool) {
+        let query = ["get", "events", "-n", &self.space.name, "-o", "jsonpath={.items[*].reason}"];
+        let begun = Instant::now();
+        loop {
+            let reasons = self.kubectl(&query);
+            if reasons.split(' ').any(&test) {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "waited in vain for an Event: {reasons}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// Installs and starts the controller, with `spec` in the place of the installed configuration's empty one.
@@ -165,8 +193,7 @@ impl House {
 
     /// The log's lines that warn or tell of errors.
     pub fn warnings(&self) -> Vec<String> {
-        let log = self.log();
-        log.lines().filter(|line| !line.contains("\"level\":\"info\"")).map(str::to_owned).collect()
+        warnings(&self.log())
     }
 
     /// A server of the controller: `metrics`, `web page` or `webhooks`.
@@ -297,6 +324,12 @@ impl House {
         let pod = deployment.spec.and_then(|spec| spec.template.spec).expect("a template");
         pod.containers[0].image.clone().unwrap_or_default()
     }
+}
+
+/// The lines of a controller's log that warn or tell of errors, but for what only a busy machine brings about.
+pub fn warnings(log: &str) -> Vec<String> {
+    let lines = log.lines().filter(|line| !line.contains("\"level\":\"info\""));
+    lines.filter(|line| !line.contains("takes too long to list the Leases")).map(str::to_owned).collect()
 }
 
 /// True if the condition Ready has this status and this reason.

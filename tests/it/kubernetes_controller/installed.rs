@@ -51,19 +51,19 @@ async fn what_is_installed_ships_the_example_by_commits_and_takes_it_back_by_a_r
     let (mut house, said) = House::install("installed").await;
     let own = house.space.name.clone();
     insta::assert_snapshot!("installed", said.replace(&own, "[cutover]"));
-    house.kubectl(&["rollout", "status", "deployment/cutover", "-n", &own, "--timeout", "60s"]);
-    let account = format!("system:serviceaccount:{own}:cutover");
+    house.kubectl(&["rollout", "status", "deployment/cutover", "-n", &own, "--timeout", "240s"]);
     for (verb, kind) in [
         ("list", "applications.cutover.dev"),
         ("watch", "applications.cutover.dev"),
         ("create", "events.events.k8s.io"),
     ] {
-        house.kubectl(&["auth", "can-i", verb, kind, "--all-namespaces", "--as", &account]);
+        house.until_allowed(&[verb, kind, "--all-namespaces"]).await;
     }
     // The example makes its namespace, so these rights are needed as well.
     house.kubectl_with(&["apply", "-f", "-"], include_str!("../../../manifests/rbac/cluster.yaml"));
     let subject = format!("--serviceaccount={own}:cutover");
     house.kubectl(&["create", "clusterrolebinding", &own, "--clusterrole=cutover", &subject]);
+    house.until_allowed(&["patch", "namespaces"]).await;
     house.run("{}", &[], &[]).await;
 
     let namespace = format!("{own}-shop");
@@ -77,7 +77,7 @@ async fn what_is_installed_ships_the_example_by_commits_and_takes_it_back_by_a_r
         "application.cutover.dev/cluster-shop",
         "-n",
         &own,
-        "--timeout=90s",
+        "--timeout=240s",
     ];
     house.kubectl(&wait);
     house.until_ready("cluster-shop", &first).await;

@@ -77,6 +77,8 @@ async fn the_value_of_a_secret_is_told_nowhere() {
     house.until_ready("shop", &second).await;
 
     house.register("shop", "deploy", &shop.name, "{interval: 1s, mode: observe}");
+    // Before that is known, what is changed by hand is put back.
+    house.until("shop", "the change is noted", |status| status["observedGeneration"] == 2).await;
     let patch = format!("{{\"stringData\":{{\"PASSWORD\":\"{}\"}}}}", values[2]);
     house.kubectl(&["patch", "secret", "database", "-n", &shop.name, "-p", &patch]);
     let drifted = house.until("shop", "drift is found", |status| is(status, "False", "OutOfSync")).await;
@@ -90,6 +92,8 @@ async fn the_value_of_a_secret_is_told_nowhere() {
     let is_refused =
         |s: &serde_json::Value| is(s, "False", "InvalidDocuments") || is(s, "False", "SyncFailed");
     house.until("shop", "it is refused", is_refused).await;
+    // Events come after the status, one after the other.
+    house.until_event(|reason| matches!(reason, "Refused" | "SyncFailed")).await;
 
     let kept = Api::<Secret>::namespaced(house.space.client.clone(), &shop.name).get("database").await;
     assert!(kept.expect("the Secret").data.is_some_and(|data| data.contains_key("PASSWORD")));
