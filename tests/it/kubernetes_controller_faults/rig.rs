@@ -293,6 +293,15 @@ impl Rig {
         }
     }
 
+    /// Waits until another process than this one has the seat.
+    pub async fn until_led_by_other(&self, process: usize) {
+        let begun = Instant::now();
+        while self.leader().await.is_none_or(|leader| leader == process) {
+            assert!(begun.elapsed() < PATIENCE, "nobody took the seat over");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// The process that has the seat.
     pub async fn leader(&self) -> Option<usize> {
         self.holder(0).await

@@ -1,6 +1,7 @@
 //! Three seats for many applications: spread over the processes, taken over, shared out again.
 
 use super::rig::Rig;
+use super::stopped::is_lease;
 use cutover::rollout::Progress;
 use k8s_openapi::api::core::v1::ConfigMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -93,49 +94,107 @@ fn told(rig: &Rig, commit: &str) -> BTreeMap<String, Vec<usize>> {
     by_application
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs kube-apiserver: tests/kubernetes/run"]
-async fn what_a_killed_process_worked_for_goes_to_the_others_and_is_shared_out_again() {
-    let mut rig = Rig::new("shards").await;
+/// How a process is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Loss {
+    Killed,
+    /// It stands still.
+    Stopped,
+    /// Its requests to the API server get lost.
+    CutOff,
+}
+
+impl Loss {
+    fn strike(self, rig: &Rig, process: usize) {
+        match self {
+            Loss::Killed => rig.signal(process, "KILL"),
+            Loss::Stopped => rig.signal(process, "STOP"),
+            Loss::CutOff => rig.proxy(process).set_away(true),
+        }
+    }
+
+    /// The process is back, or another one in its place; gives its number.
+    async fn mend(self, rig: &mut Rig, process: usize) -> usize {
+        match self {
+            Loss::Killed => return rig.add_replica(&[]).await,
+            Loss::Stopped => rig.signal(process, "CONT"),
+            Loss::CutOff => rig.proxy(process).set_away(false),
+        }
+        process
+    }
+}
+
+/// A process is lost in the midst of a rollout, everybody gets a commit, and later it is back or replaced.
+async fn lost(purpose: &str, loss: Loss) {
+    let mut rig = Rig::new(purpose).await;
     rig.flags = vec![format!("--shards={SEATS}")];
     write(&rig, "one");
     let first = rig.commit("All of them");
     for _ in 0..SEATS {
         rig.add_replica(&[]).await;
     }
-    println!("the seats are taken and shared out after {:.1?}", until_shared(&rig, &[0, 1, 2]).await);
+    println!("{purpose}: seats are taken and shared out after {:.1?}", until_shared(&rig, &[0, 1, 2]).await);
     for number in 0..OTHERS {
         rig.register(&settings(number), &settings(number)).await;
     }
-    println!("{OTHERS} applications are live after {:.1?}", until_live(&rig, "one").await);
+    println!("{purpose}: {OTHERS} applications are live after {:.1?}", until_live(&rig, "one").await);
     let by = until_told(&rig, &first, OTHERS).await;
     let workers: BTreeSet<usize> = by.values().flatten().copied().collect();
     assert!(workers.len() > 1, "the work is spread: {by:?}");
 
     rig.begin().await;
     let shop = format!("{}/shop", rig.space.name);
-    let dead = until_told(&rig, &first, OTHERS + 1).await[&shop][0];
+    let gone = until_told(&rig, &first, OTHERS + 1).await[&shop][0];
     rig.ship("v2");
     rig.until("it shifts", |seen| matches!(seen.progress(), Some(Progress::Shifting { .. }))).await;
-    rig.signal(dead, "KILL");
+    loss.strike(&rig, gone);
     let begun = Instant::now();
     write(&rig, "two");
-    let second = rig.commit("All of them, while one process is dead");
+    let second = rig.commit("All of them, while one process is lost");
     until_live(&rig, "two").await;
-    println!("killed: the others are live after {:.1?}", begun.elapsed());
-    until_told(&rig, &second, OTHERS).await;
+    println!("{loss:?}: the others are live after {:.1?}", begun.elapsed());
+    let by = until_told(&rig, &second, OTHERS).await;
+    assert!(by.values().flatten().all(|process| *process != gone), "a lost process tells: {by:?}");
     rig.until_done().await;
-    println!("killed: the rollout is done after {:.1?}", begun.elapsed());
-    let left: Vec<usize> = (0..3).filter(|process| *process != dead).collect();
+    println!("{loss:?}: the rollout is done after {:.1?}", begun.elapsed());
+    let left: Vec<usize> = (0..3).filter(|process| *process != gone).collect();
     until_shared(&rig, &left).await;
 
-    let new = rig.add_replica(&[]).await;
-    let shared = until_shared(&rig, &[left[0], left[1], new]).await;
-    println!("one more process: the seats are shared out after {shared:.1?}");
+    rig.proxy(gone).forget();
+    let aws_writes = rig.aws_writes();
+    let back = loss.mend(&mut rig, gone).await;
+    let shared = until_shared(&rig, &[left[0], left[1], back]).await;
+    println!("{loss:?}: the seats are shared out again after {shared:.1?}");
+    // Neither late, nor when it has seats again: there is nothing to do.
+    let written: Vec<String> =
+        rig.proxy(back).writes().iter().filter(|asked| !is_lease(asked)).map(ToString::to_string).collect();
+    assert_eq!((written, rig.aws_writes()), (vec![], aws_writes), "a process that is back wrote");
+    let by = told(&rig, &second);
+    let is_known = |by: &Vec<usize>| by.len() == 1 && !by.contains(&gone) && !by.contains(&back);
+    assert!(by.values().all(is_known), "a process that is back told what is known: {by:?}");
+
     write(&rig, "three");
     let third = rig.commit("All of them again");
-    println!("{OTHERS} applications are live after {:.1?}", until_live(&rig, "three").await);
+    println!("{loss:?}: {OTHERS} applications are live after {:.1?}", until_live(&rig, "three").await);
     let by = until_told(&rig, &third, OTHERS).await;
-    assert!(by.values().flatten().any(|process| *process == new), "the new one works as well: {by:?}");
+    assert!(by.values().flatten().any(|process| *process == back), "it works as well: {by:?}");
     rig.check_end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs kube-apiserver: tests/kubernetes/run"]
+async fn what_a_killed_process_worked_for_goes_to_the_others_and_is_shared_out_again() {
+    lost("shards", Loss::Killed).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs kube-apiserver: tests/kubernetes/run"]
+async fn a_process_that_stood_still_past_its_leases_wakes_up_to_others_work_and_gets_a_seat_again() {
+    lost("shards-still", Loss::Stopped).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs kube-apiserver: tests/kubernetes/run"]
+async fn a_process_without_its_api_server_loses_its_seats_to_the_others_and_gets_one_again() {
+    lost("shards-apiless", Loss::CutOff).await;
 }

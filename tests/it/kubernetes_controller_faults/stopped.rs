@@ -23,15 +23,15 @@ pub async fn writes_nothing(rig: &Rig, replica: usize, aws_writes: usize) {
         .proxy(replica)
         .writes()
         .iter()
-        .filter(|asked| !is_late_lease(asked))
+        .filter(|asked| !is_lease(asked))
         .map(ToString::to_string)
         .collect();
     assert_eq!(others, Vec::<String>::new(), "a process that woke up late wrote");
     assert_eq!(rig.aws_writes(), aws_writes, "a process that woke up late wrote to AWS");
 }
 
-/// A seat or a lock that would be renewed or freed is refused, since it is not what it was.
-fn is_late_lease(asked: &Asked) -> bool {
+/// A seat or a lock that would be renewed or freed late is refused, since it is not what it was.
+pub fn is_lease(asked: &Asked) -> bool {
     asked.resource == "leases.coordination.k8s.io"
 }
 
