@@ -290,9 +290,7 @@ impl<'a, A: Adapter> Run<'a, A> {
     /// Tells what changed since the last decision.
     fn announce(&mut self, decision: &Decision) {
         let terms = self.rollout.terms();
-        // On a first deploy the slot may have all weight while its gates are asked once more: no way back in the phases.
-        let is_again = decision.phase == Phase::Gating && self.phase == Some(Phase::Shifting);
-        if self.phase != Some(decision.phase) && !is_again {
+        if self.phase != Some(decision.phase) {
             self.phase = Some(decision.phase);
             self.trail.enter(decision.phase);
             self.tell(Event::Phase { workload: self.name(), phase: decision.phase });

@@ -6,8 +6,19 @@ use super::view::{View, act, wait};
 use super::{Action, Decision, Phase, WaitingOn, gate, returning, shift};
 use crate::model::{Slot, Timestamp, Weights};
 
-/// The next step of the rollout into `slot`, with `from` serving so far (`None`: nothing serves).
+/// The next step of the rollout into `slot`, with `from` serving so far (`None`: nothing serves). Once requests reach the
+/// candidate, whatever is still done to it or asked of it is part of the shift: a gate that closes again is no way back.
 pub(super) fn proceed(view: View<'_>, slot: Slot, from: Option<Slot>) -> Decision {
+    let decision = next_step(view, slot, from);
+    match decision.phase {
+        Phase::Preparing | Phase::Gating if view.has_weight(slot) => {
+            Decision { phase: Phase::Shifting, ..decision }
+        }
+        _ => decision,
+    }
+}
+
+fn next_step(view: View<'_>, slot: Slot, from: Option<Slot>) -> Decision {
     if let Some(quarantined) = quarantined(view, slot) {
         return quarantined;
     }
@@ -104,9 +115,8 @@ fn prepare(view: View<'_>, slot: Slot, from: Option<Slot>, rolling: Option<&Reco
 
 /// Asks the gates, waits for people, and gives weight.
 fn pass(view: View<'_>, slot: Slot, record: &Record) -> Decision {
-    let phase = if view.has_weight(slot) && record.from.is_some() { Phase::Shifting } else { Phase::Gating };
     if let Some(waiting) = gate::closed_gate(view.want, view.seen, slot) {
-        return wait(phase, waiting);
+        return wait(Phase::Gating, waiting);
     }
     if let Progress::Shifting { share, since } = record.progress {
         return shift_on(view, slot, record, share, since);
@@ -119,7 +129,7 @@ fn pass(view: View<'_>, slot: Slot, record: &Record) -> Decision {
     }
     let remaining = gate::stability_left(view.want, view.seen, view.now);
     if remaining > 0 {
-        return wait(phase, WaitingOn::Stability { remaining });
+        return wait(Phase::Gating, WaitingOn::Stability { remaining });
     }
     if needs_approval {
         let ready = Record { progress: Progress::Ready, ..record.clone() };

@@ -17,17 +17,18 @@ pub struct Decision {
     pub check_after: Option<Seconds>,
 }
 
-/// Where a rollout stands.
+/// Where a rollout stands. Within one rollout it goes forward from the first to live, with approval as a part of the gate,
+/// unless traffic goes back, the first write of the shift fails, or somebody else changes the candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Phase {
     /// The candidate's service is being made, changed or scaled up.
     Preparing,
-    /// The candidate is up; its gates are being waited for.
+    /// The candidate is up and has no traffic; its gates are being waited for.
     Gating,
     /// The gates are open; somebody has to say `promote`.
     AwaitingApproval,
-    /// Weights are on their way.
+    /// Weights are on their way: requests reach the candidate, or will with the next write.
     Shifting,
     /// All weight is on the new version; alarms and targets are watched.
     Baking,

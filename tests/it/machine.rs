@@ -5,6 +5,7 @@ use cutover::rollout::{
     Action, Alarm, AlarmState, Content, Decision, Desired, HttpAnswer, Observation, Phase, Progress, Record,
     RuleObservation, RuleSplit, Signals, SlotObservation, Stage, Targets, WaitingOn, Workload, decide,
 };
+use std::collections::BTreeSet;
 
 const NOW: Timestamp = Timestamp(1_800_000_000);
 
@@ -535,4 +536,60 @@ fn no_decision_moves_traffic_twice() {
     let mut world = world();
     world.seen.rules = vec![rule(100, 0), rule(100, 0), rule(100, 0)];
     assert_eq!(world.decide().actions.iter().filter(|action| action.moves_traffic()).count(), 1);
+}
+
+/// Green has weight or not, and everything else that may be true of it while its rollout is under way.
+fn each_world_of_a_candidate(mut each: impl FnMut(World)) {
+    let progress = || [Progress::Rolling, Progress::Ready, Progress::Shifting { share: 10, since: ago(5) }];
+    let stages = [Stage::Steady, Stage::InProgress, Stage::Failed];
+    let counts = [(0, 0), (2, 2), (3, 2), (3, 3), (5, 5)];
+    for (progress, from) in progress().into_iter().flat_map(|p| [(p.clone(), None), (p, Some(Slot::Blue))]) {
+        for rules in [[0, 0], [10, 0], [10, 10], [100, 10], [100, 0], [100, 100]] {
+            for (stage, (count, running)) in stages.iter().flat_map(|s| counts.map(|c| (*s, c))) {
+                for (healthy, declared, bits) in
+                    [0, 2, 3, 5].into_iter().flat_map(|h| (0..32).map(move |bits| (h, bits & 16 > 0, bits)))
+                {
+                    let mut world = world();
+                    world.seen.rules = rules.map(|share| rule(100 - share, share)).to_vec();
+                    world.seen.slots.green.record = Some(record(2, "new", from, progress.clone()));
+                    if from.is_none() {
+                        world.seen.slots.blue = SlotObservation::default();
+                    }
+                    world.workload(Slot::Green, |desired, run, at, _| {
+                        (*desired, *run, *at) = (count, running, stage)
+                    });
+                    world.seen.slots.green.targets.healthy = healthy;
+                    world.want.count = declared.then_some(3);
+                    world.want.gates.approval = bits & 1 > 0;
+                    world.seen.slots.green.signals.promote = (bits & 2 > 0).then_some(2);
+                    world.seen.gate_held_since = (bits & 4 > 0).then_some(ago(30));
+                    world.want.gates.alarms = (bits & 8 > 0).then(|| "5xx".into()).into_iter().collect();
+                    each(world);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_awaited_of_a_candidate_that_has_traffic_is_part_of_the_shift() {
+    let mut with_traffic = BTreeSet::new();
+    let mut without = BTreeSet::new();
+    each_world_of_a_candidate(|world| {
+        let decision = world.decide();
+        let has_traffic = world.seen.rules.iter().any(|rule| rule.split.weights().green > 0);
+        if has_traffic { &mut with_traffic } else { &mut without }.insert(decision.phase.name());
+        if decision.phase == Phase::Shifting && !has_traffic {
+            assert!(only_action(&decision).moves_traffic(), "{decision:?}");
+        }
+    });
+    assert_eq!(
+        Vec::from_iter(with_traffic),
+        ["awaiting approval", "blocked", "rolling back", "shifting"],
+        "no longer preparing or gating"
+    );
+    assert_eq!(
+        Vec::from_iter(without),
+        ["awaiting approval", "blocked", "gating", "preparing", "rolling back", "shifting"]
+    );
 }

@@ -1,6 +1,7 @@
 //! The cutover machine in a small world, on ECS, with pods behind an ALB or behind a Service's selector: random schedules
 //! by the thousand, each from a seed that replays.
 
+mod phases;
 mod platform;
 mod ports;
 mod random;

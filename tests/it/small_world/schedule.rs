@@ -1,13 +1,13 @@
 //! Drives runs over a small world, with commits, people, crashes and faults in between. There is no runtime: a run is
 //! polled, and the world's clock goes straight to the next moment at which anything happens.
 
+use super::phases::Phases;
 use super::platform::Platform;
 use super::random::Random;
 use super::state::{Faults, Kind};
 use super::world::{START, World};
 use cutover::engine::{
-    EcsDocuments, KubernetesDocuments, Ports, Rollout, Run, RunEnd, Silent, StopSignal, TimeSource,
-    WorkloadDocuments,
+    EcsDocuments, KubernetesDocuments, Ports, Rollout, Run, RunEnd, StopSignal, TimeSource, WorkloadDocuments,
 };
 use cutover::model::{
     Alb, BlueGreen, ClusterTraffic, Container, Gates, Listeners, Object, ObjectKey, Service, Slot, Step,
@@ -111,7 +111,8 @@ fn pods_documents(count: Option<u32>) -> KubernetesDocuments {
 /// Returns how each run ended.
 pub fn drive(world: &World, rollout: &Rollout, seconds: u64, happenings: &[(u64, Happening)]) -> Vec<RunEnd> {
     let ends = RefCell::new(vec![]);
-    let mut controller = controller(world, rollout, &ends);
+    let phases = Phases::new(world);
+    let mut controller = controller(&phases, rollout, &ends);
     let mut coming = happenings.iter().peekable();
     let mut put_back: Option<RuleSplit> = None;
     let mut context = Context::from_waker(Waker::noop());
@@ -120,7 +121,7 @@ pub fn drive(world: &World, rollout: &Rollout, seconds: u64, happenings: &[(u64,
             world.remember();
             happen(world, what, &mut put_back);
             if matches!(what, Happening::Crash) {
-                controller = self::controller(world, rollout, &ends);
+                controller = self::controller(&phases, rollout, &ends);
             }
             ends.borrow_mut().clear();
             world.check_traffic();
@@ -146,14 +147,15 @@ fn settled(ends: &[RunEnd]) -> bool {
 }
 
 fn controller<'a>(
-    world: &'a World,
+    phases: &'a Phases<'a>,
     rollout: &'a Rollout,
     ends: &'a RefCell<Vec<RunEnd>>,
 ) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
     Box::pin(async move {
+        let world = phases.world;
         loop {
             let stop = StopSignal::default();
-            let ports = Ports { adapter: world, watcher: &Silent };
+            let ports = Ports { adapter: world, watcher: phases };
             let mut run = Run::new(ports, rollout);
             let begun = world.clock_ms();
             let mut going = pin!(run.to_the_end(Duration::from_secs(1_000_000), &stop));
