@@ -121,7 +121,12 @@ impl Progress {
             Event::Trouble { workload, text } => {
                 self.said(workload, &format!("not yet: {text}"));
             }
-            Event::Notice { workload, text } => self.said(workload, text),
+            Event::Notice { workload, text } => {
+                // What it was waiting for is over.
+                state.live.remove(workload);
+                self.draw(&state);
+                self.said(workload, text);
+            }
         }
     }
 

@@ -22,6 +22,8 @@ pub(super) struct Follower {
     pub teller: Arc<Teller>,
     pub happened: mpsc::UnboundedSender<Happened>,
     pub has_waited: Once,
+    /// A plan that changed while its turn was waited for is no second beginning.
+    pub has_told: Once,
     /// True where nothing but waiting comes after the plan: on ECS for the lock, and for AWS's rates.
     pub waits_once_planned: bool,
     /// What occurrences of this sync have in common.
@@ -97,9 +99,10 @@ impl Watcher for Follower {
                 .map(|item| item.resource.as_str())
                 .take(5)
                 .collect();
-            self.tell(OccurrenceKind::DriftFound, "", format!("{summary} ({})", first.join(", ")));
+            let text = format!("{summary} ({})", first.join(", "));
+            self.has_told.call_once(|| self.tell(OccurrenceKind::DriftFound, "", text));
         } else if acts && !has_begun {
-            self.tell(OccurrenceKind::SyncStarted, "", summary);
+            self.has_told.call_once(|| self.tell(OccurrenceKind::SyncStarted, "", summary));
         }
         if self.waits_once_planned {
             self.waits();

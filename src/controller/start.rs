@@ -102,6 +102,7 @@ impl State {
             teller: Arc::clone(&self.teller),
             happened: self.happened.clone(),
             has_waited: Once::new(),
+            has_told: Once::new(),
             waits_once_planned: matches!(place.application.destination, Destination::Ecs { .. }),
             common: self.occurrence(key, &sight.found.commit),
             is_settled_commit: app.settled.as_ref() == Some(&sight.tree),

@@ -36,7 +36,7 @@ pub trait Watcher {
     /// One event.
     fn event(&self, event: Event);
 
-    /// What will be done, before it is.
+    /// What will be done, before it is. Once more if that changed while the sync waited for its turn.
     fn planned(&self, _plan: &Plan) {}
 
     /// Everything that was observed, each time it was.

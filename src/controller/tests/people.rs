@@ -32,6 +32,20 @@ async fn drift_is_repaired_at_once_where_it_is_enforced_and_told_where_it_is_obs
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_plan_that_changed_while_its_turn_was_waited_for_is_shown_and_begins_nothing_twice() {
+    let world = Sandbox::new();
+    world.commit("a", &["web"]);
+    world.course("web", Course::PlansAnew);
+    world.register("web", "");
+    let differing = || world.status("web").differing;
+    world.play(async { until("it is shown", || differing() == ["ConfigMap/y"]).await }).await;
+    assert_eq!(
+        world.told(OccurrenceKind::SyncStarted),
+        ["web: Plan: 1 to create, 0 to update, 0 to replace, 0 to prune, 0 unchanged; no traffic moves."]
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_suspended_application_is_compared_and_left_alone_also_in_the_middle_of_a_sync() {
     let world = Sandbox::new();
     world.commit("a", &["web"]);

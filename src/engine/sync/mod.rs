@@ -18,7 +18,7 @@ use super::status::{Status, status, summarise};
 use crate::model::{HookPhase, SyncMode};
 use crate::plan::{Change, Live, Plan, PlanItem, assemble};
 use futures_util::FutureExt;
-use place::{Place, take_place};
+use place::{Place, take_place, tell_turn};
 use report::are_done;
 use std::time::Duration;
 use todo::Todo;
@@ -95,7 +95,7 @@ async fn bring_about<A: Adapter + Platform>(
     watcher: &dyn Watcher,
     stop: &StopSignal,
 ) -> Result<(SyncReport, Before), Trouble> {
-    let (mut live, mut plan) = read(adapter, deployment).await?;
+    let (live, plan) = read(adapter, deployment).await?;
     watcher.planned(&plan);
     let application = &deployment.application;
     let ended = |plan: Plan, live: &Live, results, verdict| {
@@ -105,16 +105,22 @@ async fn bring_about<A: Adapter + Platform>(
     if application.suspend || application.sync.mode == SyncMode::Observe {
         return ended(plan, &live, vec![], Verdict::Done);
     }
-    let has_prunes = plan.items.iter().any(|item| item.change == Change::Prune);
-    if !has_prunes && let Some(results) = Todo::new(deployment, &plan, &live).already_done(&live, watcher) {
+    if let Some(results) = already_done(deployment, &plan, &live, watcher) {
         return ended(plan, &live, results, Verdict::Done);
     }
-    match take_place(adapter, application, watcher, stop).await {
-        Place::Free => {}
-        // Others worked meanwhile, and people.
-        Place::WaitedFor => (live, plan) = read(adapter, deployment).await?,
+    let (live, plan) = match take_place(adapter, application, watcher, stop).await {
+        Place::Free => (live, plan),
+        Place::WaitedFor => {
+            // Others worked meanwhile, and people.
+            let (live, now) = read(adapter, deployment).await?;
+            tell_turn(watcher, application, &plan, &now);
+            if let Some(results) = already_done(deployment, &now, &live, watcher) {
+                return ended(now, &live, results, Verdict::Done);
+            }
+            (live, now)
+        }
         Place::NotTaken(result) => return ended(plan, &live, vec![result], Verdict::Stopped),
-    }
+    };
     // The time given to it begins with its turn.
     let end = Instant::now() + Duration::from_secs(application.sync.timeout);
     let work = Work { adapter, deployment, watcher, stop, end };
@@ -138,6 +144,19 @@ async fn bring_about<A: Adapter + Platform>(
     let verdict = results.iter().map(|result| result.verdict).max().unwrap_or(Verdict::Done);
     let status = summarise(deployment, &live, &plan);
     Ok((SyncReport { plan, results, verdict }, Before { status, is_current: false }))
+}
+
+/// The results, if there is nothing to do.
+fn already_done(
+    deployment: &Deployment,
+    plan: &Plan,
+    live: &Live,
+    watcher: &dyn Watcher,
+) -> Option<Vec<ItemResult>> {
+    if plan.items.iter().any(|item| item.change == Change::Prune) {
+        return None;
+    }
+    Todo::new(deployment, plan, live).already_done(live, watcher)
 }
 
 /// Everything that is live, and what of it differs.

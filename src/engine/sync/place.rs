@@ -5,6 +5,7 @@ use crate::engine::events::{Event, Watcher};
 use crate::engine::ports::Guard;
 use crate::engine::run::StopSignal;
 use crate::model::Application;
+use crate::plan::Plan;
 
 /// Whether a sync may take its lock.
 pub(super) enum Place {
@@ -21,7 +22,7 @@ pub(super) async fn take_place<A: Guard>(
     watcher: &dyn Watcher,
     stop: &StopSignal,
 ) -> Place {
-    let document = format!("Application/{}", application.name);
+    let document = document(application);
     let waits = |text| watcher.event(Event::Settling { document: document.clone(), text });
     tokio::select! {
         biased;
@@ -31,4 +32,22 @@ pub(super) async fn take_place<A: Guard>(
             Place::NotTaken(ItemResult { document, verdict: Verdict::Stopped, message })
         }
     }
+}
+
+/// Tells that the wait for a place is over, and what is planned `now` if that is not what was planned `before`: what is
+/// carried out is what was shown.
+pub(super) fn tell_turn(watcher: &dyn Watcher, application: &Application, before: &Plan, now: &Plan) {
+    let changed = before != now;
+    let text = match changed {
+        true => format!("its turn has come, and what is live has changed meanwhile. {}", now.summary()),
+        false => "its turn has come; the plan is as it was".to_owned(),
+    };
+    watcher.event(Event::Notice { workload: document(application), text });
+    if changed {
+        watcher.planned(now);
+    }
+}
+
+fn document(application: &Application) -> String {
+    format!("Application/{}", application.name)
 }

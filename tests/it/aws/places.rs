@@ -5,6 +5,7 @@ use crate::account::Worker;
 use cutover::aws::LOCKS_ON_A_CLUSTER;
 use cutover::engine::{Deployment, Event, StopSignal, SyncReport, Verdict, Watcher, sync};
 use cutover::model::{Application, Destination, Origin, PlatformKind, Source, SourceFile, Sync};
+use cutover::plan::Plan;
 use cutover::simulator::{Buckets, Settings};
 use cutover::sites::EcsTarget;
 use futures_util::future::join_all;
@@ -20,7 +21,7 @@ const FULL: &str = "Service/a00: cluster prod has the 50 tags that AWS allows, a
                     goes on when another one has ended";
 
 /// An application of one worker.
-fn deployment(number: usize) -> Deployment {
+pub(super) fn deployment(number: usize) -> Deployment {
     let name = format!("a{number:02}");
     let worker = Worker { name: name.clone().leak(), image: "v1" };
     let file = SourceFile { path: "worker.yaml".into(), bytes: worker.text().into_bytes() };
@@ -44,33 +45,48 @@ fn deployment(number: usize) -> Deployment {
     Deployment { application, commit: "c0ffee".into(), manifests }
 }
 
-/// What a sync said that it waits for, each sentence once.
+/// What a sync said that it waits for, each sentence once, its plans, and what it told besides.
 #[derive(Default)]
-struct Said(RefCell<Vec<String>>);
+struct Said {
+    waits: RefCell<Vec<String>>,
+    plans: RefCell<Vec<Plan>>,
+    notices: RefCell<Vec<String>>,
+}
 
 impl Watcher for Said {
     fn event(&self, event: Event) {
-        let Event::Settling { document, text } = event else { return };
-        let line = format!("{document}: {text}");
-        let mut said = self.0.borrow_mut();
-        if (text.contains("AWS")) && !said.contains(&line) {
-            said.push(line);
+        match event {
+            Event::Settling { document, text } if text.contains("AWS") => {
+                let line = format!("{document}: {text}");
+                let mut said = self.waits.borrow_mut();
+                if !said.contains(&line) {
+                    said.push(line);
+                }
+            }
+            Event::Notice { workload, text } => self.notices.borrow_mut().push(format!("{workload}: {text}")),
+            _ => {}
         }
+    }
+
+    fn planned(&self, plan: &Plan) {
+        self.plans.borrow_mut().push(plan.clone());
     }
 }
 
-struct Played {
-    report: SyncReport,
+pub(super) struct Played {
+    pub report: SyncReport,
     waited_for: Vec<String>,
+    notices: Vec<String>,
 }
 
 /// One sync of a process whose syncs share their connection, as a controller's do.
-async fn play(rig: &Rig, deployment: &Deployment, stop: &StopSignal) -> Played {
+pub(super) async fn play(rig: &Rig, deployment: &Deployment, stop: &StopSignal) -> Played {
     let target = EcsTarget::new(rig.aws.without_guard(), &deployment.application, "prod", 1);
     let said = Said::default();
     let report = sync(&target, deployment, &said, stop).await.expect("a plan");
     target.release().await.expect("the lock is freed");
-    Played { report, waited_for: said.0.into_inner() }
+    assert_eq!(said.plans.borrow().last(), Some(&report.plan), "the plan that is carried out was not shown");
+    Played { report, waited_for: said.waits.into_inner(), notices: said.notices.into_inner() }
 }
 
 fn tags(rig: &Rig) -> Vec<String> {
@@ -143,7 +159,7 @@ async fn a_sync_that_waits_for_its_turn_says_so_and_stops_at_once_without_a_writ
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_changed_while_a_sync_waited_for_its_turn_is_seen() {
+async fn what_changed_while_a_sync_waited_for_its_turn_is_seen_and_told() {
     let rig = Rig::new().await;
     let deployment = deployment(0);
     let all = rig.aws.lock_places("prod").acquire_many_owned(LOCKS_ON_A_CLUSTER as u32).await.unwrap();
@@ -158,7 +174,24 @@ async fn what_changed_while_a_sync_waited_for_its_turn_is_seen() {
     };
     let (played, ()) = tokio::join!(play(&rig, &deployment, &stop), other);
     assert_eq!((played.report.verdict, played.report.plan.has_changes()), (Verdict::Done, false));
-    assert_eq!(rig.writes(), 0);
+    let told = "Application/a00: its turn has come, and what is live has changed meanwhile. Plan: 0 to create, 0 to \
+                update, 0 to replace, 0 to prune, 2 unchanged; no traffic moves.";
+    assert_eq!((rig.writes(), played.notices), (0, vec![told.to_owned()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_that_stayed_the_same_while_a_sync_waited_for_its_turn_is_carried_out() {
+    let rig = Rig::new().await;
+    let all = rig.aws.lock_places("prod").acquire_many_owned(LOCKS_ON_A_CLUSTER as u32).await.unwrap();
+    let deployment = deployment(0);
+    let freed = async {
+        seconds(60).await;
+        drop(all);
+    };
+    let stop = StopSignal::default();
+    let (played, ()) = tokio::join!(play(&rig, &deployment, &stop), freed);
+    let told = "Application/a00: its turn has come; the plan is as it was";
+    assert_eq!((played.report.verdict, played.notices), (Verdict::Done, vec![told.to_owned()]));
 }
 
 #[tokio::test(start_paused = true)]

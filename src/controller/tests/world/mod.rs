@@ -30,6 +30,8 @@ pub enum Course {
     Refused(TroubleKind),
     /// It goes on until it is stopped.
     Hangs,
+    /// It is to do something else once its turn has come, and then hangs.
+    PlansAnew,
 }
 
 #[derive(Default)]

@@ -113,7 +113,11 @@ impl Site for Spot {
                 Course::Refused(kind) => {
                     return Err(Trouble { kind, doing: "list configmaps".into(), message: "no".into() });
                 }
-                Course::Hangs => {
+                Course::PlansAnew | Course::Hangs => {
+                    if course == Course::PlansAnew {
+                        let item = PlanItem::new("ConfigMap", "y", "ConfigMap/shop/y", change, "");
+                        watcher.planned(&Plan { items: vec![item], ..plan.clone() });
+                    }
                     stop.wait().await;
                     (Verdict::Stopped, "between two writes".into())
                 }
