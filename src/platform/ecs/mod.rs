@@ -5,6 +5,7 @@ mod fleet;
 mod live;
 mod lock;
 mod read;
+mod register;
 mod revisions;
 mod rolling;
 mod slot;
@@ -34,7 +35,7 @@ pub struct Ecs {
     batch: batch::Batch,
     seen: read::SeenServices,
     revisions: Mutex<HashMap<String, Arc<OnceCell<Arc<LiveTaskDefinition>>>>>,
-    registering: revisions::Registering,
+    registering: register::Registering,
     stopped: Mutex<HashMap<String, (Instant, Vec<String>)>>,
 }
 
@@ -47,7 +48,7 @@ impl Ecs {
             batch: batch::Batch::default(),
             seen: read::SeenServices::default(),
             revisions: Mutex::default(),
-            registering: revisions::Registering::default(),
+            registering: register::Registering::default(),
             stopped: Mutex::default(),
         }
     }

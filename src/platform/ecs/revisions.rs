@@ -1,4 +1,4 @@
-//! Task definitions: each revision is read once a run, and a new one is registered only where none has the content.
+//! Task definitions as they are: each revision is read once a run, and a content is looked for in its family.
 //!
 //! AWS lists revisions by name alone and describes one a call, so to find a content is to read the family from its
 //! newest revision back: 20 a second, stopping at the first that fits. A revert finds its revision within the first
@@ -6,29 +6,27 @@
 //! names are people's, and an index kept in tags would be one more state to repair.
 
 use super::live::{items, short_revision, text};
-use super::write::{Stamp, with_tags};
+use super::register::number;
 use super::{Ecs, LiveService, LiveTaskDefinition};
 use crate::aws::{Conduct, EcsOperation};
 use crate::diff::content_hash;
 use crate::engine::{Trouble, TroubleKind};
-use crate::model::{Kind, TaskDefinition, marks};
+use crate::model::TaskDefinition;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 /// Revisions read at the same time while looking for a content; so many are read in vain at the most when it is found.
 const READ_AT_ONCE: usize = 8;
 /// AWS keeps at most a million revisions a family and lists a hundred at a time.
 const PAGE_LIMIT: usize = 10_000;
 
-/// Registrations under way, by family, the ARN of every content found or registered in this run, and the content of
-/// the revisions that were looked through (`None`: gone, or not ACTIVE).
-#[derive(Default)]
-pub(super) struct Registering {
-    turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
-    found: Mutex<HashMap<String, String>>,
-    contents: Mutex<HashMap<String, Option<String>>>,
+/// What came of looking for a content in a family.
+pub(super) enum Search {
+    /// The ARN of a revision that has it.
+    Found(String),
+    /// None has it. The number of the newest one; 0 if there is none.
+    Missed { newest: u64 },
 }
 
 impl Ecs {
@@ -75,61 +73,13 @@ impl Ecs {
         }
     }
 
-    /// The ARN of an ACTIVE revision with the document's content: one that `hints` run, or the family's newest with
-    /// it, or a newly registered one.
-    ///
-    /// # Errors
-    /// Those of the calls. After a registration whose answer was lost, the next call finds the revision.
-    pub async fn register(
-        &self,
-        stamp: &Stamp,
-        document: &TaskDefinition,
-        hints: &[&LiveService],
-    ) -> Result<String, Trouble> {
-        let wanted = content_hash(&document.spec);
-        let family = family_of(document);
-        let key = content_key(document);
-        let turn = {
-            let mut turns = self.registering.turns.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(turns.entry(family.to_owned()).or_default())
-        };
-        // Two services of one task definition must not register it twice.
-        let _turn = turn.lock().await;
-        let known = self.registering.found.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        if let Some(arn) = known {
-            return Ok(arn);
-        }
-        let arn = match self.find_revision(family, &wanted, hints).await? {
-            Some(arn) => arn,
-            None => self.register_new(stamp, document, family, &wanted).await?,
-        };
-        let mut found = self.registering.found.lock().unwrap_or_else(PoisonError::into_inner);
-        found.insert(key, arn.clone());
-        Ok(arn)
-    }
-
-    /// The revision that this run found or registered for the document's content, if it has done so.
-    pub(super) fn known_revision(&self, document: &TaskDefinition) -> Option<String> {
-        let found = self.registering.found.lock().unwrap_or_else(PoisonError::into_inner);
-        found.get(&content_key(document)).cloned()
-    }
-
-    /// The ARN of an ACTIVE revision with the document's content, if there is one: of several one that `hints` run, or
-    /// the newest.
-    pub(super) async fn find_content(
-        &self,
-        document: &TaskDefinition,
-        hints: &[&LiveService],
-    ) -> Result<Option<String>, Trouble> {
-        self.find_revision(family_of(document), &content_hash(&document.spec), hints).await
-    }
-
-    async fn find_revision(
+    /// Looks for an ACTIVE revision of the family with this content: of several one that `hints` run, or the newest.
+    pub(super) async fn find_revision(
         &self,
         family: &str,
         wanted: &str,
         hints: &[&LiveService],
-    ) -> Result<Option<String>, Trouble> {
+    ) -> Result<Search, Trouble> {
         let fits = |live: &LiveTaskDefinition| {
             live.active && live.family == family && content_hash(&live.json) == wanted
         };
@@ -141,22 +91,28 @@ impl Ecs {
                 Err(trouble) => return Err(trouble),
             };
             if fits(&live) {
-                return Ok(Some(live.arn.clone()));
+                return Ok(Search::Found(live.arn.clone()));
             }
         }
-        let Some(newest) = self.newest(family).await? else { return Ok(None) };
+        let Some(newest) = self.newest(family).await? else { return Ok(Search::Missed { newest: 0 }) };
         if fits(&newest) {
-            return Ok(Some(newest.arn.clone()));
+            return Ok(Search::Found(newest.arn.clone()));
         }
-        self.look_through(family, wanted).await
+        let found = self.look_through(family, wanted, None).await?;
+        Ok(found.map_or(Search::Missed { newest: number(&newest.arn) }, Search::Found))
     }
 
-    /// The newest ACTIVE revision of the family that has the content.
-    async fn look_through(&self, family: &str, wanted: &str) -> Result<Option<String>, Trouble> {
+    /// The newest ACTIVE revision of the family, `but` this one, that has the content.
+    pub(super) async fn look_through(
+        &self,
+        family: &str,
+        wanted: &str,
+        but: Option<&str>,
+    ) -> Result<Option<String>, Trouble> {
         let mut token = None;
         for _ in 0..PAGE_LIMIT {
             let (arns, next) = self.list_revisions(family, token).await?;
-            let mut contents = stream::iter(arns)
+            let mut contents = stream::iter(arns.into_iter().filter(|arn| Some(arn.as_str()) != but))
                 .map(|arn| async move { self.content_at(&arn).await.map(|content| (arn, content)) })
                 .buffered(READ_AT_ONCE);
             while let Some((arn, content)) = contents.try_next().await? {
@@ -198,40 +154,8 @@ impl Ecs {
         Ok(content)
     }
 
-    async fn register_new(
-        &self,
-        stamp: &Stamp,
-        document: &TaskDefinition,
-        family: &str,
-        wanted: &str,
-    ) -> Result<String, Trouble> {
-        let body = with_tags(
-            document.spec.clone(),
-            &[
-                (marks::APPLICATION, stamp.application.clone()),
-                (marks::DOCUMENT, marks::document(Kind::TaskDefinition, &document.name)),
-                (marks::CONTENT, wanted.to_owned()),
-                (marks::COMMIT, stamp.commit.clone()),
-            ],
-        );
-        let operation = EcsOperation::RegisterTaskDefinition;
-        match self.aws.ecs(operation, Conduct::Write, family, &body).await {
-            Ok(answer) => {
-                let live = LiveTaskDefinition::parse(&answer)
-                    .map_err(|sentence| self.unreadable(operation.name(), &sentence))?;
-                Ok(live.arn)
-            }
-            // RegisterTaskDefinition has no client token: look before anybody registers again.
-            Err(trouble) if trouble.kind == TroubleKind::Transient => match self.newest(family).await? {
-                Some(live) if content_hash(&live.json) == wanted => Ok(live.arn.clone()),
-                _ => Err(trouble),
-            },
-            Err(trouble) => Err(trouble),
-        }
-    }
-
     /// The newest ACTIVE revision of a family; `None` if it has none. Never from the cache.
-    async fn newest(&self, family: &str) -> Result<Option<Arc<LiveTaskDefinition>>, Trouble> {
+    pub(super) async fn newest(&self, family: &str) -> Result<Option<Arc<LiveTaskDefinition>>, Trouble> {
         match self.describe_revision(family).await {
             Ok(live) => {
                 let mut revisions = self.revisions.lock().unwrap_or_else(PoisonError::into_inner);
@@ -275,14 +199,6 @@ impl Ecs {
             .map(Arc::new)
             .map_err(|sentence| self.unreadable(operation.name(), &sentence))
     }
-}
-
-fn family_of(document: &TaskDefinition) -> &str {
-    document.spec.get("family").and_then(Value::as_str).unwrap_or(&document.name)
-}
-
-fn content_key(document: &TaskDefinition) -> String {
-    format!("{} {}", family_of(document), content_hash(&document.spec))
 }
 
 type OnceCellOf = tokio::sync::OnceCell<Arc<LiveTaskDefinition>>;

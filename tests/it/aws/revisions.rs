@@ -1,5 +1,7 @@
+use super::places::{deployment, play};
 use super::{Rig, seconds, stamp, tag, task_definition};
-use cutover::engine::TroubleKind;
+use cutover::aws::LOCKS_ON_A_CLUSTER;
+use cutover::engine::{Platform, StopSignal, TroubleKind, Verdict};
 use cutover::simulator::{Buckets, Failure, Settings};
 use serde_json::json;
 
@@ -57,16 +59,60 @@ async fn the_way_back_to_any_earlier_content_registers_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_leaves_one_revision() {
-    for failure in [Failure::LostAnswer, Failure::CutBefore, Failure::Internal] {
+    let failures = [Failure::LostAnswer, Failure::CutBefore, Failure::Internal];
+    for (failure, planned) in
+        failures.into_iter().flat_map(|failure| [(failure.clone(), false), (failure, true)])
+    {
         let rig = Rig::new().await;
         rig.inject("RegisterTaskDefinition", failure.clone(), 1);
-        let ecs = rig.ecs();
-        let document = task_definition("web", "web:v1");
-        if ecs.register(&stamp(), &document, &[]).await.is_err() {
-            seconds(1).await;
-            ecs.register(&stamp(), &document, &[]).await.unwrap();
+        let (ecs, deployment) = (rig.ecs(), deployment(0));
+        let document = &deployment.manifests.task_definitions["a00"];
+        if planned {
+            ecs.read_live(&deployment).await.unwrap();
         }
-        assert_eq!(rig.connector.world().revisions_registered("web"), 1, "{failure:?}");
+        if ecs.register(&stamp(), document, &[]).await.is_err() {
+            seconds(1).await;
+            ecs.register(&stamp(), document, &[]).await.unwrap();
+        }
+        assert_eq!(rig.connector.world().revisions_registered("a00"), 1, "{failure:?}, planned: {planned}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_family_is_asked_for_once_a_plan_and_not_again_before_it_is_registered() {
+    for waits in [false, true] {
+        let rig = Rig::new().await;
+        let all = rig.aws.lock_places("prod").acquire_many_owned(LOCKS_ON_A_CLUSTER as u32).await.unwrap();
+        let mut all = Some(all).filter(|_| waits);
+        let freed = async {
+            seconds(60).await;
+            all.take();
+        };
+        let (deployment, stop) = (deployment(0), StopSignal::default());
+        let (played, ()) = tokio::join!(play(&rig, &deployment, &stop), freed);
+        assert_eq!(played.report.verdict, Verdict::Done);
+        let asked = (rig.count("DescribeTaskDefinition"), rig.count("RegisterTaskDefinition"));
+        assert_eq!(asked, (1 + usize::from(waits), 1), "waited for its turn: {waits}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_registered_since_the_plan_is_found_by_the_number_of_the_new_revision() {
+    for (image, taken, registered) in
+        [(None, 1, 1), (Some("registry.example/shop/a00:v1"), 1, 2), (Some("x"), 2, 2)]
+    {
+        let rig = Rig::new().await;
+        let (ecs, deployment) = (rig.ecs(), deployment(0));
+        let document = &deployment.manifests.task_definitions["a00"];
+        ecs.read_live(&deployment).await.unwrap();
+        if let Some(image) = image {
+            let mut theirs = document.clone();
+            theirs.spec["containerDefinitions"][0]["image"] = image.into();
+            rig.another().await.ecs().register(&stamp(), &theirs, &[]).await.unwrap();
+        }
+        let arn = ecs.register(&stamp(), document, &[]).await.unwrap();
+        assert!(arn.ends_with(&format!("/a00:{taken}")), "{image:?}: {arn}");
+        assert_eq!(rig.connector.world().revisions_registered("a00"), registered, "{image:?}");
     }
 }
 
