@@ -36,6 +36,6 @@ pub use document::{
 pub use health::{Health, HealthReport};
 pub use object::{FieldLines, IgnoreDifferences, Object, ObjectKey, selects};
 pub use permits::permits;
-pub use repository_url::{RepositoryPattern, same_repository};
+pub use repository_url::{RepositoryPattern, host_and_path, same_repository};
 pub use slot::{BySlot, RevisionId, Slot, Weights};
 pub use turn::{HookPhase, Turn, rank};

@@ -38,6 +38,12 @@ pub fn same_repository(one: &str, other: &str) -> bool {
     }
 }
 
+/// The name of the host that `url` leads to, in lower case and without a port, and the path there, without a trailing slash
+/// or `.git`. Nothing for a local path, for a URL without a path, and for what has no plain meaning.
+pub fn host_and_path(url: &str) -> Option<(String, String)> {
+    parts(url).map(|parts| (parts.host_name().to_owned(), parts.path))
+}
+
 struct Parts {
     scheme: String,
     /// With the port, unless it is the usual one.

@@ -4,7 +4,7 @@ use super::delivery::{Outcome, judge, judge_with, secret};
 use super::messages::cut;
 use super::target::Subject;
 use crate::controller::{Occurrence, OccurrenceKind};
-use crate::model::CommitStatus;
+use crate::model::{CommitStatus, host_and_path};
 use serde_json::json;
 use ureq::Agent;
 
@@ -117,14 +117,11 @@ impl StatusTarget {
 
     /// `owner/name` of a repository that is on this host.
     fn project(&self, repository: &str) -> Option<String> {
-        let (host, path) = place(repository)?;
-        let api = place(&self.api_url)?.0;
+        let (host, path) = host_and_path(repository)?;
+        let (api, _) = host_and_path(&format!("{}/repos", self.api_url))?;
         let is_here = api == host || api.strip_prefix("api.") == Some(host.as_str());
         let parts: Vec<&str> = path.split('/').collect();
-        let fine = |part: &&str| {
-            let letters = part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b));
-            letters && !part.is_empty() && !part.bytes().all(|b| b == b'.')
-        };
+        let fine = |part: &&str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b));
         let count_fits = if self.host == Host::GitHub { parts.len() == 2 } else { parts.len() >= 2 };
         (is_here && count_fits && parts.iter().all(fine)).then_some(path)
     }
@@ -161,18 +158,6 @@ fn is_commit(revision: &str) -> bool {
     revision.len() == 40 && revision.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-/// The host, without port and in lower case, and the path of a repository's or an API's URL, without `.git`.
-fn place(url: &str) -> Option<(String, String)> {
-    let (authority, path) = match url.split_once("://") {
-        Some((_, rest)) => rest.split_once('/').unwrap_or((rest, "")),
-        None => url.split_once(':').filter(|(host, _)| !host.contains('/'))?,
-    };
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let host = host.split(':').next().unwrap_or(host).to_ascii_lowercase();
-    let path = path.trim_matches('/');
-    Some((host, path.strip_suffix(".git").unwrap_or(path).to_owned()))
-}
-
 /// A path as one segment of a URL.
 fn encoded(path: &str) -> String {
     path.replace('/', "%2F")
@@ -195,6 +180,7 @@ mod tests {
             (Host::GitHub, None, "git@github.com:acme/deploy.git", Some("acme/deploy")),
             (Host::GitHub, None, "https://github.com.evil.example/acme/deploy", None),
             (Host::GitHub, None, "https://github.com/acme/a/b", None),
+            (Host::GitHub, None, "ssh://git@GitHub.com:2222/acme/deploy/", Some("acme/deploy")),
             (Host::GitHub, None, "https://github.com/acme/..", None),
             (Host::GitHub, None, "https://github.com/acme/x?y", None),
             (
