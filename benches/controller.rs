@@ -2,7 +2,6 @@
 //! repository behind `git daemon`; then Applications on a simulated ECS that throttles as AWS does.
 //!
 //! See benches/README.md for how to run it.
-#![recursion_limit = "256"]
 #![allow(clippy::print_stdout, reason = "a benchmark prints its table")]
 
 #[allow(dead_code, reason = "the tests use more of it")]

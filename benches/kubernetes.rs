@@ -2,7 +2,6 @@
 //! floor of bare requests and beside kubectl.
 //!
 //! `benches/kubernetes` finds the servers and runs it; see benches/README.md.
-#![recursion_limit = "256"]
 #![allow(clippy::print_stdout, reason = "a benchmark prints its table")]
 
 #[path = "../tests/it/kube_support/mod.rs"]

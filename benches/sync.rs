@@ -3,7 +3,6 @@
 //!
 //! `cargo bench --bench sync` prints both tables; see benches/README.md. Each row is a process of its own, so that the
 //! peak memory is its own.
-#![recursion_limit = "256"]
 #![allow(clippy::print_stdout, reason = "a benchmark prints its table")]
 
 mod support;

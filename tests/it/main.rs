@@ -1,5 +1,4 @@
 //! Integration tests, all in one binary: linking is what costs.
-#![recursion_limit = "256"]
 #![allow(clippy::print_stdout, reason = "tests print what they ran")]
 
 mod account;
