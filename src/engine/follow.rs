@@ -16,7 +16,7 @@ const POLL: Duration = Duration::from_secs(5);
 /// says so. Somebody else (a controller, a CI job) does the work.
 ///
 /// # Errors
-/// Reads that won't succeed by trying again.
+/// Reads that won't succeed by trying again, or that failed when it was told to stop.
 pub async fn follow<A: Adapter + Platform>(
     adapter: &A,
     deployment: &Deployment,
@@ -49,7 +49,9 @@ pub async fn follow<A: Adapter + Platform>(
                 }
                 POLL
             }
-            Err(trouble) if trouble.kind == TroubleKind::Transient && Instant::now() < end => {
+            Err(trouble)
+                if trouble.kind == TroubleKind::Transient && !stop.is_set() && Instant::now() < end =>
+            {
                 failures += 1;
                 watcher.event(Event::Trouble {
                     workload: deployment.application.name.clone(),

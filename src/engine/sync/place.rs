@@ -48,6 +48,7 @@ pub(super) fn tell_turn(watcher: &dyn Watcher, application: &Application, before
     }
 }
 
-fn document(application: &Application) -> String {
+/// What of a sync concerns the application as a whole is told of this.
+pub(super) fn document(application: &Application) -> String {
     format!("Application/{}", application.name)
 }

@@ -1,38 +1,27 @@
 //! Deletes what is no longer wanted.
 
+use super::place::document;
 use super::read;
 use super::report::{ItemResult, Verdict, are_done};
 use super::work::Work;
 use crate::engine::events::Event;
-use crate::engine::ports::{Platform, Trouble, TroubleKind};
-use crate::engine::run::{Adapter, backoff};
+use crate::engine::ports::{Platform, Trouble};
+use crate::engine::run::Adapter;
 use crate::model::Turn;
 use crate::plan::{Change, Plan, PlanItem};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use tokio::time::Instant;
 
 impl<A: Adapter + Platform> Work<'_, A> {
     /// Deletes what the plan announced and what may still go. The plan may be an hour old by now, and somebody may have
     /// sent requests to what it was going to delete: everything is read once more, as the only writer.
     pub async fn prune(&self, announced: &[&PlanItem]) -> Vec<ItemResult> {
-        let mut failures = 0;
-        let plan = loop {
-            let pause = match self.look_again().await {
-                Ok(plan) => break plan,
-                Err(trouble) if trouble.kind == TroubleKind::LookAgain => Duration::ZERO,
-                Err(Trouble { kind: TroubleKind::Transient | TroubleKind::Crowded, .. })
-                    if !self.stop.is_set() =>
-                {
-                    failures += 1;
-                    backoff(failures)
-                }
-                Err(trouble) => return unpruned(announced, Verdict::Error, &trouble.to_string()),
-            };
-            if Instant::now() + pause >= self.end {
-                return unpruned(announced, Verdict::TimedOut, "the time given to the sync is over");
-            }
-            self.adapter.pause(pause).await;
+        let document = document(&self.deployment.application);
+        let looked =
+            self.patiently(&document, Duration::ZERO, async || self.look_again().await.map(Some)).await;
+        let plan = match looked {
+            Ok(plan) => plan,
+            Err((verdict, why)) => return unpruned(announced, verdict, &why),
         };
         let (pruned, kept): (Vec<&PlanItem>, Vec<&PlanItem>) = announced.iter().partition(|item| {
             plan.items.iter().any(|now| now.change == Change::Prune && now.resource == item.resource)

@@ -127,7 +127,7 @@ impl<A: Adapter + Platform> Work<'_, A> {
 
     /// Repeats `step` until it gives something, with a pause after it gave nothing, longer ones after failures that may
     /// pass. The error is how the wait ended instead.
-    async fn patiently<T>(
+    pub async fn patiently<T>(
         &self,
         document: &str,
         pause: Duration,

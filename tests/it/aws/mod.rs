@@ -10,6 +10,7 @@ mod services;
 mod slots;
 mod sockets;
 mod traffic;
+mod waits;
 
 use cutover::aws::{Aws, Connect};
 use cutover::engine::{EcsDocuments, Rollout, WorkloadDocuments};
