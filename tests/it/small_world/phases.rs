@@ -1,27 +1,28 @@
 //! What people are told of a rollout's phases: within one rollout they go forward, whatever crashes in between.
 
+use super::ports::revision;
 use super::world::World;
 use cutover::engine::{Event, Watcher};
-use cutover::rollout::{Observation, Phase, Progress};
+use cutover::rollout::{Observation, Phase};
 use std::cell::Cell;
 
-/// One rollout, or the rest after it, which ends when a commit that came during a bake is taken up.
+/// One rollout.
 #[derive(Clone, Copy, PartialEq)]
-struct Stretch {
+struct Rollout {
     wanted: usize,
-    /// That of the note that speaks.
+    /// That of the note that speaks of it; `None` before there is one.
     number: Option<u64>,
-    is_done: bool,
 }
 
 /// Follows all runs over one world.
 pub struct Phases<'a> {
     pub world: &'a World,
-    /// What was observed last: the stretch, and whether requests reach the slot that it is about.
-    seen: Cell<Option<(Stretch, bool)>>,
+    /// What was observed last: the rollout, and whether requests reach its slot. `None` while the note still speaks of
+    /// another revision: its bake or first deploy is ended before the wanted one is taken up.
+    seen: Cell<Option<(Rollout, bool)>>,
     told: Cell<Option<Phase>>,
-    /// How far which stretch had come before that.
-    before: Cell<Option<(Stretch, u8)>>,
+    /// How far which rollout had come before that.
+    before: Cell<Option<(Rollout, u8)>>,
 }
 
 impl<'a> Phases<'a> {
@@ -32,28 +33,26 @@ impl<'a> Phases<'a> {
 
 impl Watcher for Phases<'_> {
     fn observed(&self, _workload: &str, seen: &Observation) {
-        if let (Some((stretch, reached)), Some(told)) = (self.seen.get(), self.told.get())
+        if let (Some((rollout, reached)), Some(told)) = (self.seen.get(), self.told.get())
             && let Some(way) = way(told)
         {
             // A shift whose first write failed has not begun.
             let way = if told == Phase::Shifting && !reached { GATE } else { way };
-            self.before.set(Some((stretch, way)));
+            self.before.set(Some((rollout, way)));
         }
         let current = seen.current_record();
-        let stretch = Stretch {
-            wanted: self.world.wanted.get(),
-            number: current.map(|(_, note)| note.sequence),
-            is_done: current.is_some_and(|(_, note)| matches!(note.progress, Progress::Done(_))),
-        };
+        let wanted = self.world.wanted.get();
+        let rollout = Rollout { wanted, number: current.map(|(_, note)| note.sequence) };
+        let is_of_it = current.is_none_or(|(_, note)| note.revision == revision(wanted));
         let reached = |slot| seen.rules.iter().any(|rule| rule.split.weights().of(slot) > 0);
-        self.seen.set(Some((stretch, current.is_some_and(|(slot, _)| reached(slot)))));
+        self.seen.set(is_of_it.then(|| (rollout, current.is_some_and(|(slot, _)| reached(slot)))));
     }
 
     fn event(&self, event: Event) {
         let Event::Phase { phase, .. } = event else { return };
         self.told.set(Some(phase));
-        let (Some((stretch, before)), Some(now)) = (self.before.get(), way(phase)) else { return };
-        let is_same = self.seen.get().is_some_and(|(seen, _)| seen == stretch);
+        let (Some((rollout, before)), Some(now)) = (self.before.get(), way(phase)) else { return };
+        let is_same = self.seen.get().is_some_and(|(seen, _)| seen == rollout);
         // An old answer shows an old phase.
         if is_same && now < before && self.world.faults.get().stale == 0 {
             self.world.broken(format!("the rollout went back to {phase}"));

@@ -136,7 +136,7 @@ impl Guard for World {
     }
 }
 
-fn revision(version: usize) -> RevisionId {
+pub fn revision(version: usize) -> RevisionId {
     RevisionId(format!("{version:016x}"))
 }
 
