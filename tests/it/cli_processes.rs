@@ -1,6 +1,7 @@
 //! Several processes, and processes that are cut off.
 
 use crate::cli_support::{Desk, signal};
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 
 const SYNC: [&str; 3] = ["sync", "-f", "examples/shop.yaml"];
@@ -161,4 +162,20 @@ fn a_kept_demo_can_be_played_on_with() {
     std::fs::remove_dir_all(&repository).expect("the repository was kept");
     assert_eq!(plan.code, Some(0), "{}", plan.whole());
     assert_eq!(ended.code, Some(0), "{}", ended.whole());
+}
+
+#[test]
+fn a_controller_that_is_told_to_end_the_moment_it_says_that_it_works_ends_well() {
+    let desk = Desk::new();
+    std::fs::create_dir(desk.checkout().join("applications")).expect("a folder");
+    let arguments =
+        ["controller", "--applications", "applications", "--web", "off", "--listen", "127.0.0.1:0"];
+    let mut command = desk.command(&arguments);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program");
+    let mut says = String::new();
+    BufReader::new(child.stdout.as_mut().expect("a pipe")).read_line(&mut says).expect("a line");
+    assert!(says.contains("works for"), "{says}");
+    signal(&child, "TERM");
+    let ran = desk.end(child);
+    assert_eq!(ran.code, Some(0), "{says}{}", ran.whole());
 }
