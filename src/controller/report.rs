@@ -123,7 +123,8 @@ fn merge(
     status.conditions = conditions.collect();
 }
 
-/// A sync that did something, or the first one of a commit, is history; the same result again is not.
+/// A sync that did something is history, and so is another result. The same one again is not, also under another commit: in
+/// a repository of many, the commits of others would push out one's own.
 fn note_history(status: &mut ApplicationStatus, seen: &Seen<'_>) {
     let (Look::Synced(_), Some(found)) = (seen.look, seen.found) else { return };
     let result = seen.result.unwrap_or(seen.judgement.reason);
@@ -131,13 +132,12 @@ fn note_history(status: &mut ApplicationStatus, seen: &Seen<'_>) {
     if result == "Stopped" {
         return;
     }
-    let newest = status.history.first();
-    let is_repeat = newest.is_some_and(|entry| entry.revision == found.commit && entry.result == result);
-    let did_something = seen.look.did_something();
-    if is_repeat && (!did_something || result != "Synced") {
-        return;
+    if let Some(newest) = status.history.first().filter(|entry| entry.result == result) {
+        let is_another_sync = result == "Synced" || newest.revision != found.commit;
+        if !(seen.look.did_something() && is_another_sync) {
+            return;
+        }
     }
-    // A look that finds what it found before under another commit is none either, as long as nothing was done.
     let entry = HistoryEntry {
         revision: found.commit.clone(),
         summary: found.summary.chars().filter(|c| !c.is_control()).take(120).collect(),

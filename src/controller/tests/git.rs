@@ -1,6 +1,6 @@
 //! What a commit costs and whom it concerns.
 
-use super::world::{Course, Sandbox, pass, until};
+use super::world::{Course, Sandbox, key, pass, until};
 use crate::controller::{Nudge, OccurrenceKind};
 use crate::engine::TroubleKind;
 use crate::model::ConditionStatus;
@@ -63,6 +63,25 @@ async fn a_commit_to_one_of_a_thousand_concerns_that_one_alone_and_asks_the_repo
             assert!(written <= 3, "{written} statuses were written for one application");
         })
         .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_changes_nothing_of_an_application_is_no_history_of_it() {
+    let world = Sandbox::new();
+    world.commit("a", &["web"]);
+    world.register("web", "");
+    world
+        .play(async {
+            until("web is synced", || world.standing("web") == "True Synced Synced Healthy").await;
+            world.commit("b", &["other"]);
+            pass(100).await;
+            world.nudge.send(Nudge::Application(key("web"))).await.expect("told");
+            until("it is looked at", || world.status("web").revision == "b".repeat(40)).await;
+        })
+        .await;
+    let status = world.status("web");
+    let history: Vec<&str> = status.history.iter().map(|entry| &entry.revision[..1]).collect();
+    assert_eq!(history, ["a"]);
 }
 
 #[tokio::test(start_paused = true)]
