@@ -56,9 +56,12 @@ fn claim(key: &AppKey, application: &Application) -> Claim {
     let name = &application.name;
     Claim(match &application.destination {
         Destination::Ecs { region, cluster } => {
-            // The same cluster may be written as a name and as an ARN, with its region and without.
+            // The same cluster may be written as a name and as an ARN, which has its region. What the usual region is, is
+            // not known here; the application's lock then keeps them apart.
+            let of_arn = cluster.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
+            let region = region.as_deref().or(of_arn).unwrap_or_default();
             let cluster = cluster.rsplit('/').next().unwrap_or(cluster);
-            format!("ecs {} {cluster} {name}", region.as_deref().unwrap_or_default())
+            format!("ecs {region} {cluster} {name}")
         }
         Destination::Kubernetes { namespace, kubeconfig_secret_ref, context, .. } => {
             let cluster = match kubeconfig_secret_ref {

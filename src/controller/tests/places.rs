@@ -28,6 +28,23 @@ async fn what_is_lost_is_stopped_at_once_and_what_is_gained_is_taken_up_where_it
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_sync_finds_out_after_its_seat_has_gone_is_not_told() {
+    let world = Sandbox::new();
+    world.commit("a", &["web"]);
+    world.register("web", "");
+    world.hold(&["web"]);
+    world
+        .play(async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            assert_eq!(world.syncs("web"), 1, "it reads what is live, and has no plan yet");
+            world.hold(&[]);
+            pass(5).await;
+            assert!(world.inner().told.is_empty(), "{:?}", world.inner().told);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stop_waits_for_safe_points_and_leaves_the_status_for_the_next_one() {
     let world = Sandbox::new();
     world.commit("a", &["web"]);
@@ -75,6 +92,25 @@ async fn of_two_that_claim_the_same_place_the_older_one_has_it() {
             assert_eq!(world.syncs("twin"), 0);
             world.register_as("web", |registered| registered.is_going = true);
             until("the place is free", || world.standing("twin") == "True Synced Synced Healthy").await;
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_is_the_same_place_by_its_name_and_by_its_arn() {
+    let world = Sandbox::new();
+    world.commit("a", &["ecs-web"]);
+    let region = Some("eu-central-1".to_owned());
+    let arn = "arn:aws:ecs:eu-central-1:000000000000:cluster/prod";
+    for (name, region, cluster) in [("first", region, "prod"), ("twin", None, arn)] {
+        let destination = Destination::Ecs { region, cluster: cluster.into() };
+        let application = Application { destination, ..application("ecs-web", "") };
+        world.register_as(name, |registered| registered.application = Ok(application));
+    }
+    world
+        .play(async {
+            until("it is told", || world.standing("twin") == "False NameTaken Stalled Unknown Missing").await;
+            until("the first is synced", || world.standing("first") == "True Synced Synced Healthy").await;
         })
         .await;
 }
