@@ -290,6 +290,8 @@ impl World {
     /// Works under fences: each write begins right after its check and takes up to its bound.
     fn work(&mut self, index: usize) {
         let moment = self.moment(index);
+        // Whoever asks what it works for learns what it has lost by now.
+        self.replicas[index].desk.forfeit(moment.monotonic);
         for seat in 0..self.count {
             let (stays, takes) = (self.random.below(3 * MINUTE), self.random.below(millis(WRITE_BOUND)));
             let (now, is_likely) = (self.now, self.random.below(4) > 0);
