@@ -8,6 +8,7 @@ use crate::model::{
 use axum::body::Body;
 use axum::http::Request;
 use http_body_util::BodyExt;
+use std::collections::BTreeSet;
 use tower::ServiceExt;
 
 struct Two;
@@ -92,6 +93,21 @@ async fn metrics_are_told_in_both_of_prometheus_formats() {
     assert_eq!((status, content_type.as_str()), (200, "text/plain; version=0.0.4; charset=utf-8"));
     assert!(!text.contains("# EOF"));
     assert!(text.contains("# TYPE cutover_requests_total counter\n"), "{text}");
+}
+
+#[tokio::test]
+async fn the_page_for_operators_names_every_metric_and_no_other() {
+    let (_, _, text) = ask(&router(insight()), "/metrics", "*/*").await;
+    let exported: BTreeSet<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE cutover_")?.split(' ').next()).collect();
+    let page = include_str!("../../docs/controller.md");
+    let named = page.split("cutover_").skip(1).map(|rest| {
+        let end = rest.find(|c: char| c != '_' && !c.is_ascii_lowercase()).unwrap_or(rest.len());
+        let name = &rest[..end];
+        name.strip_suffix("_seconds_count").map_or(name.into(), |name| format!("{name}_seconds"))
+    });
+    let named: BTreeSet<String> = named.collect();
+    assert_eq!(named.iter().map(String::as_str).collect::<BTreeSet<_>>(), exported);
 }
 
 #[test]
