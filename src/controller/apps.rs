@@ -1,7 +1,7 @@
 //! What the controller knows of one application and of one repository.
 
 use super::ports::{Found, Registered, RepositoryKey, Request, Site, SourceTrouble};
-use crate::engine::StopSignal;
+use crate::engine::{StopSignal, WriteGuard};
 use crate::model::{Allowed, AppKey, Seconds};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,8 +12,8 @@ pub(super) struct App {
     pub registered: Registered,
     /// What the operator's configuration allows it, or why it is refused.
     pub allowed: Result<Allowed, Vec<String>>,
-    /// True if this process works for it.
-    pub is_held: bool,
+    /// What is asked before each write for it, if this process works for it. Another one: it was lost in between.
+    pub fence: Option<Arc<dyn WriteGuard>>,
     pub repository: Option<RepositoryKey>,
     /// What the last look at the repository gave; `None` before the first one.
     pub sight: Option<Result<Sight, SourceTrouble>>,
@@ -64,7 +64,7 @@ impl App {
         App {
             registered,
             allowed: Err(vec![]),
-            is_held: false,
+            fence: None,
             repository: None,
             sight: None,
             settled: None,
@@ -75,15 +75,39 @@ impl App {
         }
     }
 
+    /// True if this process works for it.
+    pub fn is_held(&self) -> bool {
+        self.fence.is_some()
+    }
+
+    /// Works for it from now on behind `fence`, or no longer. What was begun behind another one is stopped, and nothing
+    /// is kept that would ask the old one. False if it is the same as before.
+    pub fn hold(&mut self, fence: Option<Arc<dyn WriteGuard>>) -> bool {
+        let is_same = match (&self.fence, &fence) {
+            (Some(before), Some(now)) => Arc::ptr_eq(before, now),
+            (before, now) => before.is_none() && now.is_none(),
+        };
+        if !is_same {
+            self.stop(Stopped::Dropped);
+            self.site = None;
+            self.fence = fence;
+        }
+        !is_same
+    }
+
     /// The request of people that is not handled yet.
     pub fn open_request(&self, handled: Option<&str>) -> Option<&Request> {
         self.registered.request.as_ref().filter(|request| Some(request.text.as_str()) != handled)
     }
 
-    /// Stops a look that is under way at its next safe point.
+    /// Stops a look that is under way at its next safe point. What comes of one that was dropped counts no more, whatever
+    /// it was stopped for before.
     pub fn stop(&mut self, why: Stopped) {
         if let Some(running) = &mut self.running {
-            running.stopped.get_or_insert(why);
+            match why {
+                Stopped::Dropped => running.stopped = Some(why),
+                _ => drop(running.stopped.get_or_insert(why)),
+            }
             running.stop.set();
         }
     }

@@ -27,12 +27,13 @@ impl State {
             (running.generation, running.is_suspended)
                 != (app.registered.generation, app.registered.is_suspended)
         });
-        if app.is_held && !is_stale {
+        let is_dropped = running.as_ref().is_some_and(|running| running.stopped == Some(Stopped::Dropped));
+        let counts = app.is_held() && !is_dropped;
+        if counts && !is_stale {
             app.site.clone_from(&outcome.site);
         }
         self.board.change(key, |entry| entry.is_busy = false);
-        let stopped = running.as_ref().and_then(|running| running.stopped);
-        if stopped == Some(Stopped::Dropped) || !self.apps.get(key).is_some_and(|app| app.is_held) {
+        if !counts {
             return;
         }
         self.note(key, &outcome, running.as_ref(), started, took);

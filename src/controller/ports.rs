@@ -194,7 +194,8 @@ pub trait Seats: Send + Sync {
     /// Changes whenever an answer of [`Seats::holds`] may have.
     fn changes(&self) -> watch::Receiver<u64>;
 
-    /// What is asked before each write. A seat that shall be given away is freed only when nobody has its fence any more.
+    /// What is asked before each write: the same one as long as the application is held without a break, and another one
+    /// if it was lost in between. A seat that shall be given away is freed only when nobody has its fence any more.
     fn fence(&self, key: &AppKey) -> Arc<dyn WriteGuard>;
 
     /// Gives all seats away, for the end of the process. All fences have been dropped.

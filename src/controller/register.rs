@@ -37,7 +37,7 @@ impl State {
                 }
             }
         }
-        let is_held = self.apps.get(&key).is_some_and(|app| app.is_held);
+        let is_held = self.apps.get(&key).is_some_and(|app| app.is_held());
         self.board.change(&key, |entry| {
             if !is_held || is_new && entry.status == Default::default() {
                 entry.status.clone_from(&stored);
@@ -61,7 +61,11 @@ impl State {
             Ok(application) => (self.world.permits)(&key, application),
             Err(_) => Err(vec![]),
         };
-        let mut app = self.apps.remove(&key).unwrap_or_else(|| App::new(registered.clone()));
+        let mut app = self.apps.remove(&key).unwrap_or_else(|| {
+            let mut app = App::new(registered.clone());
+            app.hold(self.fence(&key));
+            app
+        });
         let before = app.registered.application.as_ref().ok().map(|application| application.source.clone());
         let source = registered.application.as_ref().ok().map(|application| application.source.clone());
         if before != source {
@@ -80,14 +84,13 @@ impl State {
             app.failures = 0;
             app.stop(Stopped::Superseded);
         }
-        let is_resumed = app.is_held && is_suspended(&app.registered) && !is_suspended(&registered);
+        let is_resumed = app.is_held() && is_suspended(&app.registered) && !is_suspended(&registered);
         let left = app.repository.take().filter(|left| Some(left) != repository.as_ref());
         app.repository = repository.clone();
         app.allowed = allowed;
-        app.is_held = self.world.seats.holds(&key);
         app.registered = registered;
         self.show(&key, &app);
-        let (is_held, is_sighted) = (app.is_held, app.sight.is_some());
+        let (is_held, is_sighted) = (app.is_held(), app.sight.is_some());
         self.apps.insert(key.clone(), app);
         if is_resumed && is_held {
             let (kind, text) = (OccurrenceKind::Resumed, "it is kept as Git says again".to_owned());
@@ -106,7 +109,7 @@ impl State {
             self.queue.want(&key, now);
         }
         for other in others {
-            if self.apps.get(&other).is_some_and(|app| app.is_held) {
+            if self.apps.get(&other).is_some_and(|app| app.is_held()) {
                 self.queue.want(&other, now);
             }
         }
@@ -169,7 +172,7 @@ impl State {
         let now = Instant::now();
         let waits = |(other, app): (&AppKey, &App)| {
             let depends = |a: &Application| a.depends_on.contains(&key.name);
-            let waits = app.is_held
+            let waits = app.is_held()
                 && other.namespace == key.namespace
                 && app.registered.application.as_ref().is_ok_and(depends);
             waits.then(|| other.clone())
@@ -182,7 +185,7 @@ impl State {
     /// Starts the looks at repositories that are due.
     pub(super) fn look_at_repositories(&mut self, now: Instant) {
         while let Some(key) = self.looks.next(now) {
-            let held = |app: &&App| app.is_held;
+            let held = |app: &&App| app.is_held();
             let users: Vec<&App> = match self.repositories.get(&key) {
                 Some(repository) => {
                     repository.users.iter().filter_map(|user| self.apps.get(user)).filter(held).collect()
@@ -239,12 +242,12 @@ impl State {
         repository.failures = if sights.is_ok() { 0 } else { repository.failures.saturating_add(1) };
         let (rounds, failures) = (repository.rounds, repository.failures);
         let users = repository.users.clone();
-        let every = interval(users.iter().filter_map(|user| self.apps.get(user)).filter(|app| app.is_held));
+        let every = interval(users.iter().filter_map(|user| self.apps.get(user)).filter(|app| app.is_held()));
         let every = jittered(key, rounds, Duration::from_secs(every), 10);
         let pause = if failures == 0 { every } else { every.max(backoff(key, failures)) };
         self.looks.want(key, now + pause);
         for user in users {
-            let Some(app) = self.apps.get_mut(&user).filter(|app| app.is_held) else { continue };
+            let Some(app) = self.apps.get_mut(&user).filter(|app| app.is_held()) else { continue };
             let Ok(application) = &app.registered.application else { continue };
             let sight = match &sights {
                 Err(trouble) => Err(trouble.clone()),

@@ -11,7 +11,7 @@ use super::queue::Queue;
 use super::reconcile::Outcome;
 use super::teller::Teller;
 use super::writer::write_statuses;
-use crate::engine::StopSignal;
+use crate::engine::{StopSignal, WriteGuard};
 use crate::model::{Allowed, AppKey, Application, Timestamp, same_repository};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -204,7 +204,7 @@ impl State {
     }
 
     fn live_changed(&mut self, key: &AppKey) {
-        let Some(app) = self.apps.get(key).filter(|app| app.is_held) else { return };
+        let Some(app) = self.apps.get(key).filter(|app| app.is_held()) else { return };
         // What changes all the time is looked at once a second.
         let now = Instant::now();
         let at = app.looked.map_or(now, |looked| now.max(looked + Duration::from_secs(1)));
@@ -232,11 +232,13 @@ impl State {
         let now = Instant::now();
         let keys: Vec<AppKey> = self.apps.keys().cloned().collect();
         for key in keys {
-            let is_held = self.world.seats.holds(&key);
-            let Some(app) = self.apps.get_mut(&key).filter(|app| app.is_held != is_held) else { continue };
-            app.is_held = is_held;
+            let fence = self.fence(&key);
+            let Some(app) = self.apps.get_mut(&key) else { continue };
+            if !app.hold(fence) {
+                continue;
+            }
             let stored = app.registered.status.clone();
-            if is_held {
+            if app.is_held() {
                 self.board.change(&key, |entry| {
                     entry.status.clone_from(&stored);
                     entry.stored = stored;
@@ -246,11 +248,14 @@ impl State {
                     self.looks.want(&repository, now);
                 }
             } else {
-                app.stop(Stopped::Dropped);
-                app.site = None;
                 self.queue.drop_due(&key);
             }
         }
+    }
+
+    /// What is asked before each write for an application, if this process works for it.
+    pub(super) fn fence(&self, key: &AppKey) -> Option<Arc<dyn WriteGuard>> {
+        self.world.seats.holds(key).then(|| self.world.seats.fence(key))
     }
 
     fn wake_at(&self) -> Option<Instant> {

@@ -65,7 +65,8 @@ impl State {
     }
 
     fn next(&mut self, key: &AppKey) -> Next {
-        let Some(app) = self.apps.get(key).filter(|app| app.is_held) else { return Next::Nothing };
+        let Some(app) = self.apps.get(key) else { return Next::Nothing };
+        let Some(fence) = app.fence.clone() else { return Next::Nothing };
         self.refuse_no_request(key, app);
         let application = match &app.registered.application {
             Ok(application) => application,
@@ -88,7 +89,6 @@ impl State {
         }
         let mut application = application.clone();
         application.suspend |= app.registered.is_suspended;
-        let fence = self.world.seats.fence(key);
         let place = Place { key: key.clone(), application, allowed, fence };
         self.task(key, app, sight, place)
     }
@@ -255,9 +255,9 @@ impl State {
             return Some(format!("Application {} to exist", key.name));
         };
         // Of those that this process works for it knows more than their statuses tell: the same commit may change both.
-        let is_moving = app.is_held && (app.running.is_some() || self.queue.is_due(key, Instant::now()));
+        let is_moving = app.is_held() && (app.running.is_some() || self.queue.is_due(key, Instant::now()));
         let entry = self.board.entry(key);
-        let status = match (&entry, app.is_held) {
+        let status = match (&entry, app.is_held()) {
             (Some(entry), true) => &entry.status,
             _ => &app.registered.status,
         };

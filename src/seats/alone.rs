@@ -13,8 +13,10 @@ use tokio::sync::watch;
 #[derive(Debug, Default)]
 pub struct Alone {
     changes: watch::Sender<u64>,
+    fence: Arc<Open>,
 }
 
+#[derive(Debug, Default)]
 struct Open;
 
 impl WriteGuard for Open {
@@ -33,7 +35,7 @@ impl Seats for Alone {
     }
 
     fn fence(&self, _: &AppKey) -> Arc<dyn WriteGuard> {
-        Arc::new(Open)
+        Arc::<Open>::clone(&self.fence)
     }
 
     fn leave(&self) -> BoxFuture<'_, ()> {

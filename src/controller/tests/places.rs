@@ -45,6 +45,34 @@ async fn what_a_sync_finds_out_after_its_seat_has_gone_is_not_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_gets_a_seat_back_works_behind_its_new_fence() {
+    for is_seen in [true, false] {
+        let world = Sandbox::new();
+        world.commit("a", &["web"]);
+        world.course("web", Course::Takes(Duration::from_secs(60)));
+        world.register("web", "");
+        world.hold(&["web"]);
+        world
+            .play(async {
+                until("it is under way", || world.standing("web").contains("Syncing")).await;
+                pass(2).await;
+                match is_seen {
+                    true => {
+                        world.hold(&[]);
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                        world.hold(&["web"]);
+                    }
+                    false => world.lose_for_a_moment("web"),
+                }
+                pass(80).await;
+                assert_eq!(world.standing("web"), "True Synced Synced Healthy", "seen: {is_seen}");
+                assert_eq!(world.syncs("web"), 2);
+            })
+            .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stop_waits_for_safe_points_and_leaves_the_status_for_the_next_one() {
     let world = Sandbox::new();
     world.commit("a", &["web"]);

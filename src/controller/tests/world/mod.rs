@@ -11,7 +11,7 @@ use crate::controller::{
 use crate::engine::{StopSignal, TroubleKind};
 use crate::model::{Allowed, AppKey, Application, ApplicationStatus, SourceFile, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
@@ -49,6 +49,7 @@ pub struct Inner {
     /// The most syncs that there were at once.
     pub most_syncing: usize,
     pub held: Option<BTreeSet<AppKey>>,
+    fences: BTreeMap<AppKey, Weak<seats::Fence>>,
     pub looks: usize,
     pub syncs: BTreeMap<AppKey, usize>,
     pub writes: BTreeMap<AppKey, usize>,
@@ -162,8 +163,18 @@ impl Sandbox {
     }
 
     pub fn hold(&self, names: &[&str]) {
-        self.inner().held = Some(names.iter().map(|name| key(name)).collect());
+        let mut inner = self.inner();
+        let held: BTreeSet<AppKey> = names.iter().map(|name| key(name)).collect();
+        inner.fences.retain(|key, _| held.contains(key));
+        inner.held = Some(held);
+        drop(inner);
         self.seats.send_modify(|round| *round += 1);
+    }
+
+    /// The seat is lost and got back before anybody looks.
+    pub fn lose_for_a_moment(&self, name: &str) {
+        self.inner().fences.remove(&key(name));
+        self.seats.send_modify(|round| *round += 2);
     }
 
     pub fn status(&self, name: &str) -> ApplicationStatus {

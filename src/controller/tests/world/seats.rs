@@ -5,7 +5,7 @@ use crate::controller::Seats;
 use crate::engine::{Trouble, TroubleKind, WriteGuard};
 use crate::model::AppKey;
 use futures_util::future::BoxFuture;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use tokio::sync::watch;
 
 impl Seats for Sandbox {
@@ -18,7 +18,13 @@ impl Seats for Sandbox {
     }
 
     fn fence(&self, key: &AppKey) -> Arc<dyn WriteGuard> {
-        Arc::new(Fence { sandbox: self.clone(), key: key.clone() })
+        let mut inner = self.inner();
+        if let Some(fence) = inner.fences.get(key).and_then(Weak::upgrade) {
+            return fence;
+        }
+        let fence = Arc::new(Fence { sandbox: self.clone(), key: key.clone() });
+        inner.fences.insert(key.clone(), Arc::downgrade(&fence));
+        fence
     }
 
     fn leave(&self) -> BoxFuture<'_, ()> {
@@ -31,14 +37,17 @@ impl Seats for Sandbox {
     }
 }
 
-struct Fence {
+/// Passes as long as the application is held without a break.
+pub struct Fence {
     sandbox: Sandbox,
     key: AppKey,
 }
 
 impl WriteGuard for Fence {
     fn check(&self) -> BoxFuture<'_, Result<(), Trouble>> {
-        let passes = self.sandbox.holds(&self.key);
+        let current = self.sandbox.inner().fences.get(&self.key).and_then(Weak::upgrade);
+        let is_current = current.is_some_and(|current| std::ptr::eq(&raw const *current, self));
+        let passes = is_current && self.sandbox.holds(&self.key);
         Box::pin(async move {
             let message = "the seat is gone".to_owned();
             passes.then_some(()).ok_or(Trouble {

@@ -52,6 +52,12 @@ impl Spot {
     }
 }
 
+/// One that is told to stop still ends what it is at.
+async fn safe_point(stop: &StopSignal) {
+    stop.wait().await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+}
+
 struct Syncing<'a>(&'a Spot);
 
 impl Drop for Syncing<'_> {
@@ -106,7 +112,7 @@ impl Site for Spot {
                             self.write(&want).await?;
                             (Verdict::Done, String::new())
                         }
-                        () = stop.wait() => (Verdict::Stopped, "between two writes".into()),
+                        () = safe_point(stop) => (Verdict::Stopped, "between two writes".into()),
                     }
                 }
                 Course::Fails => (Verdict::Failed, "targets never became healthy".into()),
@@ -118,7 +124,7 @@ impl Site for Spot {
                         let item = PlanItem::new("ConfigMap", "y", "ConfigMap/shop/y", change, "");
                         watcher.planned(&Plan { items: vec![item], ..plan.clone() });
                     }
-                    stop.wait().await;
+                    safe_point(stop).await;
                     (Verdict::Stopped, "between two writes".into())
                 }
             };
