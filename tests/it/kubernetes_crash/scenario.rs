@@ -21,7 +21,7 @@ impl Scenario {
         let application = format!(
             "apiVersion: cutover.dev/v1alpha1\nkind: Application\nmetadata: {{name: shop}}\nspec:\n  \
              source: {{repoURL: 'https://git.example/deploy.git', path: shop}}\n  \
-             destination: {{kubernetes: {{namespace: {}}}}}\n  sync: {{prune: true, pruneLimit: 100%, timeout: 2m}}\n",
+             destination: {{kubernetes: {{namespace: {}}}}}\n  sync: {{prune: true, pruneLimit: 100%, timeout: 10m}}\n",
             space.name
         );
         let file = |path: &str, text: &str| SourceFile { path: path.into(), bytes: text.into() };
@@ -83,7 +83,7 @@ spec:
   gates: {healthyTargets: 100%, stableFor: 0s}
   bakeTime: 0s
   keepPrevious: 24h
-  deadline: 1m
+  deadline: 10m
 ---
 ";
 

@@ -48,7 +48,7 @@ impl Repository {
             &format!(
                 "apiVersion: cutover.dev/v1alpha1\nkind: Application\nmetadata: {{name: {name}}}\nspec:\n  \
                  source: {{repoURL: ., path: deploy}}\n  destination: {{kubernetes: {{namespace: {namespace}}}}}\n  \
-                 sync: {{prune: true, timeout: 3m}}\n"
+                 sync: {{prune: true, timeout: 10m}}\n"
             ),
         );
         desk.commit("First");

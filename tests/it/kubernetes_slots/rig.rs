@@ -33,7 +33,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// Longer than anything takes on a slow machine.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 const SCALE: u32 = 10;
 
 const SEED: &str = "
@@ -87,6 +87,8 @@ impl Rig {
     /// of the BlueGreen's, in the flow style.
     pub fn commit(&self, image: &str, spec: &str, more: &str) -> Deployment {
         let spec = if spec.is_empty() { String::new() } else { format!("{spec},") };
+        // Time passes ten times as fast there, and a slow machine needs much of it.
+        let deadline = if spec.contains("deadline:") { "" } else { "deadline: 1h," };
         let text = format!(
             "{}---
 apiVersion: v1
@@ -98,7 +100,7 @@ apiVersion: cutover.dev/v1alpha1
 kind: BlueGreen
 metadata: {{name: web}}
 spec: {{workloadRef: {{kind: Deployment, name: web}}, container: {{name: app, port: 8080}}, {spec}
-  gates: {{stableFor: 1s}}, bakeTime: 2s,
+  gates: {{stableFor: 1s}}, bakeTime: 2s, {deadline}
   alb: {{productionListener: '{}', targetGroups: {{blue: web-blue, green: web-green}}}}}}
 {more}",
             web(image),
