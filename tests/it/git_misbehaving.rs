@@ -1,7 +1,7 @@
 //! Servers that hang, cut off, never end, or lie. Each is a clear error within the limit, and the mirror stays usable.
 
 use super::git_servers::{HttpRules, HttpServer, git_daemon};
-use super::git_support::{Fixture, git, noise, open, resolve};
+use super::git_support::{Fixture, noise, open, resolve};
 use cutover::source::{ErrorKind, GitOptions};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -247,10 +247,7 @@ fn a_commit_that_the_server_forgot_in_between_is_no_riddle() {
     let fixture = Fixture::new();
     let real = HttpServer::start(fixture.folder.path(), HttpRules::default());
     let port = cut_after(real.address.port(), usize::MAX);
-    git(&fixture.bare(), &["update-ref", "refs/heads/ghost", &fixture.id("HEAD")]);
-    let id = fixture.id("HEAD");
-    std::fs::write(fixture.bare().join("refs/heads/ghost"), format!("{}\n", id.replace(&id[..1], "0")))
-        .unwrap();
+    std::fs::write(fixture.bare().join("refs/heads/ghost"), format!("{}\n", "1".repeat(40))).unwrap();
     let error =
         resolve(&format!("http://127.0.0.1:{port}/repo.git"), &fixture.options(), "ghost").unwrap_err();
     assert!(matches!(error.kind, ErrorKind::NotFound | ErrorKind::Network), "{error}");
