@@ -69,9 +69,16 @@ impl Stream {
 
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let limit = self.call.read_limit().map_err(|e| self.call.fail(e))?;
-        self.socket.set_read_timeout(Some(limit))?;
-        let count = self.socket.read(buffer).map_err(|error| self.broken(&error))?;
+        let count = loop {
+            let limit = self.call.read_limit().map_err(|e| self.call.fail(e))?;
+            self.socket.set_read_timeout(Some(limit))?;
+            match self.socket.read(buffer) {
+                // Linux ends a read with a time limit at any signal to the process, also at one whose handler lets
+                // other calls go on, and when the process was stopped and continued (signal(7)).
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                done => break done.map_err(|error| self.broken(&error))?,
+            }
+        };
         self.call.count(count).map_err(|e| self.call.fail(e))?;
         Ok(count)
     }

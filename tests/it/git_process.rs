@@ -1,12 +1,15 @@
 //! What only a process of its own can show: other environment variables, and sudden death.
 
-use super::git_servers::{HttpRules, HttpServer};
+use super::cli_support::signal;
+use super::git_servers::{HttpRules, HttpServer, git_daemon};
 use super::git_support::{Fixture, git, noise, resolve};
 use cutover::source::{Auth, GitOptions};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Not a test of its own: what the tests below start this program for. It resolves `main` and prints what came of it.
@@ -91,10 +94,10 @@ fn a_credential_helpers_answer_is_used() {
 }
 
 /// An HTTP proxy that notes what it is asked for, says yes, and then answers as a server that wants a credential.
-fn proxy() -> (u16, std::sync::mpsc::Receiver<String>) {
+fn proxy() -> (u16, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (send, receive) = std::sync::mpsc::channel();
+    let (send, receive) = channel();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
             let asked = read_head(&mut stream);
@@ -146,10 +149,10 @@ fn the_proxy_of_the_environment_is_used_and_plain_http_gets_no_credential() {
 }
 
 /// A front before a real server that passes `limit` bytes of each answer on and then hangs.
-fn stalling(real: u16, limit: usize) -> (u16, std::sync::mpsc::Receiver<()>) {
+fn stalling(real: u16, limit: usize) -> (u16, Receiver<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (send, stalled) = std::sync::mpsc::channel();
+    let (send, stalled) = channel();
     std::thread::spawn(move || {
         for client in listener.incoming().flatten() {
             let send = send.clone();
@@ -231,4 +234,50 @@ fn a_process_killed_while_it_fetches_into_a_mirror_leaves_that_mirror_usable() {
     assert_eq!((commit.id, commit.notices), (id, vec![]));
     assert_eq!(pack_leftovers(&fixture.mirror()), 0);
     git(&fixture.mirror(), &["fsck", "--no-dangling"]);
+}
+
+/// A front before a real server that passes the first bytes of an answer on, and the rest when the sender is dropped.
+fn holding(real: u16) -> (u16, Receiver<()>, Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (send, held) = channel();
+    let (go, told) = channel::<()>();
+    let told = Arc::new(Mutex::new(told));
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let (send, told) = (send.clone(), Arc::clone(&told));
+            std::thread::spawn(move || {
+                let server = TcpStream::connect(("127.0.0.1", real)).unwrap();
+                let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+                let _ = std::io::copy(&mut (&server).take(20), &mut &client);
+                let _ = send.send(());
+                let _ = told.lock().unwrap().recv();
+                let _ = std::io::copy(&mut &server, &mut &client);
+                let _ = client.shutdown(Shutdown::Write);
+            });
+        }
+    });
+    (port, held, go)
+}
+
+#[test]
+fn a_process_that_is_stopped_and_continued_in_the_middle_of_an_answer_reads_on() {
+    let fixture = Fixture::new();
+    let http = HttpServer::start(fixture.folder.path(), HttpRules::default());
+    let daemon = git_daemon(fixture.folder.path());
+    for (scheme, real) in [("http", http.address.port()), ("git", daemon.port)] {
+        let (port, held, go) = holding(real);
+        let child = start(&fixture, &format!("{scheme}://127.0.0.1:{port}/repo.git"), &[]);
+        held.recv_timeout(Duration::from_secs(60)).expect("the child reads the list of references");
+        // When it has read what came and waits for more is not seen from here, so it is done a few times.
+        for _ in 0..20 {
+            signal(&child, "STOP");
+            signal(&child, "CONT");
+        }
+        // From here on nothing is held back.
+        drop(go);
+        let output = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+        assert!(output.contains(&format!("resolved {}", fixture.id("HEAD"))), "{scheme}: {output}");
+    }
 }
