@@ -3,19 +3,19 @@
 //!
 //! Tags know no compare-and-set, so the lock is Fischer's: write your name only after you have seen the tag free, wait
 //! longer than anybody's write may take, and read: whose name is there now holds the lock. It is safe as long as
-//! [`Waits::settle`] is longer than [`Waits::write_bound`] plus how old an answer of DescribeClusters may be (3 seconds
+//! [`SETTLE`] is longer than [`WRITE_BOUND`] plus how old an answer of DescribeClusters may be (3 seconds
 //! are left for that). A write that took longer than the bound counts as not done, and what it may have left behind is treated as a
 //! stranger's.
 //!
-//! The holder raises the counter every [`Waits::renew_after`]. A tag that stays the same for [`Waits::ttl`], watched on our own
+//! The holder raises the counter every [`RENEW_AFTER`]. A tag that stays the same for [`TTL`], watched on our own
 //! monotonic clock, belongs to nobody alive and is taken over; one that changes while watched belongs to somebody.
 //!
 //! A run that works from a seat names the seat in the tag once it holds the lock, and whoever has that seat later takes
 //! the lock over without watching it: the seat's fence says that nothing of the former holder is under way. Only once it
 //! holds it: a write that was to take the lock and arrives late, on top of the name of a run that has taken it since,
 //! names no seat and is watched like a stranger's, in which time that run finds its name gone. A late renewal can't do
-//! that harm: for others to have taken the lock meanwhile it has to come more than [`Waits::ttl`] less
-//! [`Waits::plain_renewal_until`] after its answer was given up.
+//! that harm: for others to have taken the lock meanwhile it has to come more than [`TTL`] less
+//! [`PLAIN_RENEWAL_UNTIL`] after its answer was given up.
 
 mod cluster_tag;
 mod waits;
@@ -26,7 +26,7 @@ mod schedules;
 
 pub use writer::{Lease, LockError, Writer};
 
-use waits::Waits;
+use waits::{PLAIN_RENEWAL_UNTIL, RENEW_AFTER, SETTLE, SURE_UNTIL, TTL, WATCH_EVERY, WRITE_BOUND};
 
 use crate::aws::Clock;
 use crate::engine::{Trouble, TroubleKind};
@@ -71,7 +71,6 @@ impl From<Trouble> for Refused {
 pub(super) struct Held<R> {
     register: R,
     owner: Owner,
-    waits: Waits,
     state: Mutex<State>,
 }
 
@@ -94,9 +93,9 @@ impl State {
 }
 
 impl<R: Register> Held<R> {
-    /// Takes the lock, or says who has it. Takes [`Waits::settle`] when it is free, up to [`Waits::ttl`] more when a
-    /// dead run left it. Every run of one lock must wait alike.
-    async fn acquire(register: R, owner: Owner, waits: Waits) -> Result<Held<R>, Refused> {
+    /// Takes the lock, or says who has it. Takes [`SETTLE`] when it is free, up to [`TTL`] more when a
+    /// dead run left it.
+    async fn acquire(register: R, owner: Owner) -> Result<Held<R>, Refused> {
         let mut counter = 0;
         let mut attempts = 0;
         let mut watched: Option<(String, Instant)> = None;
@@ -115,9 +114,9 @@ impl<R: Register> Held<R> {
             if let Some(value) = register.read().await?.filter(|value| !owner.succeeds(value)) {
                 match &watched {
                     Some((last, since)) if *last == value => {
-                        let left = waits.ttl.saturating_sub(since.elapsed());
+                        let left = TTL.saturating_sub(since.elapsed());
                         if !left.is_zero() {
-                            tokio::time::sleep(left.min(waits.watch_every)).await;
+                            tokio::time::sleep(left.min(WATCH_EVERY)).await;
                             continue;
                         }
                     }
@@ -125,7 +124,7 @@ impl<R: Register> Held<R> {
                     Some(_) if !owner.wrote(&value) => return Err(Refused::Held(value)),
                     _ => {
                         watched = Some((value, Instant::now()));
-                        tokio::time::sleep(waits.watch_every).await;
+                        tokio::time::sleep(WATCH_EVERY).await;
                         continue;
                     }
                 }
@@ -134,24 +133,24 @@ impl<R: Register> Held<R> {
             counter += 1;
             has_room = false;
             let value = owner.value(counter);
-            match take(&register, waits, &value, begun).await {
+            match take(&register, &value, begun).await {
                 Ok(Taken::Ours(confirmed)) => {
                     if owner.has_seat() {
                         counter += 1;
                         let value = owner.holding_value(counter);
                         let write = register.write(&value);
                         // Without it a successor on our seat has to wait, and nothing else depends on it.
-                        let _ = bounded(&register, waits, write, Instant::now()).await;
+                        let _ = bounded(&register, write, Instant::now()).await;
                     }
                     let state = State { counter, confirmed, confirmed_wall: Clock::system(), lost: None };
-                    return Ok(Held { register, owner, waits, state: Mutex::new(state) });
+                    return Ok(Held { register, owner, state: Mutex::new(state) });
                 }
                 Ok(Taken::Others(value)) => return Err(Refused::Held(value)),
                 Ok(Taken::Gone) if attempts < ATTEMPTS => {}
                 Err(trouble) if trouble.kind == TroubleKind::Transient && attempts < ATTEMPTS => {
                     // Our write may still arrive. What it leaves is watched like a stranger's.
                     watched = None;
-                    tokio::time::sleep(waits.settle).await;
+                    tokio::time::sleep(SETTLE).await;
                 }
                 Ok(Taken::Gone) => return Err(unsettled(&register).into()),
                 Err(trouble) => return Err(trouble.into()),
@@ -166,7 +165,7 @@ impl<R: Register> Held<R> {
         if let Some(why) = &state.lost {
             return Err(self.lost(why));
         }
-        let is_old = state.age() >= self.waits.renew_after;
+        let is_old = state.age() >= RENEW_AFTER;
         if is_old {
             self.register.make_room(true).await;
         }
@@ -176,9 +175,7 @@ impl<R: Register> Held<R> {
         }
         let age = state.age();
         match self.renew(&mut state, age).await {
-            Err(trouble) if trouble.kind == TroubleKind::Transient && state.age() < self.waits.sure_until => {
-                Ok(())
-            }
+            Err(trouble) if trouble.kind == TroubleKind::Transient && state.age() < SURE_UNTIL => Ok(()),
             other => other,
         }
     }
@@ -192,14 +189,14 @@ impl<R: Register> Held<R> {
         }
         state.counter += 1;
         let wall = Clock::system();
-        if age < self.waits.plain_renewal_until {
+        if age < PLAIN_RENEWAL_UNTIL {
             let value = self.owner.holding_value(state.counter);
-            bounded(&self.register, self.waits, self.register.write(&value), begun).await?;
+            bounded(&self.register, self.register.write(&value), begun).await?;
             state.confirmed = begun;
         } else {
             // Somebody may be taking it over right now.
             let value = self.owner.value(state.counter);
-            match take(&self.register, self.waits, &value, begun).await? {
+            match take(&self.register, &value, begun).await? {
                 Taken::Ours(confirmed) => state.confirmed = confirmed,
                 Taken::Others(value) => {
                     return Err(self.lose(state, format!("{} took it over", Owner::describe(&value))));
@@ -222,8 +219,8 @@ impl<R: Register> Held<R> {
         self.register.make_room(true).await;
         let begun = Instant::now();
         let ours = self.register.read().await?.is_some_and(|value| self.owner.wrote(&value));
-        if ours && state.age() < self.waits.plain_renewal_until {
-            bounded(&self.register, self.waits, self.register.clear(), begun).await?;
+        if ours && state.age() < PLAIN_RENEWAL_UNTIL {
+            bounded(&self.register, self.register.clear(), begun).await?;
         }
         Ok(())
     }
@@ -251,14 +248,9 @@ enum Taken {
 }
 
 /// Writes our name, waits, and reads whose name is there.
-async fn take<R: Register>(
-    register: &R,
-    waits: Waits,
-    value: &str,
-    begun: Instant,
-) -> Result<Taken, Trouble> {
-    bounded(register, waits, register.write(value), begun).await?;
-    tokio::time::sleep(waits.settle).await;
+async fn take<R: Register>(register: &R, value: &str, begun: Instant) -> Result<Taken, Trouble> {
+    bounded(register, register.write(value), begun).await?;
+    tokio::time::sleep(SETTLE).await;
     Ok(match register.read().await? {
         Some(now) if now == value => Taken::Ours(begun),
         Some(now) => Taken::Others(now),
@@ -266,19 +258,18 @@ async fn take<R: Register>(
     })
 }
 
-/// Writes within [`Waits::write_bound`] of `begun`, when the read that allowed it was begun.
+/// Writes within [`WRITE_BOUND`] of `begun`, when the read that allowed it was begun.
 async fn bounded<R: Register>(
     register: &R,
-    waits: Waits,
     write: impl Future<Output = Result<(), Trouble>>,
     begun: Instant,
 ) -> Result<(), Trouble> {
     let late = || Trouble {
         kind: TroubleKind::Transient,
         doing: format!("writing the lock {}", register.place()),
-        message: format!("it took longer than {} seconds", waits.write_bound.as_secs_f32()),
+        message: format!("it took longer than {} seconds", WRITE_BOUND.as_secs()),
     };
-    let left = waits.write_bound.checked_sub(begun.elapsed()).ok_or_else(late)?;
+    let left = WRITE_BOUND.checked_sub(begun.elapsed()).ok_or_else(late)?;
     tokio::time::timeout(left, write).await.unwrap_or_else(|_| Err(late()))
 }
 

@@ -110,7 +110,7 @@ fn play(first: Option<&str>, plans: &[Plan]) -> Played {
                         });
                     }
                 }
-                let Ok(held) = Held::acquire(register, owner, Waits::REAL).await else { return false };
+                let Ok(held) = Held::acquire(register, owner).await else { return false };
                 for write in 0..plan.writes {
                     if held.check().await.is_err() {
                         return true;
@@ -177,7 +177,7 @@ fn two_runs_never_write_by_turns_whatever_their_reads_and_writes_take() {
                     "{one:?} and {other:?} from {start} ms on: {:?}",
                     played.writers
                 );
-                let in_time = |delays: &[Duration]| delays[0] + delays[1] < Waits::REAL.write_bound;
+                let in_time = |delays: &[Duration]| delays[0] + delays[1] < WRITE_BOUND;
                 if in_time(&one) && in_time(&other) {
                     assert!(played.got.contains(&true), "nobody got a free lock: {one:?} {other:?} {start}");
                 }
@@ -266,7 +266,7 @@ fn the_next_on_a_dead_runs_seat_takes_its_lock_over_at_once_and_anybody_else_wai
         let heir = Plan { seat, pause: ms(0), ..Plan::at(7_000) };
         let played = play(None, &[dead, heir]);
         assert_eq!((played.writers.as_slice(), played.left), ([0, 1].as_slice(), None), "{seat:?}");
-        assert_eq!(played.took > Waits::REAL.ttl, waits, "{seat:?}: {:?}", played.took);
+        assert_eq!(played.took > TTL, waits, "{seat:?}: {:?}", played.took);
     }
 }
 

@@ -1,7 +1,6 @@
 //! The lease as the engine sees it.
 
 use super::cluster_tag::ClusterTag;
-use super::waits::Waits;
 use super::{Held, Refused};
 use crate::aws::{Aws, LOCKS_ON_A_CLUSTER, WriteGuard};
 use crate::engine::{Guard, Trouble, TroubleKind};
@@ -111,7 +110,7 @@ impl Ecs {
 async fn acquire(aws: &Aws, cluster: &str, application: &str, owner: Owner) -> Result<Lease, LockError> {
     let tag = ClusterTag::new(aws, cluster, application);
     let owner = owner.with_fence(aws.fence());
-    match Held::acquire(tag, owner, Waits::for_scale(aws.clock().scale())).await {
+    match Held::acquire(tag, owner).await {
         Ok(held) => Ok(Lease(Arc::new(held))),
         Err(Refused::Held(value)) => {
             Err(LockError::Held { application: application.to_owned(), by: Owner::describe(&value) })
