@@ -120,6 +120,19 @@ fn targets_outside_of_this_machine_are_refused_on_sockets() {
 }
 
 #[test]
+fn a_check_that_is_answered_after_the_next_one_is_due_counts_and_meanwhile_none_is_sent() {
+    let mut world = shop(Settings { probes: Probes::External, ..Settings::default() });
+    register(&mut world, "web-blue", &["127.7.7.7"]);
+    let first = world.due_probes(START + 2_000);
+    assert_eq!(first.len(), 1);
+    let meanwhile: Vec<_> = (3..90).flat_map(|second| world.due_probes(START + second * 1_000)).collect();
+    assert!(meanwhile.is_empty(), "{meanwhile:?}");
+    world.probe_result(START + 90_000, first[0].id, Some(200));
+    assert_eq!(state(&world, "web-blue", "127.7.7.7"), "healthy");
+    assert_eq!(world.due_probes(START + 120_000).len(), 1, "and then the next one is");
+}
+
+#[test]
 fn what_is_said_about_an_address_is_played_on_sockets_until_it_ends() {
     let mut world = shop(Settings { probes: Probes::External, ..Settings::default() });
     world.external_target("10.9.0.1", 8080, "shop/web:v1");
