@@ -53,8 +53,10 @@ pub async fn run(args: &WaitArgs, output: Output) -> Result<Exit, CliError> {
     let (status, verdict) = result?;
     if output.is_json() {
         output.json_line(&json!({"event": "report", "verdict": verdict, "status": status}));
-    } else {
+    } else if let Some(status) = status {
         status::show(&status, output)?;
+    } else {
+        output.note("stopped before anything could be read");
     }
     Ok(exit_of(verdict))
 }

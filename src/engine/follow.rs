@@ -13,25 +13,32 @@ use tokio::time::Instant;
 const POLL: Duration = Duration::from_secs(5);
 
 /// Looks until everything is as the documents say, something failed or needs a person, `timeout` is over, or `stop`
-/// says so. Somebody else (a controller, a CI job) does the work.
+/// says so. Somebody else (a controller, a CI job) does the work. When it is told to stop it gives the status that it
+/// read last, or none if nothing could be read so far.
 ///
 /// # Errors
-/// Reads that won't succeed by trying again, or that failed when it was told to stop.
+/// Reads that won't succeed by trying again, or that still failed when the time was over.
 pub async fn follow<A: Adapter + Platform>(
     adapter: &A,
     deployment: &Deployment,
     timeout: Duration,
     watcher: &dyn Watcher,
     stop: &StopSignal,
-) -> Result<(Status, Verdict), Trouble> {
+) -> Result<(Option<Status>, Verdict), Trouble> {
     let end = Instant::now() + timeout;
     let mut failures = 0;
+    let mut last = None;
     loop {
-        let pause = match status(adapter, deployment).await {
+        let read = tokio::select! {
+            read = status(adapter, deployment) => read,
+            // Nothing is written, so every point is a safe one.
+            () = stop.wait() => return Ok((last, Verdict::Stopped)),
+        };
+        let pause = match read {
             Ok(status) => {
                 failures = 0;
                 if let Some(verdict) = verdict(&status) {
-                    return Ok((status, verdict));
+                    return Ok((Some(status), verdict));
                 }
                 for workload in &status.workloads {
                     if let Some(text) = &workload.waiting_on {
@@ -43,15 +50,13 @@ pub async fn follow<A: Adapter + Platform>(
                     let text = object.health.message.clone();
                     watcher.event(Event::Settling { document: object.document.clone(), text });
                 }
-                if stop.is_set() || Instant::now() + POLL >= end {
-                    let verdict = if stop.is_set() { Verdict::Stopped } else { Verdict::TimedOut };
-                    return Ok((status, verdict));
+                last = Some(status);
+                if Instant::now() + POLL >= end {
+                    return Ok((last, Verdict::TimedOut));
                 }
                 POLL
             }
-            Err(trouble)
-                if trouble.kind == TroubleKind::Transient && !stop.is_set() && Instant::now() < end =>
-            {
+            Err(trouble) if trouble.kind == TroubleKind::Transient && Instant::now() < end => {
                 failures += 1;
                 watcher.event(Event::Trouble {
                     workload: deployment.application.name.clone(),
