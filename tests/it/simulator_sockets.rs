@@ -10,7 +10,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use cutover::simulator::Fault;
 use cutover::simulator::shell::{Event, Simulator, StartOptions, Traffic, TrafficGenerator};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -478,12 +478,11 @@ async fn what_is_no_api_call_is_refused_and_not_fatal() {
 fn exchange_even_if_cut(address: SocketAddr, request: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).expect("connected");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-    let mut reading = stream.try_clone().expect("a clone");
+    let reading = stream.try_clone().expect("a clone");
     let reader = std::thread::spawn(move || {
-        let mut answer = vec![0; 4096];
-        let length = reading.read(&mut answer).expect("an answer");
-        answer.truncate(length);
-        answer
+        let mut status_line = vec![];
+        BufReader::new(reading).read_until(b'\n', &mut status_line).expect("an answer");
+        status_line
     });
     let _ = stream.write_all(request);
     reader.join().expect("no panic")
