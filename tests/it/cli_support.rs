@@ -4,6 +4,7 @@
 use crate::git_support::git_command;
 use cutover::simulator::shell::{Simulator, StartOptions};
 use cutover::simulator::{CallLog, World};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -96,8 +97,9 @@ impl Desk {
         let options = StartOptions { time_scale: TIME_SCALE, seed, ..StartOptions::default() };
         let simulator = runtime.block_on(async { Simulator::start(options) }).expect("a simulator");
         desk.aws = Some((simulator, runtime));
-        // The example's deadline is two seconds at this pace, which a busy machine may need.
-        desk.change(&[("deadline: 45s", "deadline: 30m")], "More time");
+        // The example's deadline is 45 seconds at this pace, which a busy machine may need. What hangs is ended by
+        // [`PATIENCE`].
+        desk.change(&[("deadline: 15m", "deadline: 1d")], "More time");
         desk
     }
 
@@ -243,6 +245,13 @@ impl Desk {
             rule.expect("the production rule").weights
         })
     }
+}
+
+/// Reads what a started program prints until there is a line with `text`.
+pub fn read_until(child: &mut Child, text: &str) {
+    let lines = BufReader::new(child.stdout.as_mut().expect("a pipe")).lines();
+    let mut told = lines.map_while(Result::ok).inspect(|line| println!("{line}"));
+    assert!(told.any(|line| line.contains(text)), "it ended without a word of: {text}");
 }
 
 /// Sends a signal to a started program.

@@ -9,7 +9,7 @@ use super::interrupts;
 use super::output::Output;
 use crate::engine::{StopSignal, Verdict};
 use clap::Args;
-use repository::{BROKEN, Repository, VERSION_1, VERSION_2};
+use repository::{BROKEN, DEADLINE, Repository, SHORT_DEADLINE, VERSION_1, VERSION_2};
 use serde_json::json;
 use stage::{Stage, Step};
 use std::fmt::Write;
@@ -99,7 +99,7 @@ async fn play(stage: &mut Stage, stop: &StopSignal) -> Result<Vec<Step>, CliErro
         "It comes up beside version 1. Only when its targets are healthy and the HTTP gate has passed does it get \
          requests: 10%, 50%, 100%. Then it bakes, and version 1 stays warm.",
     )?;
-    stage.commit_image(VERSION_1, VERSION_2, "Version 2")?;
+    stage.commit_change(&[(VERSION_1, VERSION_2)], "Version 2")?;
     stage.command("git commit -am 'Version 2'")?;
     steps.push(stage.sync("version 2", true).await?);
     if stop.is_set() {
@@ -128,9 +128,9 @@ async fn play(stage: &mut Stage, stop: &StopSignal) -> Result<Vec<Step>, CliErro
     stage.heading("A broken version")?;
     stage.say(
         "It starts, and the load balancer's health checks pass, but it answers everyone else with status 500. The HTTP \
-         gate asks it through the test listener before any user does.",
+         gate asks it through the test listener before any user does, and the commit gives it 45 seconds to pass.",
     )?;
-    stage.commit_image(VERSION_1, BROKEN, "Version 3, which is broken")?;
+    stage.commit_change(&[(VERSION_1, BROKEN), (DEADLINE, SHORT_DEADLINE)], "Version 3, which is broken")?;
     stage.command("git commit -am 'Version 3, which is broken'")?;
     steps.push(stage.sync("broken version", false).await?);
     if stop.is_set() {

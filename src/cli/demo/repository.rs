@@ -15,6 +15,10 @@ pub const VERSION_1: &str = "registry.example/shop/web:v1";
 pub const VERSION_2: &str = "registry.example/shop/web:v2";
 /// Its tag tells the simulator to let the load balancer's health checks pass and to fail everything else.
 pub const BROKEN: &str = "registry.example/shop/web:v3-errors";
+/// How long the examples give a version to come up: a slow machine needs more of it than one may want to wait for the
+/// end of the broken version, which has less.
+pub const DEADLINE: &str = "deadline: 15m";
+pub const SHORT_DEADLINE: &str = "deadline: 45s";
 
 const FILES: [(&str, &str); 2] = [
     (APPLICATION, include_str!("../../../examples/shop.yaml")),
@@ -62,17 +66,20 @@ impl Repository {
         &self.path
     }
 
-    /// Changes the image from one to another and commits that.
+    /// Puts one text for another in the documents, for each of `changes`, and commits that.
     ///
     /// # Errors
-    /// If the documents do not name the image.
-    pub fn commit_image(&self, from: &str, to: &str, message: &str) -> Result<(), CliError> {
+    /// If one of the texts is not there.
+    pub fn commit_change(&self, changes: &[(&str, &str)], message: &str) -> Result<(), CliError> {
         let file = self.path.join(DOCUMENTS);
-        let text = std::fs::read_to_string(&file).map_err(local)?;
-        if !text.contains(from) {
-            return Err(CliError::new(ErrorKind::Local, format!("{DOCUMENTS} does not name {from}")));
+        let mut text = std::fs::read_to_string(&file).map_err(local)?;
+        for (from, to) in changes {
+            if !text.contains(from) {
+                return Err(CliError::new(ErrorKind::Local, format!("{DOCUMENTS} does not have {from}")));
+            }
+            text = text.replace(from, to);
         }
-        std::fs::write(&file, text.replace(from, to)).map_err(local)?;
+        std::fs::write(&file, text).map_err(local)?;
         self.commit(message)
     }
 
@@ -134,13 +141,14 @@ mod tests {
     #[test]
     fn a_revert_brings_back_the_first_version_byte_for_byte() {
         let repository = Repository::make().expect("a repository");
-        repository.commit_image(VERSION_1, VERSION_2, "Version 2").expect("a commit");
+        let changes = [(VERSION_1, BROKEN), (DEADLINE, SHORT_DEADLINE)];
+        repository.commit_change(&changes, "Version 3").expect("a commit");
         let read = || std::fs::read_to_string(repository.path().join(DOCUMENTS)).expect("the documents");
-        assert!(read().contains(VERSION_2));
+        assert!(read().contains(BROKEN) && read().contains(SHORT_DEADLINE));
         repository.revert().expect("a revert");
         assert_eq!(read(), FILES[1].1);
         let statuses = repository.git.statuses(None).expect("the status");
         assert!(statuses.is_empty(), "something is left uncommitted");
-        assert!(repository.commit_image(VERSION_2, BROKEN, "x").is_err(), "the image is not there");
+        assert!(repository.commit_change(&[(VERSION_2, BROKEN)], "x").is_err(), "the image is not there");
     }
 }

@@ -143,12 +143,12 @@ impl Stage {
         if self.output.is_json() { Ok(()) } else { self.output.text(&format!("{style}$ {text}{style:#}\n")) }
     }
 
-    /// Commits another image.
+    /// Commits another version of the documents.
     ///
     /// # Errors
-    /// Those of [`Repository::commit_image`].
-    pub fn commit_image(&self, from: &str, to: &str, message: &str) -> Result<(), CliError> {
-        self.repository.commit_image(from, to, message)
+    /// Those of [`Repository::commit_change`].
+    pub fn commit_change(&self, changes: &[(&str, &str)], message: &str) -> Result<(), CliError> {
+        self.repository.commit_change(changes, message)
     }
 
     /// Reverts the newest commit.
