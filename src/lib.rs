@@ -8,6 +8,8 @@ pub mod aws;
 pub mod cli;
 pub mod config;
 pub mod controller;
+#[cfg(test)]
+mod cpu_time;
 pub mod diff;
 pub mod engine;
 pub mod gates;
