@@ -79,7 +79,8 @@ impl World {
         elb::end(&mut self.state, ip);
     }
 
-    /// The health checks due until `now`, each once ([`Probes::External`](super::Probes::External)).
+    /// The health checks due until `now`, each once ([`Probes::External`](super::Probes::External)). A target is not
+    /// checked again before the [`World::probe_result`] of its last check.
     pub fn due_probes(&mut self, now: Millis) -> Vec<Probe> {
         self.advance(now);
         std::mem::take(&mut self.state.due_probes)
