@@ -2,7 +2,7 @@
 
 use crate::model::Timestamp;
 use std::sync::{Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 
 /// The other side's time for decisions: the first answer's `Date` plus the time that has passed since on the monotonic
@@ -33,8 +33,8 @@ impl Clock {
         }
     }
 
-    /// This machine's wall clock; for measuring what the monotonic clock does not see (a suspended laptop), and
-    /// before anything has answered.
+    /// This machine's wall clock; for what people read, for measuring what the monotonic clock does not see (a suspended
+    /// laptop), and before anything has answered.
     #[allow(clippy::disallowed_methods)]
     pub fn system() -> Timestamp {
         seconds_of(SystemTime::now())
@@ -48,6 +48,32 @@ impl Clock {
     }
 }
 
+/// When something was begun whose age decides. The monotonic clock stands still while a laptop sleeps; the wall clock
+/// tells for how long, unless it was set back meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub struct Begun {
+    /// Tokio's own, which tests stop and move on.
+    timers: Instant,
+    monotonic: std::time::Instant,
+    wall: SystemTime,
+}
+
+impl Begun {
+    /// Begun now.
+    #[allow(clippy::disallowed_methods)]
+    pub fn now() -> Begun {
+        Begun { timers: Instant::now(), monotonic: std::time::Instant::now(), wall: SystemTime::now() }
+    }
+
+    /// How long ago that is, with the time that the machine slept: what the wall clock has more than the monotonic one. A
+    /// second is left to their unevenness.
+    pub fn elapsed(self) -> Duration {
+        let asleep = self.wall.elapsed().unwrap_or_default().saturating_sub(self.monotonic.elapsed());
+        let asleep = if asleep < Duration::from_secs(1) { Duration::ZERO } else { asleep };
+        self.timers.elapsed() + asleep
+    }
+}
+
 fn seconds_of(time: SystemTime) -> Timestamp {
     Timestamp(time.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()))
 }
@@ -55,7 +81,6 @@ fn seconds_of(time: SystemTime) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[tokio::test(start_paused = true)]
     async fn time_follows_the_first_answer_and_the_monotonic_clock_only() {
@@ -69,5 +94,17 @@ mod tests {
         clock.note("Fri, 14 Nov 2053 22:13:20 GMT");
         clock.note("Tue, 14 Nov 2000 22:13:20 GMT");
         assert_eq!(clock.now(), Timestamp(1_700_000_090), "a later header moved the clock");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sleeping_machine_ages_and_neither_a_slow_one_nor_a_wall_clock_that_is_set_back_does() {
+        let (begun, minute) = (Begun::now(), Duration::from_secs(60));
+        tokio::time::advance(minute).await;
+        assert_eq!(begun.elapsed(), minute);
+        let slept = Begun { wall: begun.wall - minute, ..begun };
+        assert_eq!(slept.elapsed().as_secs_f64().round(), 120.0);
+        let slow = Begun { monotonic: begun.monotonic - minute, ..slept };
+        assert_eq!(slow.elapsed(), minute, "tokio's clock alone counts");
+        assert_eq!(Begun { wall: begun.wall + minute, ..begun }.elapsed(), minute);
     }
 }

@@ -16,7 +16,7 @@ mod sync;
 mod trail;
 mod write_guard;
 
-pub use clock::Clock;
+pub use clock::{Begun, Clock};
 pub use deployment::Deployment;
 pub use events::{Event, Silent, Watcher};
 pub use follow::follow;

@@ -28,9 +28,7 @@ pub use writer::{Lease, LockError, Writer};
 
 use waits::{PLAIN_RENEWAL_UNTIL, RENEW_AFTER, SETTLE, SURE_UNTIL, TTL, WATCH_EVERY, WRITE_BOUND};
 
-use crate::aws::Clock;
-use crate::engine::{Trouble, TroubleKind};
-use crate::model::Timestamp;
+use crate::engine::{Begun, Trouble, TroubleKind};
 use crate::platform::Owner;
 use std::future::Future;
 use std::time::Duration;
@@ -77,19 +75,10 @@ pub(super) struct Held<R> {
 #[derive(Debug)]
 struct State {
     counter: u64,
-    /// When the last confirmed write of the tag was begun, on both clocks: the monotonic one stands still while a
-    /// laptop sleeps, the wall clock can be set back.
-    confirmed: Instant,
-    confirmed_wall: Timestamp,
+    /// When the last confirmed write of the tag was begun.
+    confirmed: Begun,
     /// Set once the lock is lost; the lease never comes back.
     lost: Option<String>,
-}
-
-impl State {
-    fn age(&self) -> Duration {
-        let wall = Duration::from_secs(Clock::system().since(self.confirmed_wall));
-        self.confirmed.elapsed().max(wall)
-    }
 }
 
 impl<R: Register> Held<R> {
@@ -109,7 +98,7 @@ impl<R: Register> Held<R> {
                 has_room = true;
             }
             owner.check_fence().await?;
-            let begun = Instant::now();
+            let begun = Begun::now();
             // Nothing that an earlier holder of our seat sent is under way any more, so that its name counts as none.
             if let Some(value) = register.read().await?.filter(|value| !owner.succeeds(value)) {
                 match &watched {
@@ -140,9 +129,9 @@ impl<R: Register> Held<R> {
                         let value = owner.holding_value(counter);
                         let write = register.write(&value);
                         // Without it a successor on our seat has to wait, and nothing else depends on it.
-                        let _ = bounded(&register, write, Instant::now()).await;
+                        let _ = bounded(&register, write, Begun::now()).await;
                     }
-                    let state = State { counter, confirmed, confirmed_wall: Clock::system(), lost: None };
+                    let state = State { counter, confirmed, lost: None };
                     return Ok(Held { register, owner, state: Mutex::new(state) });
                 }
                 Ok(Taken::Others(value)) => return Err(Refused::Held(value)),
@@ -165,7 +154,7 @@ impl<R: Register> Held<R> {
         if let Some(why) = &state.lost {
             return Err(self.lost(why));
         }
-        let is_old = state.age() >= RENEW_AFTER;
+        let is_old = state.confirmed.elapsed() >= RENEW_AFTER;
         if is_old {
             self.register.make_room(true).await;
         }
@@ -173,22 +162,25 @@ impl<R: Register> Held<R> {
         if !is_old {
             return Ok(());
         }
-        let age = state.age();
+        let age = state.confirmed.elapsed();
         match self.renew(&mut state, age).await {
-            Err(trouble) if trouble.kind == TroubleKind::Transient && state.age() < SURE_UNTIL => Ok(()),
+            Err(trouble)
+                if trouble.kind == TroubleKind::Transient && state.confirmed.elapsed() < SURE_UNTIL =>
+            {
+                Ok(())
+            }
             other => other,
         }
     }
 
     async fn renew(&self, state: &mut State, age: Duration) -> Result<(), Trouble> {
-        let begun = Instant::now();
+        let begun = Begun::now();
         match self.register.read().await? {
             Some(value) if self.owner.wrote(&value) => {}
             Some(value) => return Err(self.lose(state, format!("{} took it over", Owner::describe(&value)))),
             None => return Err(self.lose(state, "somebody removed it".into())),
         }
         state.counter += 1;
-        let wall = Clock::system();
         if age < PLAIN_RENEWAL_UNTIL {
             let value = self.owner.holding_value(state.counter);
             bounded(&self.register, self.register.write(&value), begun).await?;
@@ -204,7 +196,6 @@ impl<R: Register> Held<R> {
                 Taken::Gone => return Err(self.lose(state, "somebody removed it".into())),
             }
         }
-        state.confirmed_wall = wall;
         Ok(())
     }
 
@@ -217,9 +208,9 @@ impl<R: Register> Held<R> {
         }
         state.lost = Some("it was released".into());
         self.register.make_room(true).await;
-        let begun = Instant::now();
+        let begun = Begun::now();
         let ours = self.register.read().await?.is_some_and(|value| self.owner.wrote(&value));
-        if ours && state.age() < PLAIN_RENEWAL_UNTIL {
+        if ours && state.confirmed.elapsed() < PLAIN_RENEWAL_UNTIL {
             bounded(&self.register, self.register.clear(), begun).await?;
         }
         Ok(())
@@ -242,13 +233,13 @@ impl<R: Register> Held<R> {
 
 enum Taken {
     /// Ours, by a write begun at this time.
-    Ours(Instant),
+    Ours(Begun),
     Others(String),
     Gone,
 }
 
 /// Writes our name, waits, and reads whose name is there.
-async fn take<R: Register>(register: &R, value: &str, begun: Instant) -> Result<Taken, Trouble> {
+async fn take<R: Register>(register: &R, value: &str, begun: Begun) -> Result<Taken, Trouble> {
     bounded(register, register.write(value), begun).await?;
     tokio::time::sleep(SETTLE).await;
     Ok(match register.read().await? {
@@ -262,7 +253,7 @@ async fn take<R: Register>(register: &R, value: &str, begun: Instant) -> Result<
 async fn bounded<R: Register>(
     register: &R,
     write: impl Future<Output = Result<(), Trouble>>,
-    begun: Instant,
+    begun: Begun,
 ) -> Result<(), Trouble> {
     let late = || Trouble {
         kind: TroubleKind::Transient,

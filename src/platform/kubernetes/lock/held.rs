@@ -1,11 +1,10 @@
 //! The Lease as one run holds it.
 
 use super::{ATTEMPTS, RENEW_AFTER, SURE_UNTIL, TTL, WATCH_EVERY};
-use crate::engine::{Clock, Trouble, TroubleKind};
+use crate::engine::{Begun, Trouble, TroubleKind};
 use crate::kubernetes::{Cluster, LeaseForm, LeaseObject};
-use crate::model::{Timestamp, marks};
+use crate::model::marks;
 use crate::platform::Owner;
-use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -40,19 +39,10 @@ pub(super) struct Held {
 struct State {
     /// As last written.
     lease: LeaseObject,
-    /// When the last confirmed write was begun, on both clocks: the monotonic one stands still while a laptop sleeps,
-    /// the wall clock can be set back.
-    confirmed: Instant,
-    confirmed_wall: Timestamp,
+    /// When the last confirmed write was begun.
+    confirmed: Begun,
     /// Set once it is lost; it never comes back.
     lost: Option<String>,
-}
-
-impl State {
-    fn age(&self) -> Duration {
-        let wall = Duration::from_secs(Clock::system().since(self.confirmed_wall));
-        self.confirmed.elapsed().max(wall)
-    }
 }
 
 impl Held {
@@ -89,10 +79,10 @@ impl Held {
                 }
             }
             attempts += 1;
-            let (begun, wall) = (Instant::now(), Clock::system());
+            let begun = Begun::now();
             match place.write(found.as_ref(), &identity).await {
                 Ok(lease) => {
-                    let state = State { lease, confirmed: begun, confirmed_wall: wall, lost: None };
+                    let state = State { lease, confirmed: begun, lost: None };
                     return Ok(Held { place, owner, state: Mutex::new(state) });
                 }
                 // Somebody was faster, or our own write arrived although its answer was lost: the next read tells.
@@ -111,11 +101,15 @@ impl Held {
             return Err(self.place.lost(why));
         }
         self.owner.check_fence().await?;
-        if state.age() < RENEW_AFTER {
+        if state.confirmed.elapsed() < RENEW_AFTER {
             return Ok(());
         }
         match self.renew(&mut state).await {
-            Err(trouble) if trouble.kind == TroubleKind::Transient && state.age() < SURE_UNTIL => Ok(()),
+            Err(trouble)
+                if trouble.kind == TroubleKind::Transient && state.confirmed.elapsed() < SURE_UNTIL =>
+            {
+                Ok(())
+            }
             other => other,
         }
     }
@@ -123,10 +117,10 @@ impl Held {
     async fn renew(&self, state: &mut State) -> Result<(), Trouble> {
         let identity = self.owner.identity();
         for _ in 0..2 {
-            let (begun, wall) = (Instant::now(), Clock::system());
+            let begun = Begun::now();
             match self.place.write(Some(&state.lease), &identity).await {
                 Ok(lease) => {
-                    (state.lease, state.confirmed, state.confirmed_wall) = (lease, begun, wall);
+                    (state.lease, state.confirmed) = (lease, begun);
                     return Ok(());
                 }
                 Err(trouble) if matches!(trouble.kind, TroubleKind::LookAgain | TroubleKind::Missing) => {}
