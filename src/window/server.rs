@@ -11,7 +11,8 @@ use hyper_util::service::TowerToHyperService;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -69,7 +70,12 @@ pub(super) async fn serve(
     let _ = timeout(GRACE, async { while open.join_next().await.is_some() {} }).await;
 }
 
-async fn converse(stream: TcpStream, router: Router, lifetime: Duration, mut stopped: watch::Receiver<()>) {
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    router: Router,
+    lifetime: Duration,
+    mut stopped: watch::Receiver<()>,
+) {
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
     server.max_header_size(HEAD_BYTES).max_buf_size(BUFFER_BYTES);

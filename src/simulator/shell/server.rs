@@ -168,15 +168,31 @@ pub(super) fn answer(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::Notify;
 
-    fn slow_server() -> Server {
+    /// A server whose answer waits until it is let go.
+    struct Gate {
+        server: Server,
+        /// Somebody asked.
+        asked: Arc<Notify>,
+        open: Arc<Notify>,
+    }
+
+    fn gate() -> Gate {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let handle = |_, _| async {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            Ok(answer(StatusCode::OK, "text/plain", "done"))
+        let (asked, open) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (tell, wait) = (Arc::clone(&asked), Arc::clone(&open));
+        let handle = move |_, _| {
+            let (tell, wait) = (Arc::clone(&tell), Arc::clone(&wait));
+            async move {
+                tell.notify_one();
+                wait.notified().await;
+                Ok(answer(StatusCode::OK, "text/plain", "done"))
+            }
         };
-        Server::http(listener, handle).expect("a server")
+        Gate { server: Server::http(listener, handle).expect("a server"), asked, open }
     }
 
     async fn ask(address: SocketAddr) -> String {
@@ -187,25 +203,35 @@ mod tests {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
+    /// A program that another test starts just now holds our sockets from its fork to its exec.
+    async fn until_refused(address: SocketAddr) {
+        let refused = async { while TcpStream::connect(address).await.is_ok() {} };
+        tokio::time::timeout(Duration::from_secs(120), refused).await.expect("the port is closed");
+    }
+
     #[tokio::test]
     async fn a_request_under_way_is_answered_before_the_end() {
-        let server = slow_server();
+        let Gate { server, asked, open } = gate();
         let address = server.address();
         let asking = tokio::spawn(ask(address));
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        server.finish(Duration::from_secs(10)).await;
+        asked.notified().await;
+        let ending = tokio::spawn(server.finish(Duration::from_secs(600)));
+        // The port is closed first, while the request is still waited for.
+        until_refused(address).await;
+        assert!(!ending.is_finished(), "a request is under way");
+        open.notify_one();
+        ending.await.expect("no panic");
         assert!(asking.await.expect("no panic").ends_with("done"));
-        assert!(TcpStream::connect(address).await.is_err(), "the port is still open");
     }
 
     #[tokio::test]
     async fn a_server_that_is_closed_leaves_nothing_behind() {
-        let server = slow_server();
+        let Gate { server, asked, .. } = gate();
         let address = server.address();
         let asking = tokio::spawn(ask(address));
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        asked.notified().await;
         server.close().await;
         assert_eq!(asking.await.expect("no panic"), "");
-        assert!(TcpStream::connect(address).await.is_err(), "the port is still open");
+        until_refused(address).await;
     }
 }

@@ -135,14 +135,13 @@ fn what_goes_and_comes_is_seen_and_a_server_that_returns_is_found_again() {
     stage.board.remove(&key("shop", "cart"));
     browser.wait_for("document.getElementById('detail').textContent.includes('no such application')");
     browser.wait_for(&format!("{COUNT} === 2"));
-    let address = stage.url.trim_start_matches("http://").trim_end_matches('/').to_owned();
     drop(stage.stop.take());
     browser.wait_for("document.getElementById('link').dataset.state === 'lost'");
     stage.board.change(&key("shop", "catalog"), |entry| {
         entry.status.sync = SyncState::OutOfSync;
         entry.status.health = HealthState::Degraded;
     });
-    stage.serve(&address);
+    stage.serve();
     browser.wait_for("document.getElementById('link').dataset.state === 'live'");
     browser.wait_for(
         "document.querySelector('#list li').textContent.includes('catalogshopOut of syncDegraded')",

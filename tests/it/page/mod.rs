@@ -9,7 +9,8 @@ use browser::Browser;
 use cutover::controller::Board;
 use cutover::window::{WebPage, serve_web};
 use std::sync::Arc;
-use tokio::net::TcpListener;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 
 /// A server of the page, and a board to change.
@@ -18,20 +19,32 @@ struct Stage {
     url: String,
     runtime: tokio::runtime::Runtime,
     stop: Option<oneshot::Sender<()>>,
+    /// Keeps the port while no server is there: another test's server could get it meanwhile.
+    place: TcpSocket,
 }
 
 impl Stage {
     fn open() -> Stage {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime.worker_threads(1).enable_all().build().expect("runtime");
-        let mut stage = Stage { board: Arc::default(), url: String::new(), runtime, stop: None };
-        stage.serve("127.0.0.1:0");
+        let place = TcpSocket::new_v4().expect("socket");
+        // As every listener of tokio's is, so that they may have the same port; only one of them listens.
+        place.set_reuseaddr(true).expect("socket");
+        place.bind(([127, 0, 0, 1], 0).into()).expect("port");
+        let url = format!("http://{}/", place.local_addr().expect("address"));
+        let mut stage = Stage { board: Arc::default(), url, runtime, stop: None, place };
+        stage.serve();
         stage
     }
 
-    fn serve(&mut self, address: &str) {
-        let listener = self.runtime.block_on(TcpListener::bind(address)).expect("listener");
-        self.url = format!("http://{}/", listener.local_addr().expect("address"));
+    fn serve(&mut self) {
+        let address = self.place.local_addr().expect("address");
+        // A program that another test starts just now holds the socket of a server that has ended, from its fork to its exec.
+        let listener = (0..100).find_map(|attempt| {
+            std::thread::sleep(Duration::from_millis(attempt));
+            self.runtime.block_on(TcpListener::bind(address)).ok()
+        });
+        let listener = listener.expect("listener");
         let (stop, stopped) = oneshot::channel::<()>();
         self.stop = Some(stop);
         let page = WebPage { board: self.board.clone(), names: vec![] };
