@@ -165,14 +165,14 @@ impl Inner {
     }
 
     async fn walk(self: Arc<Self>) {
-        let mut last = Instant::now();
+        // Up to a tenth more or less, so that several controllers do not walk in step.
+        let draw = || 900 + u32::try_from(RandomState::new().hash_one(0) % 201).unwrap_or(100);
+        let (mut last, mut spread) = (Instant::now(), draw());
         loop {
             self.pause(TICK).await;
             let every = Duration::from_secs(self.interval());
-            // Up to a tenth more or less, so that several controllers do not walk in step.
-            let spread = 900 + u32::try_from(RandomState::new().hash_one(0) % 201).unwrap_or(100);
             if last.elapsed() * self.aws.clock().scale().max(1) >= every * spread / 1_000 {
-                last = Instant::now();
+                (last, spread) = (Instant::now(), draw());
                 self.round(every).await;
             }
         }
