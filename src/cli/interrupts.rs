@@ -75,7 +75,8 @@ mod tests {
     use std::sync::Mutex;
     use tokio::sync::mpsc;
 
-    /// What is told when requests come so many milliseconds after the beginning; true if that ends the program.
+    /// When something is told, in milliseconds since the beginning, if requests come at these times; whether a stop is asked
+    /// for, and whether the program ends.
     async fn told_at(requests: &[u64]) -> (Vec<u128>, bool, bool) {
         let (ask, mut asked) = mpsc::unbounded_channel();
         let (stop, told, begun) = (StopSignal::default(), Mutex::new(vec![]), tokio::time::Instant::now());

@@ -148,27 +148,32 @@ fn the_proxy_of_the_environment_is_used_and_plain_http_gets_no_credential() {
     );
 }
 
-/// A front before a real server that passes `limit` bytes of each answer on and then hangs.
-fn stalling(real: u16, limit: usize) -> (u16, Receiver<()>) {
+/// A front before a real server: of each answer it passes `limit` bytes on, says that it came so far, and passes on the
+/// rest when the sender is dropped.
+fn holding(real: u16, limit: u64) -> (u16, Receiver<()>, Sender<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (send, stalled) = channel();
+    let (send, held) = channel();
+    let (go, told) = channel::<()>();
+    let told = Arc::new(Mutex::new(told));
     std::thread::spawn(move || {
         for client in listener.incoming().flatten() {
-            let send = send.clone();
+            let (send, told) = (send.clone(), Arc::clone(&told));
             std::thread::spawn(move || {
                 let server = TcpStream::connect(("127.0.0.1", real)).unwrap();
                 let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
                 std::thread::spawn(move || std::io::copy(&mut from, &mut to));
-                let copied = std::io::copy(&mut server.take(limit as u64), &mut &client);
-                if copied.is_ok_and(|n| n == limit as u64) {
+                let copied = std::io::copy(&mut (&server).take(limit), &mut &client);
+                if copied.is_ok_and(|n| n == limit) {
                     let _ = send.send(());
-                    std::thread::sleep(Duration::from_secs(120));
+                    let _ = told.lock().unwrap().recv();
+                    let _ = std::io::copy(&mut &server, &mut &client);
+                    let _ = client.shutdown(Shutdown::Write);
                 }
             });
         }
     });
-    (port, stalled)
+    (port, held, go)
 }
 
 fn pack_leftovers(mirror: &Path) -> usize {
@@ -183,7 +188,7 @@ fn a_process_killed_in_the_middle_of_a_fetch_leaves_no_lock_and_no_trap() {
     fixture.commit_all("Noise");
     let server = HttpServer::start(fixture.folder.path(), HttpRules::default());
     // The mirror is one of the front's URL, so the front stays and only its patience changes.
-    let (port, stalled) = stalling(server.address.port(), 50_000);
+    let (port, stalled, _go) = holding(server.address.port(), 50_000);
     let url = format!("http://127.0.0.1:{port}/repo.git");
     let mut child = start(&fixture, &url, &[]);
     stalled.recv_timeout(Duration::from_secs(60)).expect("the child's fetch came to the stall");
@@ -200,7 +205,7 @@ fn a_process_killed_in_the_middle_of_a_fetch_leaves_no_lock_and_no_trap() {
     options.idle_timeout = Duration::from_secs(1);
     let error = resolve(&url, &options, "main").unwrap_err();
     assert_eq!(error.kind, cutover::source::ErrorKind::Timeout, "the server still stalls: {error}");
-    assert!(begun.elapsed() < Duration::from_secs(60), "the server would have stalled for two minutes");
+    assert!(begun.elapsed() < Duration::from_secs(60), "the server stalls until the end of this test");
     let left = std::fs::read_dir(fixture.folder.path().join("cache/git")).unwrap();
     let left: Vec<_> = left.map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left.len(), 1, "only the lock: {left:?}");
@@ -210,7 +215,7 @@ fn a_process_killed_in_the_middle_of_a_fetch_leaves_no_lock_and_no_trap() {
 fn a_process_killed_while_it_fetches_into_a_mirror_leaves_that_mirror_usable() {
     let fixture = Fixture::new();
     let server = HttpServer::start(fixture.folder.path(), HttpRules::default());
-    let (port, stalled) = stalling(server.address.port(), 50_000);
+    let (port, stalled, _go) = holding(server.address.port(), 50_000);
     let url = format!("http://127.0.0.1:{port}/repo.git");
     let before = resolve(&url, &fixture.options(), "main").unwrap();
     std::fs::write(fixture.work().join("other/noise.bin"), noise(400_000, 1)).unwrap();
@@ -236,38 +241,13 @@ fn a_process_killed_while_it_fetches_into_a_mirror_leaves_that_mirror_usable() {
     git(&fixture.mirror(), &["fsck", "--no-dangling"]);
 }
 
-/// A front before a real server that passes the first bytes of an answer on, and the rest when the sender is dropped.
-fn holding(real: u16) -> (u16, Receiver<()>, Sender<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let (send, held) = channel();
-    let (go, told) = channel::<()>();
-    let told = Arc::new(Mutex::new(told));
-    std::thread::spawn(move || {
-        for client in listener.incoming().flatten() {
-            let (send, told) = (send.clone(), Arc::clone(&told));
-            std::thread::spawn(move || {
-                let server = TcpStream::connect(("127.0.0.1", real)).unwrap();
-                let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-                std::thread::spawn(move || std::io::copy(&mut from, &mut to));
-                let _ = std::io::copy(&mut (&server).take(20), &mut &client);
-                let _ = send.send(());
-                let _ = told.lock().unwrap().recv();
-                let _ = std::io::copy(&mut &server, &mut &client);
-                let _ = client.shutdown(Shutdown::Write);
-            });
-        }
-    });
-    (port, held, go)
-}
-
 #[test]
 fn a_process_that_is_stopped_and_continued_in_the_middle_of_an_answer_reads_on() {
     let fixture = Fixture::new();
     let http = HttpServer::start(fixture.folder.path(), HttpRules::default());
     let daemon = git_daemon(fixture.folder.path());
     for (scheme, real) in [("http", http.address.port()), ("git", daemon.port)] {
-        let (port, held, go) = holding(real);
+        let (port, held, go) = holding(real, 20);
         let child = start(&fixture, &format!("{scheme}://127.0.0.1:{port}/repo.git"), &[]);
         held.recv_timeout(Duration::from_secs(60)).expect("the child reads the list of references");
         // When it has read what came and waits for more is not seen from here, so it is done a few times.
