@@ -199,6 +199,8 @@ mod tests {
             healthy: BySlot::default(),
             stickiness: [].into(),
             settle: 10,
+            unread: BySlot::default(),
+            hindrances: vec![],
         }
     }
 

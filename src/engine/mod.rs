@@ -23,7 +23,7 @@ pub use follow::follow;
 pub use plan::{declared_services, observe, plan, read_live};
 pub use ports::{
     EcsDocuments, Gating, Guard, KubernetesDocuments, Platform, Rollout, Settled, Signal, Signalling,
-    TimeSource, Traffic, TrafficReading, Trouble, TroubleKind, WorkloadDocuments, Workloads,
+    SlotsReading, TimeSource, Traffic, TrafficReading, Trouble, TroubleKind, WorkloadDocuments, Workloads,
 };
 pub use request::{Chosen, RequestVerb, Unfit, choose, handle, lock};
 pub use run::{Adapter, Ports, Run, RunEnd, StopSignal};

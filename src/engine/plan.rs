@@ -6,6 +6,7 @@ use super::ports::{Platform, Rollout, Trouble, TroubleKind};
 use super::run::{Adapter, Ports, Run};
 use crate::model::Slot;
 use crate::plan::{Live, LiveRollout, Plan, assemble};
+use crate::rollout::Terms;
 use futures_util::{StreamExt, stream};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -82,7 +83,8 @@ async fn mark_in_use<A: Adapter>(
     declared.extend(parts.map(|part| part.key.to_string()));
     for owned in live.owned.iter_mut().filter(|owned| !declared.contains(&owned.resource)) {
         if !owned.target_groups.is_empty() {
-            owned.in_use = adapter.traffic_behind(&owned.target_groups).await?;
+            let behind = adapter.traffic_behind(&owned.target_groups, &[]).await?;
+            owned.in_use = behind.map(|hindrance| hindrance.in_words(Terms::Ecs));
         }
     }
     Ok(())

@@ -6,7 +6,9 @@ use crate::model::{
     BlueGreen, BySlot, IgnoreDifferences, Object, RevisionId, Seconds, Service, Slot, TaskDefinition, Turn,
 };
 use crate::plan::{Live, PlanItem};
-use crate::rollout::{Action, Alarm, HttpAnswer, RuleObservation, SlotObservation, Targets, Terms};
+use crate::rollout::{
+    Action, Alarm, Hindrance, HttpAnswer, RuleObservation, SlotObservation, Stranger, Targets, Terms,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -134,6 +136,18 @@ pub struct TrafficReading {
     pub stickiness: BTreeMap<String, Seconds>,
     /// How long the data plane takes to follow a change of weights: seconds for an ALB, minutes for an NLB.
     pub settle: Seconds,
+    /// Why a slot's target health could not be read; its `targets` are at their default then.
+    pub unread: BySlot<Option<String>>,
+    /// What of the rules and groups closes the way forward: they are somebody else's, or can't carry two slots.
+    pub hindrances: Vec<Hindrance>,
+}
+
+/// Both slots as the platform tells them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SlotsReading {
+    pub slots: BySlot<SlotObservation>,
+    /// What makes the slots inseparable.
+    pub hindrances: Vec<Hindrance>,
 }
 
 /// The two sides of a workload. `SlotObservation::targets` is left at its default here.
@@ -142,8 +156,25 @@ pub trait Workloads {
     /// The id of what the documents want (task definition content and declared service fields, the count aside).
     async fn desired_revision(&self, rollout: &Rollout) -> Result<RevisionId, Trouble>;
 
-    /// Reads both slots' services, the notes on them and why their tasks stop.
-    async fn observe_slots(&self, rollout: &Rollout) -> Result<BySlot<SlotObservation>, Trouble>;
+    /// Reads both slots' services, the notes on them and why their tasks stop. What a return of traffic does not need
+    /// and can't be read is left unknown.
+    async fn observe_slots(&self, rollout: &Rollout) -> Result<SlotsReading, Trouble>;
+
+    /// Which of a group's healthy targets (`10.0.0.7:8080`, `i-0abc:32768`) are running members of the slot itself, where
+    /// the platform has to be asked for that. `None`: the observation tells them already.
+    async fn own_targets(
+        &self,
+        _rollout: &Rollout,
+        _slot: Slot,
+        _healthy: &BTreeSet<String>,
+    ) -> Result<Option<BTreeSet<String>>, Trouble> {
+        Ok(None)
+    }
+
+    /// The services that are registered in the slot's target group and are not the slot.
+    async fn strangers(&self, _rollout: &Rollout, _slot: Slot) -> Result<Vec<Stranger>, Trouble> {
+        Ok(vec![])
+    }
 
     /// Does one of `CreateSlot`, `UpdateSlot`, `ScaleSlot`, `AdoptSlot`, `WriteRecord`. Registers the task definition
     /// where no revision with its content exists. May be repeated.
@@ -184,8 +215,13 @@ pub trait Traffic {
         action: &Action,
     ) -> Result<RuleObservation, Trouble>;
 
-    /// A sentence if a rule still gives weight to one of these target groups: what is behind them must not go.
-    async fn traffic_behind(&self, target_groups: &[String]) -> Result<Option<String>, Trouble>;
+    /// The rule of any listener, but for those in `except`, that gives weight to one of these target groups: what is
+    /// behind them must not be touched. Groups that do not exist any more have no weight.
+    async fn traffic_behind(
+        &self,
+        target_groups: &[String],
+        except: &[String],
+    ) -> Result<Option<Hindrance>, Trouble>;
 }
 
 /// Everything of an application that is not blue/green, and its inventory.
@@ -222,7 +258,7 @@ pub enum Settled {
 /// Alarms and the HTTP gate.
 #[allow(async_fn_in_trait)]
 pub trait Gating {
-    /// Reads the named alarms; one that does not exist is an error.
+    /// Reads the named alarms; the state of one that does not exist or can't be read is unknown.
     async fn read_alarms(&self, names: &[String]) -> Result<Vec<Alarm>, Trouble>;
 
     /// Asks every request of the HTTP gate through the test rule's listener.

@@ -2,15 +2,17 @@
 
 use super::events::{Event, Watcher};
 use super::memory::{Memory, Stale, candidate};
-use super::ports::{Gating, Guard, Rollout, TimeSource, Traffic, Trouble, TroubleKind, Workloads};
+use super::ports::{
+    Gating, Guard, Rollout, SlotsReading, TimeSource, Traffic, Trouble, TroubleKind, Workloads,
+};
 use super::spans::failed;
 use super::trail::Trail;
-use crate::model::{Seconds, Slot};
+use crate::model::{ClusterTraffic, Seconds, Slot};
 use crate::rollout::{
-    Action, Decision, Desired, Observation, Outcome, Phase, Progress, RuleObservation, decide,
-    http_can_be_asked,
+    Action, Alarm, Decision, Desired, HttpAnswer, Observation, Outcome, Phase, Progress, RuleObservation,
+    SlotObservation, Targets, Workload, decide, http_can_be_asked,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tracing::Instrument;
 
@@ -163,17 +165,25 @@ impl<'a, A: Adapter> Run<'a, A> {
         let adapter = self.ports.adapter;
         let (slots, traffic) =
             tokio::join!(adapter.observe_slots(self.rollout), adapter.observe_traffic(self.rollout));
-        let (mut slots, traffic) = (slots?, traffic?);
+        let (SlotsReading { mut slots, mut hindrances }, traffic) = (slots?, traffic?);
         if self.memory.check_rules(&traffic, self.now()) == Err(Stale) {
             return Ok(None);
         }
+        hindrances.extend(traffic.hindrances);
         self.stickiness = traffic.stickiness;
+        let is_production = |rule: &String| traffic.rules.iter().any(|read| read.id == *rule);
+        let sticky = self.stickiness.iter().filter(|(rule, _)| is_production(rule));
+        let sticky = sticky.map(|(_, seconds)| *seconds).max().unwrap_or(0);
         for slot in Slot::BOTH {
+            let (targets, healthy) = (traffic.targets.get(slot), traffic.healthy.get(slot));
+            let has_weight = traffic.rules.iter().any(|rule| rule.split.weights().of(slot) > 0);
             let seen = slots.get_mut(slot);
-            seen.targets = match &seen.addresses {
-                Some(ready) => traffic.targets.get(slot).of_these(ready, traffic.healthy.get(slot)),
-                None => *traffic.targets.get(slot),
-            };
+            seen.unread.clone_from(traffic.unread.get(slot));
+            self.count_targets(slot, seen, targets, healthy).await;
+            if seen.workload == Workload::Absent && has_weight && !targets.is_empty() {
+                // What can't be told is not named; that it is somebody else's is known without it.
+                seen.strangers = adapter.strangers(self.rollout, slot).await.unwrap_or_default();
+            }
         }
         let mut seen = Observation {
             slots,
@@ -182,22 +192,56 @@ impl<'a, A: Adapter> Run<'a, A> {
             alarms: vec![],
             http: vec![],
             changed_by_others: None,
+            hindrances,
             gate_held_since: None,
             settle: traffic.settle,
             weights_since: None,
+            ill_since: BTreeMap::new(),
+            watched_since: None,
+            sticky,
         };
         self.memory.recall_notes(&mut seen, self.now());
         let baking = seen.current_record().is_some_and(|(_, r)| matches!(r.progress, Progress::Baking(_)));
         let candidate = candidate(&seen);
         if candidate.is_some() || baking {
-            seen.alarms = adapter.read_alarms(&want.gates.alarms).await?;
+            seen.alarms = match adapter.read_alarms(&want.gates.alarms).await {
+                Ok(alarms) => alarms,
+                Err(trouble) => want.gates.alarms.iter().map(|name| Alarm::unread(name, &trouble)).collect(),
+            };
         }
         if candidate.is_some_and(|slot| http_can_be_asked(want, &seen, slot)) {
-            seen.http = adapter.ask_http(self.rollout).await?;
+            seen.http = match adapter.ask_http(self.rollout).await {
+                Ok(answers) => answers,
+                Err(trouble) => {
+                    want.gates.http.iter().map(|gate| HttpAnswer::unasked(gate, &trouble)).collect()
+                }
+            };
         }
         self.memory.recall_times(want, &mut seen, &traffic.healthy, self.now());
         self.ports.watcher.observed(&self.rollout.blue_green.name, &seen);
         Ok(Some(seen))
+    }
+
+    /// Counts the slot's targets: where it is known who its members are, only those are healthy.
+    async fn count_targets(
+        &self,
+        slot: Slot,
+        seen: &mut SlotObservation,
+        targets: &Targets,
+        healthy: &BTreeSet<String>,
+    ) {
+        let own = match seen.addresses.clone() {
+            Some(ready) => Some(ready),
+            None => match self.ports.adapter.own_targets(self.rollout, slot, healthy).await {
+                Ok(own) => own,
+                Err(trouble) => {
+                    // The load balancer's word is enough for a return, and for nothing else.
+                    seen.unread.get_or_insert_with(|| trouble.to_string());
+                    None
+                }
+            },
+        };
+        seen.targets = own.map_or(*targets, |own| targets.of_these(&own, healthy));
     }
 
     /// For how long clients stick to a target group, by rule, as last read.
@@ -354,6 +398,7 @@ pub fn desired(rollout: &Rollout, revision: crate::model::RevisionId) -> Desired
         bake_time: bg.bake_time,
         keep_previous: bg.keep_previous,
         deadline: bg.deadline,
+        whole_only: matches!(bg.traffic, Some(ClusterTraffic::Service(_))),
         terms: rollout.terms(),
     }
 }

@@ -55,7 +55,7 @@ fn alarm(name: &str, state: Option<&Option<StateValue>>) -> Result<Alarm, Troubl
             return Err(trouble(TroubleKind::Missing, message.into()));
         }
     };
-    Ok(Alarm { name: name.to_owned(), state })
+    Ok(Alarm { name: name.to_owned(), state, detail: String::new() })
 }
 
 #[cfg(test)]

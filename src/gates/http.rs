@@ -4,7 +4,7 @@ use super::Gates;
 use crate::aws::listener_of_rule;
 use crate::engine::{Rollout, Trouble, TroubleKind};
 use crate::model::HttpGate;
-use crate::rollout::HttpAnswer;
+use crate::rollout::{HttpAnswer, HttpVerdict};
 use futures_util::future::{BoxFuture, join_all};
 
 /// One GET request. Redirects are not followed: the gate names the status it expects.
@@ -64,13 +64,13 @@ fn judge(gate: &HttpGate, status: Result<u16, String>) -> HttpAnswer {
     let path = gate.path.clone();
     match status {
         Ok(status) if status == gate.expect_status => {
-            HttpAnswer { detail: format!("GET {path}: {status}"), path, passed: true }
+            HttpAnswer { detail: format!("GET {path}: {status}"), path, verdict: HttpVerdict::Passed }
         }
         Ok(status) => {
             let detail = format!("GET {path}: {status}, expected {}", gate.expect_status);
-            HttpAnswer { detail, path, passed: false }
+            HttpAnswer { detail, path, verdict: HttpVerdict::Failed }
         }
-        Err(why) => HttpAnswer { detail: format!("GET {path}: {why}"), path, passed: false },
+        Err(why) => HttpAnswer { detail: format!("GET {path}: {why}"), path, verdict: HttpVerdict::Failed },
     }
 }
 
@@ -81,9 +81,9 @@ mod tests {
     #[test]
     fn only_the_expected_status_passes() {
         let gate = HttpGate { path: "/healthz".into(), expect_status: 200, host: None };
-        assert!(judge(&gate, Ok(200)).passed);
+        assert!(judge(&gate, Ok(200)).verdict == HttpVerdict::Passed);
         for status in [Ok(204), Ok(302), Ok(503), Err("no answer".to_owned())] {
-            assert!(!judge(&gate, status.clone()).passed, "{status:?}");
+            assert!(judge(&gate, status.clone()).verdict == HttpVerdict::Failed, "{status:?}");
         }
         assert_eq!(judge(&gate, Ok(503)).detail, "GET /healthz: 503, expected 200");
     }

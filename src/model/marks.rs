@@ -12,6 +12,8 @@ pub const DOCUMENT: &str = "cutover.dev/document";
 pub const SLOT: &str = "cutover.dev/slot";
 /// The rollout's record ([`crate::rollout::Record::to_tag`]), on a slot's service.
 pub const RECORD: &str = "cutover.dev/record";
+/// The intent of that record ([`crate::rollout::Record::intent_to_tag`]), beside it.
+pub const INTENT: &str = "cutover.dev/intent";
 /// The revision that somebody asked to be promoted.
 pub const PROMOTE: &str = "cutover.dev/promote";
 /// The revision that somebody asked to be aborted.
@@ -37,8 +39,8 @@ pub const SEAT: &str = "cutover.dev/seat";
 pub const MEMBER: &str = "applyset.kubernetes.io/part-of";
 
 /// What the program itself writes, and no document does.
-const MARKS: [&str; 10] =
-    [APPLICATION, DOCUMENT, SLOT, RECORD, PROMOTE, ABORT, CONTENT, TASK_DEFINITION, COMMIT, LOCK];
+const MARKS: [&str; 11] =
+    [APPLICATION, DOCUMENT, SLOT, RECORD, INTENT, PROMOTE, ABORT, CONTENT, TASK_DEFINITION, COMMIT, LOCK];
 
 /// True for a mark of ours; false for what documents say to us, such as `cutover.dev/wave`.
 pub fn is_a_mark(key: &str) -> bool {

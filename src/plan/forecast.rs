@@ -4,8 +4,8 @@
 use super::LiveRollout;
 use crate::model::{Slot, Timestamp};
 use crate::rollout::{
-    Action, Alarm, AlarmState, Content, Decision, Desired, HttpAnswer, Observation, RuleSplit, Stage,
-    Targets, WaitingOn, Workload, decide,
+    Action, Alarm, AlarmState, Content, Decision, Desired, HttpAnswer, HttpVerdict, Observation, RuleSplit,
+    Stage, Targets, WaitingOn, Workload, decide,
 };
 
 /// Decisions that are asked for at most; a rollout takes about twenty.
@@ -136,9 +136,13 @@ fn all_goes_well(want: &Desired, seen: &mut Observation) {
         }
     }
     // Those of the gates, not those that were read: without a candidate none was.
-    let quiet = |name: &String| Alarm { name: name.clone(), state: AlarmState::Ok };
+    let quiet = |name: &String| Alarm { name: name.clone(), state: AlarmState::Ok, detail: String::new() };
     seen.alarms = want.gates.alarms.iter().map(quiet).collect();
-    let passed = |path: &String| HttpAnswer { path: path.clone(), passed: true, detail: String::new() };
+    let passed = |path: &String| HttpAnswer {
+        path: path.clone(),
+        verdict: HttpVerdict::Passed,
+        detail: String::new(),
+    };
     seen.http = want.gates.http.iter().map(|gate| passed(&gate.path)).collect();
     seen.gate_held_since = Some(Timestamp(0));
 }

@@ -1,6 +1,6 @@
 //! What a candidate must pass, and what makes one fail that already has weight.
 
-use super::observation::{AlarmState, Desired, Observation, Stage, Workload};
+use super::observation::{AlarmState, Desired, HttpVerdict, Observation, Stage, Workload};
 use super::view::{View, required};
 use super::{Record, WaitingOn};
 use crate::model::{Slot, Timestamp};
@@ -33,7 +33,7 @@ fn closed_http(want: &Desired, seen: &Observation) -> Option<WaitingOn> {
         let detail = format!("{} of {} requests answered", seen.http.len(), want.gates.http.len());
         return Some(WaitingOn::HttpGate { detail });
     }
-    let failed = seen.http.iter().find(|answer| !answer.passed)?;
+    let failed = seen.http.iter().find(|answer| answer.verdict != HttpVerdict::Passed)?;
     Some(WaitingOn::HttpGate { detail: failed.detail.clone() })
 }
 

@@ -1,11 +1,13 @@
 //! What is wanted and what was seen. An `Observation` exists only if every read behind it succeeded: a failed read is
 //! an error of the observer and never shows up here as something absent.
 
+use super::hindrance::Hindrance;
 use super::record::{Record, Signals};
 use super::terms::Terms;
-use crate::model::{BySlot, Gates, RevisionId, Seconds, Slot, Step, Timestamp, Weights};
+use crate::model::{BySlot, Gates, HttpGate, RevisionId, Seconds, Slot, Step, Timestamp, Weights};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What one BlueGreen workload shall come to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -21,6 +23,9 @@ pub struct Desired {
     pub bake_time: Seconds,
     pub keep_previous: Seconds,
     pub deadline: Seconds,
+    /// True where traffic is switched as a whole: no rule can give a slot a share between 0 and 100.
+    #[serde(skip)]
+    pub whole_only: bool,
     /// How people are told of it.
     #[serde(skip)]
     pub terms: Terms,
@@ -39,12 +44,43 @@ pub struct Observation {
     pub http: Vec<HttpAnswer>,
     /// Set by the observer if a rule is not as this run last read or wrote it: a sentence that names the rule.
     pub changed_by_others: Option<String>,
+    /// What keeps the slots from being separated, or belongs to somebody else: facts of the live world that close every
+    /// way forward.
+    pub hindrances: Vec<Hindrance>,
     /// Since when (in this run) the candidate has passed all gates but time, without a break.
     pub gate_held_since: Option<Timestamp>,
     /// How long after a change of weights the data plane may still send to the old side.
     pub settle: Seconds,
     /// Since when (in this run) the rules have had the weights they have now.
     pub weights_since: Option<Timestamp>,
+    /// Since when (in this run), without a break, the version under way has been ill in each way that it is ill now.
+    pub ill_since: BTreeMap<Ill, Timestamp>,
+    /// Since when this run has watched the rollout under way. `None` for whoever only looks: it takes for granted that
+    /// somebody watches.
+    pub watched_since: Option<Timestamp>,
+    /// The longest time for which a production rule's cookie keeps a client on its target group; 0 without.
+    pub sticky: Seconds,
+}
+
+/// A way in which a version that has weight, or is about to get it, does badly. One bad reading is no verdict: each has
+/// to last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Ill {
+    /// No target is healthy.
+    Dead,
+    /// Fewer than half of the targets it needs are healthy.
+    Half,
+    /// A target or more of those it needs is missing.
+    Short,
+    /// An alarm is in state ALARM.
+    Alarm,
+    /// The HTTP gate is answered wrongly.
+    Http,
+    /// Evidence can't be read.
+    Unread,
+    /// Its deployment does not come to rest.
+    Stuck,
 }
 
 impl Observation {
@@ -77,6 +113,37 @@ pub struct SlotObservation {
     /// A healthy target that is none of them does not count. `None`: the load balancer's word is enough.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub addresses: Option<BTreeSet<String>>,
+    /// The target groups (ARNs) that the live service is registered in, whatever the documents say.
+    pub groups: Vec<String>,
+    /// Why the health of its targets could not be read. Then nothing is known of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
+    /// Whether requests may still reach it by a rule that the documents do not name.
+    pub hold: Hold,
+    /// Where there is no service of ours but targets in its group: the services that they belong to.
+    pub strangers: Vec<Stranger>,
+    /// When the platform last gave up the wanted content in this service and went back to what ran before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Timestamp>,
+}
+
+/// Whether a slot may be touched: asked right before that, since it takes reading all rules of all listeners.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Hold {
+    #[default]
+    Unasked,
+    Free,
+    /// A rule still gives weight to a group that the live service is registered in.
+    Held(Hindrance),
+}
+
+/// A live service that is registered in a slot's target group and is not the slot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Stranger {
+    pub service: String,
+    /// The application whose mark it bears.
+    pub application: Option<String>,
 }
 
 impl SlotObservation {
@@ -135,6 +202,8 @@ pub enum Workload {
 pub enum Content {
     Desired,
     Other,
+    /// It could not be read: neither as wanted nor something else.
+    Unknown,
 }
 
 /// Where the service's own deployment stands. ECS's `services-stable` ignores both revision and target health, so
@@ -162,6 +231,11 @@ pub struct Targets {
 }
 
 impl Targets {
+    /// True if nothing is registered, in whatever state.
+    pub fn is_empty(&self) -> bool {
+        *self == Targets::default()
+    }
+
     /// These targets where only the `ready` ones of the `healthy` addresses count as healthy: what is left of an older
     /// version, or registered by somebody else, says nothing about this one.
     #[must_use]
@@ -180,6 +254,13 @@ pub struct RuleObservation {
     pub split: RuleSplit,
     /// Identifies the whole action list as read; a write names it and is refused if it has changed since.
     pub fingerprint: String,
+}
+
+impl RuleObservation {
+    /// The rule as an intent names it: eight hex digits of the SHA-256 of its ARN.
+    pub fn mark(&self) -> String {
+        Sha256::digest(&self.id).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 /// How a rule spreads traffic over the two slots.
@@ -209,6 +290,24 @@ impl RuleSplit {
 pub struct Alarm {
     pub name: String,
     pub state: AlarmState,
+    /// For an unknown state: why, for people.
+    pub detail: String,
+}
+
+impl Alarm {
+    /// An alarm whose state is not known, and why.
+    pub fn unread(name: &str, why: &impl ToString) -> Alarm {
+        Alarm { name: name.to_owned(), state: AlarmState::Unknown, detail: why.to_string() }
+    }
+}
+
+impl HttpAnswer {
+    /// A request that was not asked, and why.
+    pub fn unasked(gate: &HttpGate, why: &impl ToString) -> HttpAnswer {
+        let (path, detail) =
+            (gate.path.clone(), format!("GET {} was not asked: {}", gate.path, why.to_string()));
+        HttpAnswer { path, verdict: HttpVerdict::Unknown, detail }
+    }
 }
 
 /// INSUFFICIENT_DATA is not a failure: a new group has no data points yet.
@@ -217,13 +316,25 @@ pub enum AlarmState {
     Ok,
     InsufficientData,
     Alarm,
+    /// It is not there, or could not be read.
+    Unknown,
 }
 
 /// What came back for one request of the HTTP gate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HttpAnswer {
     pub path: String,
-    pub passed: bool,
+    pub verdict: HttpVerdict,
     /// For people: `GET /healthz: 503, expected 200`.
     pub detail: String,
+}
+
+/// How a request of the HTTP gate went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum HttpVerdict {
+    Passed,
+    Failed,
+    /// It was not asked, because somebody else than the candidate would have answered or the rule can't be read.
+    Unknown,
 }

@@ -1,7 +1,7 @@
 //! The small record kept on a slot's service: what no API can tell. Losing it is safe: a gate is passed once more, a
 //! bake starts anew, a quarantined revision is tried once more.
 
-use crate::model::{RevisionId, Slot, Timestamp};
+use crate::model::{RevisionId, Seconds, Slot, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The last rollout into the slot that carries it. Of the two slots' records, the one with the higher `sequence`
@@ -14,6 +14,20 @@ pub struct Record {
     pub from: Option<Slot>,
     pub started: Timestamp,
     pub progress: Progress,
+    /// What is about to be done, and what came before. Kept beside the rest, so that an older program reads the rest.
+    pub intent: Intent,
+}
+
+/// The part of a record that says what is intended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Intent {
+    /// The share (percent) that the rules are about to be given: in the record before it is in the first rule.
+    pub next: Option<u32>,
+    /// For how long runs have watched this rollout come up, until this record was written.
+    pub watched: Seconds,
+    /// The rules that this rollout moves, each as [`RuleObservation::mark`](super::RuleObservation::mark) names it; empty
+    /// if they do not fit.
+    pub rules: Vec<String>,
 }
 
 /// How far a rollout has come.
@@ -107,8 +121,42 @@ impl Record {
             Some(("failed", why)) => Progress::Failed(why.to_owned()),
             _ => return None,
         };
-        Some(Record { sequence, revision, from, started, progress })
+        Some(Record { sequence, revision, from, started, progress, intent: Intent::default() })
     }
+
+    /// The intent as one tag value, with the sequence of the record that it belongs to:
+    /// `7 next=50 watched=120 rules=0a1b2c3d.4e5f6071`.
+    pub fn intent_to_tag(&self) -> String {
+        let next = self.intent.next.map_or_else(|| "none".into(), |share| share.to_string());
+        let rules = self.intent.rules.join(".");
+        let rules = if rules.len() > RULES_LIMIT { "" } else { &rules };
+        format!("{} next={next} watched={} rules={rules}", self.sequence, self.intent.watched)
+    }
+
+    /// Reads a record and its intent. An intent of another record, or one that can't be read, is none.
+    pub fn from_tags(record: &str, intent: Option<&str>) -> Option<Record> {
+        let record = Record::from_tag(record)?;
+        let intent = intent.and_then(|text| read_intent(text, record.sequence)).unwrap_or_default();
+        Some(Record { intent, ..record })
+    }
+}
+
+/// Characters of an intent's list of rules: twenty of them fit.
+const RULES_LIMIT: usize = 180;
+
+fn read_intent(text: &str, sequence: u64) -> Option<Intent> {
+    let mut parts = text.split(' ');
+    if parts.next()?.parse() != Ok(sequence) {
+        return None;
+    }
+    let next = match parts.next()?.strip_prefix("next=")? {
+        "none" => None,
+        share => Some(share.parse().ok().filter(|share| *share <= 100)?),
+    };
+    let watched = parts.next()?.strip_prefix("watched=")?.parse().ok()?;
+    let rules = parts.next()?.strip_prefix("rules=")?;
+    let rules = rules.split('.').filter(|rule| !rule.is_empty()).map(ToOwned::to_owned).collect();
+    Some(Intent { next, watched, rules })
 }
 
 fn tag_text(text: &str) -> String {
@@ -138,6 +186,7 @@ mod tests {
                 from: Some(Slot::Blue),
                 started: Timestamp(1_700_000_000),
                 progress,
+                intent: Intent::default(),
             };
             assert_eq!(Record::from_tag(&record.to_tag()), Some(record));
         }
@@ -151,6 +200,7 @@ mod tests {
             from: None,
             started: Timestamp(u64::MAX),
             progress: Progress::Failed("wörld \"(\u{0})\n".repeat(100)),
+            intent: Intent::default(),
         };
         let tag = record.to_tag();
         assert!(tag.len() <= 256, "{}", tag.len());

@@ -1,7 +1,7 @@
 //! What is asked of an observation again and again, each question answered in one place.
 
 use super::observation::{Desired, Observation, RuleSplit, SlotObservation, Workload};
-use super::record::{Progress, Record};
+use super::record::{Intent, Progress, Record};
 use super::{Action, Decision, Phase, WaitingOn};
 use crate::model::{RevisionId, Seconds, Slot, Timestamp};
 
@@ -28,7 +28,14 @@ impl<'a> View<'a> {
     /// A record that will speak once it is written.
     pub fn next_record(self, slot: Slot, from: Option<Slot>, progress: Progress) -> Record {
         let sequence = self.current().map_or(1, |(_, record)| record.sequence.saturating_add(1));
-        Record { sequence, revision: self.revision_of(slot), from, started: self.now, progress }
+        Record {
+            sequence,
+            revision: self.revision_of(slot),
+            from,
+            started: self.now,
+            progress,
+            intent: Intent::default(),
+        }
     }
 
     /// What `slot` runs, as far as it can be told: the wanted revision, or that of its last record.

@@ -3,7 +3,7 @@
 use crate::aws::Aws;
 use crate::engine::{Rollout, Traffic, TrafficReading, Trouble};
 use crate::model::{BySlot, Slot};
-use crate::rollout::{Action, RuleObservation};
+use crate::rollout::{Action, Hindrance, RuleObservation};
 use crate::traffic::alb::Alb;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -54,7 +54,11 @@ impl Traffic for Balanced {
         self.alb.apply_traffic(rollout, observed, action).await
     }
 
-    async fn traffic_behind(&self, target_groups: &[String]) -> Result<Option<String>, Trouble> {
-        self.alb.traffic_behind(target_groups).await
+    async fn traffic_behind(
+        &self,
+        target_groups: &[String],
+        except: &[String],
+    ) -> Result<Option<Hindrance>, Trouble> {
+        self.alb.traffic_behind(target_groups, except).await
     }
 }

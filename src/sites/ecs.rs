@@ -5,14 +5,14 @@ use super::looked::{Looked, Seen, mark_of_service};
 use super::observed::Observed;
 use crate::aws::{Aws, CallCounts};
 use crate::engine::{
-    Deployment, Gating, Guard, Platform, Rollout, Settled, Signal, Signalling, TimeSource, Traffic,
-    TrafficReading, Trouble, Workloads, declared_services,
+    Deployment, Gating, Guard, Platform, Rollout, Settled, Signal, Signalling, SlotsReading, TimeSource,
+    Traffic, TrafficReading, Trouble, Workloads, declared_services,
 };
 use crate::gates::Gates;
 use crate::model::{Application, BySlot, RevisionId, Slot, Timestamp};
 use crate::plan::{Live, PlanItem};
 use crate::platform::ecs::{Ecs, Writer};
-use crate::rollout::{Action, Alarm, HttpAnswer, RuleObservation, SlotObservation};
+use crate::rollout::{Action, Alarm, Hindrance, HttpAnswer, RuleObservation};
 use std::time::Duration;
 
 /// One application's cluster, load balancers, gates and lock.
@@ -73,7 +73,7 @@ impl Workloads for EcsTarget {
     }
 
     /// Every wait comes by here, so this is also where the other runs are shown that this one is alive.
-    async fn observe_slots(&self, rollout: &Rollout) -> Result<BySlot<SlotObservation>, Trouble> {
+    async fn observe_slots(&self, rollout: &Rollout) -> Result<SlotsReading, Trouble> {
         self.writer.keep().await?;
         self.observed.note(rollout, self.writer.is_held());
         self.ecs.observe_slots(rollout).await
@@ -110,8 +110,12 @@ impl Traffic for EcsTarget {
         Ok(written)
     }
 
-    async fn traffic_behind(&self, target_groups: &[String]) -> Result<Option<String>, Trouble> {
-        self.balanced.traffic_behind(target_groups).await
+    async fn traffic_behind(
+        &self,
+        target_groups: &[String],
+        except: &[String],
+    ) -> Result<Option<Hindrance>, Trouble> {
+        self.balanced.traffic_behind(target_groups, except).await
     }
 }
 

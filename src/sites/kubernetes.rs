@@ -6,14 +6,14 @@ use super::looked::{Looked, Seen};
 use super::observed::Observed;
 use crate::aws::{CallCounts, CallTally, WriteGuard};
 use crate::engine::{
-    Deployment, Gating, Guard, Platform, Rollout, Settled, Signal, Signalling, TimeSource, Traffic,
-    TrafficReading, Trouble, Workloads,
+    Deployment, Gating, Guard, Platform, Rollout, Settled, Signal, Signalling, SlotsReading, TimeSource,
+    Traffic, TrafficReading, Trouble, Workloads,
 };
 use crate::kubernetes::Cluster;
 use crate::model::{Allowed, Application, BySlot, ClusterTraffic, RevisionId, Slot, Timestamp};
 use crate::plan::{Live, PlanItem};
 use crate::platform::kubernetes::{Forcing, Kubernetes, Sighting, Writer};
-use crate::rollout::{Action, Alarm, HttpAnswer, RuleObservation, SlotObservation};
+use crate::rollout::{Action, Alarm, Hindrance, HttpAnswer, RuleObservation};
 use crate::traffic::http_route::RouteTraffic;
 use crate::traffic::service::ServiceTraffic;
 use std::sync::Arc;
@@ -112,7 +112,7 @@ impl Workloads for KubernetesTarget {
     }
 
     /// Every wait comes by here, so this is also where the other runs are shown that this one is alive.
-    async fn observe_slots(&self, rollout: &Rollout) -> Result<BySlot<SlotObservation>, Trouble> {
+    async fn observe_slots(&self, rollout: &Rollout) -> Result<SlotsReading, Trouble> {
         self.writer.keep().await?;
         self.observed.note(rollout, self.writer.is_held());
         self.platform.observe_slots(rollout).await
@@ -162,11 +162,15 @@ impl Traffic for KubernetesTarget {
         }
     }
 
-    async fn traffic_behind(&self, target_groups: &[String]) -> Result<Option<String>, Trouble> {
+    async fn traffic_behind(
+        &self,
+        target_groups: &[String],
+        except: &[String],
+    ) -> Result<Option<Hindrance>, Trouble> {
         if target_groups.is_empty() {
             return Ok(None);
         }
-        self.aws.side().await?.balanced.traffic_behind(target_groups).await
+        self.aws.side().await?.balanced.traffic_behind(target_groups, except).await
     }
 }
 

@@ -21,13 +21,13 @@ pub use kubernetes::KubernetesTarget;
 
 use crate::aws::CallCounts;
 use crate::engine::{
-    Deployment, Gating, Guard, Platform, Rollout, Settled, Signal, Signalling, TimeSource, Traffic,
-    TrafficReading, Trouble, Workloads,
+    Deployment, Gating, Guard, Platform, Rollout, Settled, Signal, Signalling, SlotsReading, TimeSource,
+    Traffic, TrafficReading, Trouble, Workloads,
 };
 use crate::model::{BySlot, RevisionId, Slot, Timestamp};
 use crate::plan::{Live, PlanItem};
 use crate::platform::Owner;
-use crate::rollout::{Action, Alarm, HttpAnswer, RuleObservation, SlotObservation};
+use crate::rollout::{Action, Alarm, Hindrance, HttpAnswer, RuleObservation};
 use std::time::Duration;
 
 /// Where one application goes, with everything that a run needs there.
@@ -79,7 +79,7 @@ impl Workloads for Target {
         on!(self, target => target.desired_revision(rollout).await)
     }
 
-    async fn observe_slots(&self, rollout: &Rollout) -> Result<BySlot<SlotObservation>, Trouble> {
+    async fn observe_slots(&self, rollout: &Rollout) -> Result<SlotsReading, Trouble> {
         on!(self, target => target.observe_slots(rollout).await)
     }
 
@@ -108,8 +108,12 @@ impl Traffic for Target {
         on!(self, target => target.apply_traffic(rollout, observed, action).await)
     }
 
-    async fn traffic_behind(&self, target_groups: &[String]) -> Result<Option<String>, Trouble> {
-        on!(self, target => target.traffic_behind(target_groups).await)
+    async fn traffic_behind(
+        &self,
+        target_groups: &[String],
+        except: &[String],
+    ) -> Result<Option<Hindrance>, Trouble> {
+        on!(self, target => target.traffic_behind(target_groups, except).await)
     }
 }
 

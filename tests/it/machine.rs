@@ -2,8 +2,9 @@
 
 use cutover::model::{BySlot, Gates, HttpGate, RevisionId, Slot, Step, Timestamp, Weights};
 use cutover::rollout::{
-    Action, Alarm, AlarmState, Content, Decision, Desired, HttpAnswer, Observation, Phase, Progress, Record,
-    RuleObservation, RuleSplit, Signals, SlotObservation, Stage, Targets, WaitingOn, Workload, decide,
+    Action, Alarm, AlarmState, Content, Decision, Desired, HttpAnswer, HttpVerdict, Intent, Observation,
+    Phase, Progress, Record, RuleObservation, RuleSplit, SlotObservation, Stage, Targets, WaitingOn,
+    Workload, decide,
 };
 use std::collections::BTreeSet;
 
@@ -30,6 +31,7 @@ fn world() -> World {
             bake_time: 600,
             keep_previous: 3_600,
             deadline: 900,
+            whole_only: false,
             terms: Default::default(),
         },
         seen: Observation {
@@ -45,6 +47,10 @@ fn world() -> World {
             gate_held_since: Some(ago(30)),
             settle: 10,
             weights_since: Some(ago(5_000)),
+            hindrances: vec![],
+            ill_since: Default::default(),
+            watched_since: None,
+            sticky: 0,
         },
     }
 }
@@ -63,13 +69,19 @@ fn slot(content: Content, record: Option<Record>) -> SlotObservation {
         },
         targets: Targets { healthy: 3, ..Targets::default() },
         record,
-        signals: Signals::default(),
-        addresses: None,
+        ..SlotObservation::default()
     }
 }
 
 fn record(sequence: u64, revision: &str, from: Option<Slot>, progress: Progress) -> Record {
-    Record { sequence, revision: RevisionId(revision.into()), from, started: ago(100), progress }
+    Record {
+        sequence,
+        revision: RevisionId(revision.into()),
+        from,
+        started: ago(100),
+        progress,
+        intent: Intent::default(),
+    }
 }
 
 fn rule(blue: u32, green: u32) -> RuleObservation {
@@ -166,7 +178,8 @@ fn a_closed_gate_never_gives_weight_and_says_which_it_is() {
             "an alarm rings",
             |w| {
                 w.want.gates.alarms = vec!["5xx".into()];
-                w.seen.alarms = vec![Alarm { name: "5xx".into(), state: AlarmState::Alarm }];
+                w.seen.alarms =
+                    vec![Alarm { name: "5xx".into(), state: AlarmState::Alarm, detail: String::new() }];
             },
             |on| matches!(on, WaitingOn::Alarm { .. }),
         ),
@@ -180,8 +193,11 @@ fn a_closed_gate_never_gives_weight_and_says_which_it_is() {
             |w| {
                 w.want.gates.http =
                     vec![HttpGate { path: "/healthz".into(), expect_status: 200, host: None }];
-                w.seen.http =
-                    vec![HttpAnswer { path: "/healthz".into(), passed: false, detail: "503".into() }];
+                w.seen.http = vec![HttpAnswer {
+                    path: "/healthz".into(),
+                    verdict: HttpVerdict::Failed,
+                    detail: "503".into(),
+                }];
             },
             |on| matches!(on, WaitingOn::HttpGate { .. }),
         ),
@@ -236,7 +252,8 @@ fn whatever_fails_under_weight_is_noted_and_traffic_returns() {
         ("its deployment failed", |w| w.workload(Slot::Green, |_, _, stage, _| *stage = Stage::Failed)),
         ("an alarm rings", |w| {
             w.want.gates.alarms = vec!["5xx".into()];
-            w.seen.alarms = vec![Alarm { name: "5xx".into(), state: AlarmState::Alarm }];
+            w.seen.alarms =
+                vec![Alarm { name: "5xx".into(), state: AlarmState::Alarm, detail: String::new() }];
         }),
         ("somebody aborts", |w| w.seen.slots.green.signals.abort = Some(2)),
     ];

@@ -216,8 +216,10 @@ fn a_rollout_that_is_under_way_is_planned_from_where_it_is() {
     };
     let mut seen = rollout(&manifests, slots, RuleSplit::Both(Weights { blue: 90, green: 10 }));
     seen.observation.test_rule.as_mut().unwrap().split = RuleSplit::Only(Slot::Green);
-    seen.observation.http = vec![HttpAnswer { path: "/healthz".into(), passed: true, detail: String::new() }];
-    seen.observation.alarms = vec![Alarm { name: "web-5xx".into(), state: AlarmState::Ok }];
+    seen.observation.http =
+        vec![HttpAnswer { path: "/healthz".into(), verdict: HttpVerdict::Passed, detail: String::new() }];
+    seen.observation.alarms =
+        vec![Alarm { name: "web-5xx".into(), state: AlarmState::Ok, detail: String::new() }];
     live.rollouts.insert("web".into(), Ok(seen));
     live.services.insert("web-green".into(), running_slot(Slot::Green, 2));
     live.revisions.push(registered(&task_definition("web", "shop/web:2"), 2));

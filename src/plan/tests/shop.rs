@@ -115,8 +115,7 @@ pub fn slot(content: Content, count: u32, label: &str, record: Option<Record>) -
         },
         targets: Targets { healthy: count, ..Targets::default() },
         record,
-        signals: Signals::default(),
-        addresses: None,
+        ..SlotObservation::default()
     }
 }
 
@@ -127,6 +126,7 @@ pub fn record(sequence: u64, revision: &str, from: Option<Slot>, progress: Progr
         from,
         started: Timestamp(NOW - 5_000),
         progress,
+        intent: Intent::default(),
     }
 }
 
@@ -148,6 +148,7 @@ pub fn rollout(manifests: &Manifests, slots: BySlot<SlotObservation>, split: Rul
             bake_time: bg.bake_time,
             keep_previous: bg.keep_previous,
             deadline: bg.deadline,
+            whole_only: false,
             terms: Default::default(),
         },
         observation: Observation {
@@ -159,6 +160,10 @@ pub fn rollout(manifests: &Manifests, slots: BySlot<SlotObservation>, split: Rul
             gate_held_since: None,
             weights_since: None,
             changed_by_others: None,
+            hindrances: vec![],
+            ill_since: Default::default(),
+            watched_since: None,
+            sticky: 3_600,
             settle: 5,
         },
         now: Timestamp(NOW),

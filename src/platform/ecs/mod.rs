@@ -20,9 +20,9 @@ pub use lock::{Lease, LockError, Writer};
 pub use write::Stamp;
 
 use crate::aws::Aws;
-use crate::engine::{Rollout, Signal, Signalling, Trouble, Workloads};
-use crate::model::{BySlot, RevisionId, Slot};
-use crate::rollout::{Action, SlotObservation};
+use crate::engine::{Rollout, Signal, Signalling, SlotsReading, Trouble, Workloads};
+use crate::model::{RevisionId, Slot};
+use crate::rollout::Action;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use tokio::sync::OnceCell;
@@ -64,8 +64,8 @@ impl Workloads for Ecs {
         slot::desired_revision(rollout)
     }
 
-    async fn observe_slots(&self, rollout: &Rollout) -> Result<BySlot<SlotObservation>, Trouble> {
-        self.read_slots(rollout).await
+    async fn observe_slots(&self, rollout: &Rollout) -> Result<SlotsReading, Trouble> {
+        Ok(SlotsReading { slots: self.read_slots(rollout).await?, hindrances: vec![] })
     }
 
     async fn apply_workload(&self, rollout: &Rollout, action: &Action) -> Result<(), Trouble> {

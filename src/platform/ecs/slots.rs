@@ -81,7 +81,7 @@ impl Ecs {
             }
             Action::WriteRecord { slot, record } => {
                 let service = self.own_slot(rollout, *slot).await?;
-                self.tag_service(&service, &[(marks::RECORD, record.to_tag())]).await
+                self.tag_service(&service, &record_tags(record)).await
             }
             Action::NameGroup { .. } | Action::PointTestRule { .. } | Action::SetWeights { .. } => {
                 Err(Trouble {
@@ -106,7 +106,8 @@ impl Ecs {
             }
             Signal::Abort(number) => self.tag_service(&service, &[(marks::ABORT, number.to_string())]).await,
             Signal::Forget => {
-                self.untag_service(&service, &[marks::RECORD, marks::PROMOTE, marks::ABORT]).await
+                self.untag_service(&service, &[marks::RECORD, marks::INTENT, marks::PROMOTE, marks::ABORT])
+                    .await
             }
         }
     }
@@ -121,7 +122,7 @@ impl Ecs {
         let name = rollout.slot_name(slot);
         let groups = self.slot_groups(rollout).await?;
         let (task_definition, mut tags) = self.slot_revision(rollout, slot).await?;
-        tags.push((marks::RECORD, record.to_tag()));
+        tags.extend(record_tags(record));
         let mut body = with_tags(slot_spec(rollout, slot, &groups)?, &tags);
         body["taskDefinition"] = task_definition.into();
         body["desiredCount"] = count.into();
@@ -211,11 +212,17 @@ impl Ecs {
     }
 }
 
+/// The tags of a record and of its intent, written together.
+fn record_tags(record: &Record) -> [(&'static str, String); 2] {
+    [(marks::RECORD, record.to_tag()), (marks::INTENT, record.intent_to_tag())]
+}
+
 /// Record and signals from a service's tags. Anything that is not ours is a lost note.
 fn notes(service: &LiveService) -> SlotObservation {
-    let number = |key| service.tags.get(key).and_then(|text| text.parse().ok());
+    let tag = |key| service.tags.get(key).map(String::as_str);
+    let number = |key| tag(key).and_then(|text| text.parse().ok());
     SlotObservation {
-        record: service.tags.get(marks::RECORD).and_then(|text| Record::from_tag(text)),
+        record: tag(marks::RECORD).and_then(|text| Record::from_tags(text, tag(marks::INTENT))),
         signals: Signals { promote: number(marks::PROMOTE), abort: number(marks::ABORT) },
         ..SlotObservation::default()
     }

@@ -246,7 +246,14 @@ mod tests {
     fn what_is_made_anew_reaches_the_slot_that_serves() {
         let record = |sequence, from, progress| {
             let revision = RevisionId("a".into());
-            Some(Record { sequence, revision, from, started: Timestamp(1), progress })
+            Some(Record {
+                sequence,
+                revision,
+                from,
+                started: Timestamp(1),
+                progress,
+                intent: Default::default(),
+            })
         };
         let done = || record(1, None, Progress::Done(Timestamp(1)));
         let rolling = record(2, Some(Slot::Green), Progress::Rolling);

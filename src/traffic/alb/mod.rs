@@ -12,7 +12,7 @@ pub use uses::GroupUse;
 use crate::aws::{Aws, LoadBalancerKind};
 use crate::engine::{Rollout, Traffic, TrafficReading, Trouble};
 use crate::model::{BySlot, Seconds, Slot};
-use crate::rollout::{Action, RuleObservation};
+use crate::rollout::{Action, Hindrance, Remedy, RuleObservation};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
@@ -101,6 +101,8 @@ impl Traffic for Alb {
             healthy: BySlot { blue: healthy_blue, green: healthy_green },
             stickiness,
             settle: settle(&production),
+            unread: BySlot::default(),
+            hindrances: vec![],
         })
     }
 
@@ -113,12 +115,17 @@ impl Traffic for Alb {
         self.apply(rollout, observed, action).await
     }
 
-    async fn traffic_behind(&self, target_groups: &[String]) -> Result<Option<String>, Trouble> {
+    async fn traffic_behind(
+        &self,
+        target_groups: &[String],
+        except: &[String],
+    ) -> Result<Option<Hindrance>, Trouble> {
         let groups: Vec<&str> = target_groups.iter().map(String::as_str).collect();
         let uses = self.uses_of(&groups).await?;
-        let in_use = uses.into_iter().find(|found| found.weight > 0);
+        let in_use = uses.into_iter().find(|found| found.weight > 0 && !except.contains(&found.rule));
         Ok(in_use.map(|found| {
-            format!("{} still gives {} weight {}", found.rule, found.target_group, found.weight)
+            let why = format!("{} still gives {} weight {}", found.rule, found.target_group, found.weight);
+            Hindrance::new(why, vec![Remedy::TakeOut { rule: found.rule, target_group: found.target_group }])
         }))
     }
 }

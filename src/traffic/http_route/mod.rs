@@ -6,7 +6,7 @@ use super::endpoints::Endpoints;
 use crate::engine::{Rollout, Traffic, TrafficReading, Trouble, TroubleKind};
 use crate::kubernetes::{Cluster, Resource};
 use crate::model::{BySlot, ClusterTraffic, Seconds, Slot, Weights};
-use crate::rollout::{Action, RuleObservation, RuleSplit};
+use crate::rollout::{Action, Hindrance, RuleObservation, RuleSplit};
 use backends::{fingerprint, split, with_weights};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -101,6 +101,8 @@ impl Traffic for RouteTraffic {
             healthy: endpoints.ready,
             stickiness: BTreeMap::new(),
             settle: SETTLE,
+            unread: BySlot::default(),
+            hindrances: vec![],
         })
     }
 
@@ -148,7 +150,7 @@ impl Traffic for RouteTraffic {
         Ok(after)
     }
 
-    async fn traffic_behind(&self, _: &[String]) -> Result<Option<String>, Trouble> {
+    async fn traffic_behind(&self, _: &[String], _: &[String]) -> Result<Option<Hindrance>, Trouble> {
         Ok(None)
     }
 }

@@ -6,7 +6,7 @@ use super::endpoints::Endpoints;
 use crate::engine::{Rollout, Traffic, TrafficReading, Trouble, TroubleKind};
 use crate::kubernetes::{Cluster, Resource};
 use crate::model::{BySlot, ClusterTraffic, Seconds, Slot, Weights};
-use crate::rollout::{Action, RuleObservation};
+use crate::rollout::{Action, Hindrance, RuleObservation};
 use selector::{Side, fingerprint, patch, split};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -94,6 +94,8 @@ impl Traffic for ServiceTraffic {
             healthy: endpoints.ready,
             stickiness: BTreeMap::new(),
             settle: SETTLE,
+            unread: BySlot::default(),
+            hindrances: vec![],
         })
     }
 
@@ -136,7 +138,7 @@ impl Traffic for ServiceTraffic {
         Ok(after)
     }
 
-    async fn traffic_behind(&self, _: &[String]) -> Result<Option<String>, Trouble> {
+    async fn traffic_behind(&self, _: &[String], _: &[String]) -> Result<Option<Hindrance>, Trouble> {
         Ok(None)
     }
 }

@@ -3,14 +3,14 @@
 use super::Wire;
 use cutover::aws::{Aws, Connect};
 use cutover::engine::{
-    Deployment, Gating, Guard, Platform, Rollout, Settled, TimeSource, Traffic, TrafficReading, Trouble,
-    Workloads,
+    Deployment, Gating, Guard, Platform, Rollout, Settled, SlotsReading, TimeSource, Traffic, TrafficReading,
+    Trouble, Workloads,
 };
 use cutover::gates::{Asker, Gates, HttpQuestion};
-use cutover::model::{BySlot, RevisionId, Timestamp};
+use cutover::model::{RevisionId, Timestamp};
 use cutover::plan::{Live, PlanItem};
 use cutover::platform::ecs::{Ecs, Owner, Writer};
-use cutover::rollout::{Action, Alarm, HttpAnswer, RuleObservation, SlotObservation};
+use cutover::rollout::{Action, Alarm, Hindrance, HttpAnswer, RuleObservation};
 use cutover::simulator::Connector;
 use cutover::traffic::alb::Alb;
 use futures_util::future::BoxFuture;
@@ -81,7 +81,7 @@ impl Workloads for Target {
         self.ecs.desired_revision(rollout).await
     }
 
-    async fn observe_slots(&self, rollout: &Rollout) -> Result<BySlot<SlotObservation>, Trouble> {
+    async fn observe_slots(&self, rollout: &Rollout) -> Result<SlotsReading, Trouble> {
         self.writer.keep().await?;
         self.ecs.observe_slots(rollout).await
     }
@@ -105,8 +105,12 @@ impl Traffic for Target {
         self.alb.apply_traffic(rollout, observed, action).await
     }
 
-    async fn traffic_behind(&self, target_groups: &[String]) -> Result<Option<String>, Trouble> {
-        self.alb.traffic_behind(target_groups).await
+    async fn traffic_behind(
+        &self,
+        target_groups: &[String],
+        except: &[String],
+    ) -> Result<Option<Hindrance>, Trouble> {
+        self.alb.traffic_behind(target_groups, except).await
     }
 }
 

@@ -221,6 +221,7 @@ pub fn record(sequence: u64) -> Record {
         from: None,
         started: Timestamp(START / 1_000),
         progress: Progress::Rolling,
+        intent: Default::default(),
     }
 }
 

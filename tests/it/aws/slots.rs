@@ -11,7 +11,7 @@ fn create(slot: Slot, count: u32, sequence: u64) -> Action {
 }
 
 async fn observe(ecs: &Ecs, rollout: &Rollout, slot: Slot) -> SlotObservation {
-    ecs.observe_slots(rollout).await.unwrap().get(slot).clone()
+    ecs.observe_slots(rollout).await.unwrap().slots.get(slot).clone()
 }
 
 /// Waits until the slot is steady.

@@ -85,7 +85,8 @@ fn without_volatile(value: &mut Value) {
         Value::Array(items) => {
             // A process that died at its very end leaves its lock, which expires.
             let lock = format!("{}/", marks::LOCK);
-            items.retain(|item| !item["key"].as_str().is_some_and(|key| key.starts_with(&lock)));
+            let is_volatile = |key: &str| key.starts_with(&lock) || key == marks::INTENT;
+            items.retain(|item| !item["key"].as_str().is_some_and(is_volatile));
             items.iter_mut().for_each(without_volatile);
         }
         Value::Object(fields) => {
@@ -116,8 +117,15 @@ pub fn plain(record: Record) -> String {
         Progress::Failed(_) => Progress::Failed("why".into()),
     };
     let RevisionId(revision) = record.revision;
-    Record { sequence: 0, started: zero, revision: RevisionId(revision), from: record.from, progress }
-        .to_tag()
+    Record {
+        sequence: 0,
+        started: zero,
+        revision: RevisionId(revision),
+        from: record.from,
+        progress,
+        intent: Default::default(),
+    }
+    .to_tag()
 }
 
 /// The lines that differ, with a little around them.

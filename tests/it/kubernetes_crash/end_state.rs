@@ -120,6 +120,9 @@ fn tidy(object: &mut Value, kind: &str) {
     if let Some(Value::String(text)) = object.pointer_mut(&record) {
         *text = Record::from_tag(text).map_or_else(|| format!("no record: {text}"), plain);
     }
+    if let Some(Value::Object(annotations)) = object.pointer_mut("/metadata/annotations") {
+        annotations.shift_remove(marks::INTENT);
+    }
     // A Deployment's generation counts its annotations' changes, too, and a note whose answer was lost is written again;
     // its revision is what tells whether pods were replaced. A ReplicaSet's counts how it was scaled.
     if matches!(kind, "deployments" | "replicasets")

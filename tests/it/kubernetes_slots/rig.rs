@@ -7,18 +7,17 @@ use cutover::aws::{Aws, Connect as ConnectAws};
 use cutover::config::load;
 use cutover::engine::{
     Deployment, Event, Gating, Guard, Platform, Ports, Rollout, Run, RunEnd, Settled, Signal, Signalling,
-    StopSignal, TimeSource, Traffic, TrafficReading, Trouble, Watcher, Workloads,
+    SlotsReading, StopSignal, TimeSource, Traffic, TrafficReading, Trouble, Watcher, Workloads,
 };
 use cutover::gates::Gates;
 use cutover::kubernetes::{Cluster, Connect, KubeconfigSource};
 use cutover::model::{
-    Application, BySlot, Destination, Origin, PlatformKind, RevisionId, Slot, Source, SourceFile, Sync,
-    Timestamp,
+    Application, Destination, Origin, PlatformKind, RevisionId, Slot, Source, SourceFile, Sync, Timestamp,
 };
 use cutover::plan::{Live, PlanItem};
 use cutover::platform::Owner;
 use cutover::platform::kubernetes::{Kubernetes, Writer};
-use cutover::rollout::{Action, Alarm, HttpAnswer, RuleObservation, SlotObservation};
+use cutover::rollout::{Action, Alarm, Hindrance, HttpAnswer, RuleObservation};
 use cutover::simulator::load_balancer_controller::{ControllerSettings, PodServers};
 use cutover::simulator::shell::{
     ClusterFollower, Simulator, StartOptions, Traffic as Requests, TrafficGenerator,
@@ -288,7 +287,7 @@ impl Workloads for Process {
         self.platform.desired_revision(rollout).await
     }
 
-    async fn observe_slots(&self, rollout: &Rollout) -> Result<BySlot<SlotObservation>, Trouble> {
+    async fn observe_slots(&self, rollout: &Rollout) -> Result<SlotsReading, Trouble> {
         self.platform.observe_slots(rollout).await
     }
 
@@ -317,8 +316,12 @@ impl Traffic for Process {
         self.alb.apply_traffic(rollout, observed, action).await
     }
 
-    async fn traffic_behind(&self, target_groups: &[String]) -> Result<Option<String>, Trouble> {
-        self.alb.traffic_behind(target_groups).await
+    async fn traffic_behind(
+        &self,
+        target_groups: &[String],
+        except: &[String],
+    ) -> Result<Option<Hindrance>, Trouble> {
+        self.alb.traffic_behind(target_groups, except).await
     }
 }
 

@@ -2,11 +2,13 @@
 
 use super::state::{Kind, Rule};
 use super::world::{SETTLE, World, transient};
-use cutover::engine::{Gating, Guard, Rollout, Traffic, TrafficReading, Trouble, TroubleKind, Workloads};
+use cutover::engine::{
+    Gating, Guard, Rollout, SlotsReading, Traffic, TrafficReading, Trouble, TroubleKind, Workloads,
+};
 use cutover::model::{BySlot, RevisionId, Slot};
 use cutover::rollout::{
-    Action, Alarm, AlarmState, Content, HttpAnswer, RuleObservation, RuleSplit, SlotObservation, Stage,
-    Targets, Workload,
+    Action, Alarm, AlarmState, Content, Hindrance, HttpAnswer, RuleObservation, RuleSplit, SlotObservation,
+    Stage, Workload,
 };
 
 impl Workloads for World {
@@ -14,9 +16,9 @@ impl Workloads for World {
         Ok(revision(self.wanted.get()))
     }
 
-    async fn observe_slots(&self, _: &Rollout) -> Result<BySlot<SlotObservation>, Trouble> {
+    async fn observe_slots(&self, _: &Rollout) -> Result<SlotsReading, Trouble> {
         let (state, now) = (self.read("DescribeServices")?, self.time());
-        Ok(BySlot::from_fn(|slot| {
+        let slots = BySlot::from_fn(|slot| {
             let Some(service) = state.slots.get(slot) else { return SlotObservation::default() };
             let crash = self.kinds[service.version] == Kind::CrashLoop;
             let running = service.tasks.iter().filter(|task| now > task.started).count();
@@ -34,12 +36,13 @@ impl Workloads for World {
                     label: format!("v{}", service.version),
                     troubles: vec![],
                 },
-                targets: Targets::default(),
                 record: service.record.clone(),
                 signals: service.signals,
                 addresses: self.platform.addresses(&state, slot, now, &self.kinds),
+                ..SlotObservation::default()
             }
-        }))
+        });
+        Ok(SlotsReading { slots, hindrances: vec![] })
     }
 
     async fn apply_workload(&self, _: &Rollout, action: &Action) -> Result<(), Trouble> {
@@ -62,6 +65,8 @@ impl Traffic for World {
             healthy,
             stickiness: Default::default(),
             settle: SETTLE,
+            unread: BySlot::default(),
+            hindrances: vec![],
         })
     }
 
@@ -105,7 +110,7 @@ impl Traffic for World {
         })
     }
 
-    async fn traffic_behind(&self, _: &[String]) -> Result<Option<String>, Trouble> {
+    async fn traffic_behind(&self, _: &[String], _: &[String]) -> Result<Option<Hindrance>, Trouble> {
         Ok(None)
     }
 }
@@ -121,6 +126,7 @@ impl Gating for World {
         let of = |name: &String| Alarm {
             name: name.clone(),
             state: if ringing { AlarmState::Alarm } else { AlarmState::Ok },
+            detail: String::new(),
         };
         Ok(names.iter().map(of).collect())
     }

@@ -3,7 +3,7 @@ use crate::model::{
     Alb, BlueGreen, Container, Gates, Origin, Service, SlotNames, Step, TargetGroups, Timestamp, Turn,
     WorkloadRef,
 };
-use crate::rollout::Progress;
+use crate::rollout::{Intent, Progress};
 
 pub fn rollout() -> Rollout {
     let target_groups = TargetGroups { blue: "web-blue".into(), green: "web-green".into() };
@@ -104,6 +104,7 @@ fn a_creation_token_is_the_same_for_the_same_creation_only() {
         from: None,
         started: Timestamp(1_700_000_000),
         progress: Progress::Rolling,
+        intent: Intent::default(),
     };
     let token = |name, sequence| client_token(&rollout(), name, &record(sequence));
     assert_eq!(token("web-blue", 1), token("web-blue", 1));

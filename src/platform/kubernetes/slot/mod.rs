@@ -31,7 +31,8 @@ use crate::model::{Object, ObjectKey, RevisionId, Slot, marks};
 use serde_json::Value;
 
 /// Notes of ours that a document cannot set.
-const NOTES: [&str; 5] = [marks::RECORD, marks::PROMOTE, marks::ABORT, marks::CONTENT, marks::COMMIT];
+const NOTES: [&str; 6] =
+    [marks::RECORD, marks::INTENT, marks::PROMOTE, marks::ABORT, marks::CONTENT, marks::COMMIT];
 
 /// A blue/green workload with what its slots' objects are made from.
 pub(super) struct Steered<'a> {

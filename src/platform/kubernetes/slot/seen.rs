@@ -16,7 +16,7 @@ pub(in crate::platform::kubernetes) fn notes(deployment: &Value) -> SlotObservat
     let note = |key: &str| deployment.get("metadata")?.get("annotations")?.get(key)?.as_str();
     let number = |key| note(key).and_then(|text| text.parse().ok());
     SlotObservation {
-        record: note(marks::RECORD).and_then(Record::from_tag),
+        record: note(marks::RECORD).and_then(|text| Record::from_tags(text, note(marks::INTENT))),
         signals: Signals { promote: number(marks::PROMOTE), abort: number(marks::ABORT) },
         ..SlotObservation::default()
     }

@@ -36,7 +36,7 @@ impl Kubernetes {
                     self.set_scale_down(steered, *slot, ScaleDown::AsWritten).await?;
                     self.set_scale_down(steered, slot.other(), ScaleDown::Off).await?;
                 }
-                self.annotate(steered, *slot, &[(marks::RECORD, record.to_tag().into())]).await
+                self.annotate(steered, *slot, &record_notes(record)).await
             }
             Action::NameGroup { .. } | Action::PointTestRule { .. } | Action::SetWeights { .. } => {
                 Err(Trouble {
@@ -57,9 +57,9 @@ impl Kubernetes {
         let notes = match signal {
             Signal::Promote(number) => vec![(marks::PROMOTE, number.to_string().into())],
             Signal::Abort(number) => vec![(marks::ABORT, number.to_string().into())],
-            Signal::Forget => {
-                [marks::RECORD, marks::PROMOTE, marks::ABORT].map(|key| (key, Value::Null)).into()
-            }
+            Signal::Forget => [marks::RECORD, marks::INTENT, marks::PROMOTE, marks::ABORT]
+                .map(|key| (key, Value::Null))
+                .into(),
         };
         self.annotate(steered, slot, &notes).await
     }
@@ -194,17 +194,24 @@ fn same_as(live: &Value) -> Value {
     json!({"uid": live["metadata"]["uid"], "resourceVersion": live["metadata"]["resourceVersion"]})
 }
 
+/// The annotations of a record and of its intent, written together.
+fn record_notes(record: &Record) -> [(&'static str, Value); 2] {
+    [(marks::RECORD, record.to_tag().into()), (marks::INTENT, record.intent_to_tag().into())]
+}
+
 /// An apply takes away what an earlier one set and this one does not, so the notes are sent along as they are.
 fn keep_notes(body: &mut Value, live: Option<&Value>, record: Option<&Record>) {
     let annotations = object_at(&mut body["metadata"], "annotations");
-    for key in [marks::RECORD, marks::PROMOTE, marks::ABORT] {
+    for key in [marks::RECORD, marks::INTENT, marks::PROMOTE, marks::ABORT] {
         let note = live.and_then(|live| live["metadata"]["annotations"].get(key));
         if let Some(note) = note {
             annotations[key] = note.clone();
         }
     }
     if let Some(record) = record {
-        annotations[marks::RECORD] = record.to_tag().into();
+        for (key, note) in record_notes(record) {
+            annotations[key] = note;
+        }
     }
 }
 

@@ -12,9 +12,9 @@ pub(super) use plan::AllSlots;
 pub(super) use protect::Protection;
 
 use super::Kubernetes;
-use crate::engine::{Rollout, Signal, Signalling, Trouble, Workloads};
-use crate::model::{BySlot, RevisionId, Slot};
-use crate::rollout::{Action, SlotObservation};
+use crate::engine::{Rollout, Signal, Signalling, SlotsReading, Trouble, Workloads};
+use crate::model::{RevisionId, Slot};
+use crate::rollout::Action;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
@@ -42,8 +42,8 @@ impl Workloads for Kubernetes {
         Ok(self.steered(rollout)?.revision)
     }
 
-    async fn observe_slots(&self, rollout: &Rollout) -> Result<BySlot<SlotObservation>, Trouble> {
-        self.read_slots(&self.steered(rollout)?).await
+    async fn observe_slots(&self, rollout: &Rollout) -> Result<SlotsReading, Trouble> {
+        Ok(SlotsReading { slots: self.read_slots(&self.steered(rollout)?).await?, hindrances: vec![] })
     }
 
     async fn apply_workload(&self, rollout: &Rollout, action: &Action) -> Result<(), Trouble> {
