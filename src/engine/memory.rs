@@ -2,8 +2,10 @@
 
 use super::ports::TrafficReading;
 use crate::model::{BySlot, Seconds, Slot, Timestamp, Weights};
-use crate::rollout::{Desired, Observation, Progress, Record, RuleObservation, closed_gate};
-use std::collections::BTreeSet;
+use crate::rollout::{
+    Desired, ForeignChange, Ill, Observation, Progress, Record, RuleObservation, closed_gate, ills,
+};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How long after our own write an older answer is taken for a stale one, in seconds.
 const STALE_FOR: Seconds = 60;
@@ -20,7 +22,16 @@ pub struct Memory {
     weights_since: Option<(Vec<Weights>, Timestamp)>,
     rules: Vec<RuleMemory>,
     records: BySlot<Option<Noted>>,
-    changed_by_others: Option<String>,
+    changed_by_others: Option<ForeignChange>,
+    ill_since: BTreeMap<Ill, Timestamp>,
+    /// Set for a run that carries a rollout out: since when it watches the one of this sequence.
+    watching: Option<Watching>,
+}
+
+/// The rollout that a run watches.
+#[derive(Debug, Default)]
+struct Watching {
+    since: Option<(u64, Timestamp)>,
 }
 
 /// The fingerprints one rule has had in this run, and when we last wrote it.
@@ -41,11 +52,19 @@ struct Noted {
     saved: bool,
 }
 
+/// How soon a note that could not be written is tried again, in seconds.
+const SAVE_AGAIN_AFTER: Seconds = 5;
+
 /// An answer that is older than our own last write; look again.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Stale;
 
 impl Memory {
+    /// The memory of a run that carries a rollout out, and so watches it.
+    pub fn watching() -> Memory {
+        Memory { watching: Some(Watching::default()), ..Memory::default() }
+    }
+
     /// Compares the rules with what this run last saw or wrote. A fingerprint of earlier in the run is a stale answer
     /// for a while after our write; any other is somebody else's change.
     ///
@@ -71,12 +90,12 @@ impl Memory {
             if fresh_write && known.earlier.contains(&rule.fingerprint) {
                 return Err(Stale);
             }
-            self.changed_by_others = Some(format!(
-                "{} is not as this run left it (now {}): somebody else changed it; it is left alone. Set it back, or \
-                 run again to take it as it is",
+            let why = format!(
+                "{} is not as this run left it (now {}): somebody else changed it, and it is left alone",
                 rule.id,
                 rule.split.weights()
-            ));
+            );
+            self.changed_by_others = Some(ForeignChange { rule: rule.id.clone(), why });
         }
         Ok(())
     }
@@ -101,8 +120,8 @@ impl Memory {
     }
 
     /// Notes that the rule was found changed by a compare before write.
-    pub fn found_changed(&mut self, sentence: String) {
-        self.changed_by_others = Some(sentence);
+    pub fn found_changed(&mut self, rule: &str, why: String) {
+        self.changed_by_others = Some(ForeignChange { rule: rule.to_owned(), why });
     }
 
     /// Notes a record that was written (`saved`) or that could not be written for now.
@@ -110,14 +129,21 @@ impl Memory {
         *self.records.get_mut(slot) = Some(Noted { record, at: now, saved });
     }
 
-    /// A record that could not be written so far and still should be.
-    pub fn unsaved_record(&self) -> Option<(Slot, Record)> {
-        let unsaved = |slot| self.records.get(slot).as_ref().filter(|noted| !noted.saved).map(|n| (slot, n));
-        Slot::BOTH.into_iter().find_map(unsaved).map(|(slot, noted)| (slot, noted.record.clone()))
+    /// A record that could not be written so far and still should be. What `seen` has instead is older, or it would have
+    /// taken its place.
+    pub fn unsaved_record(&self, seen: &Observation, now: Timestamp) -> Option<(Slot, Record)> {
+        let is_due = |noted: &&Noted| !noted.saved && now.since(noted.at) >= SAVE_AGAIN_AFTER;
+        let unsaved = |slot| {
+            let noted = self.records.get(slot).as_ref().filter(is_due)?;
+            let still = seen.slots.get(slot).record.as_ref() == Some(&noted.record);
+            still.then(|| (slot, noted.record.clone()))
+        };
+        Slot::BOTH.into_iter().find_map(unsaved)
     }
 
     /// Puts this run's own latest notes into an observation: a stale answer may lack them.
     pub fn recall_notes(&mut self, seen: &mut Observation, now: Timestamp) {
+        let mut is_newer: BySlot<bool> = BySlot::default();
         for slot in Slot::BOTH {
             let noted = self.records.get_mut(slot);
             if noted.as_ref().is_some_and(|n| n.saved && now.since(n.at) >= STALE_FOR) {
@@ -126,10 +152,15 @@ impl Memory {
             let observed = &mut seen.slots.get_mut(slot).record;
             if let Some(noted) = noted {
                 let newer = observed.as_ref().is_some_and(|record| record.sequence > noted.record.sequence);
-                if !newer {
-                    *observed = Some(noted.record.clone());
+                match newer {
+                    true => *is_newer.get_mut(slot) = true,
+                    false => *observed = Some(noted.record.clone()),
                 }
             }
+        }
+        for slot in Slot::BOTH.into_iter().filter(|slot| *is_newer.get(*slot)) {
+            // Another run has gone on from here: an old note must not come back over its own.
+            *self.records.get_mut(slot) = None;
         }
         seen.changed_by_others.clone_from(&self.changed_by_others);
     }
@@ -158,6 +189,28 @@ impl Memory {
             _ => None,
         };
         seen.gate_held_since = self.gate_held_since;
+        self.recall_ills(want, seen, now);
+        let current = seen.current_record().map(|(_, record)| record.sequence);
+        if let Some(watching) = &mut self.watching {
+            watching.since = current.map(|sequence| match watching.since {
+                Some((known, since)) if known == sequence => (known, since),
+                _ => (sequence, now),
+            });
+            seen.watched_since = watching.since.map(|(_, since)| since);
+        }
+    }
+
+    /// Since when the version under way has been ill as it is now.
+    fn recall_ills(&mut self, want: &Desired, seen: &mut Observation, now: Timestamp) {
+        let found = match seen.current_record() {
+            Some((slot, record)) if !matches!(record.progress, Progress::Failed(_)) => {
+                ills(want, seen, slot, record)
+            }
+            _ => vec![],
+        };
+        let since = |ill: Ill| (ill, self.ill_since.get(&ill).copied().unwrap_or(now));
+        self.ill_since = found.into_iter().map(since).collect();
+        seen.ill_since.clone_from(&self.ill_since);
     }
 }
 

@@ -3,9 +3,9 @@
 use super::deployment::Deployment;
 use super::events::Silent;
 use super::ports::{Platform, Rollout, Trouble, TroubleKind};
-use super::run::{Adapter, Ports, Run};
+use super::run::{Adapter, Ports, Run, hold};
 use crate::model::Slot;
-use crate::plan::{Live, LiveRollout, Plan, assemble};
+use crate::plan::{Live, LiveRollout, Plan, assemble, untold_touch};
 use crate::rollout::Terms;
 use futures_util::{StreamExt, stream};
 use std::collections::BTreeSet;
@@ -61,7 +61,12 @@ pub async fn observe<A: Adapter>(adapter: &A, rollout: &Rollout) -> Result<LiveR
     for _ in 0..STALE_TRIES {
         if let Some(observation) = run.observe(&desired).await? {
             let stickiness = run.stickiness().clone();
-            return Ok(LiveRollout { desired, observation, now: adapter.now(), stickiness });
+            let mut live = LiveRollout { desired, observation, now: adapter.now(), stickiness };
+            // What the sync will ask before it touches a slot is asked here as well, so that both say the same.
+            while let Some(slot) = untold_touch(&live) {
+                live.observation.slots.get_mut(slot).hold = hold(adapter, &live.observation, slot).await?;
+            }
+            return Ok(live);
         }
         adapter.pause(Duration::from_secs(1)).await;
     }

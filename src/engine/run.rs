@@ -9,8 +9,8 @@ use super::spans::failed;
 use super::trail::Trail;
 use crate::model::{ClusterTraffic, Seconds, Slot};
 use crate::rollout::{
-    Action, Alarm, Decision, Desired, HttpAnswer, Observation, Outcome, Phase, Progress, RuleObservation,
-    SlotObservation, Targets, Workload, decide, http_can_be_asked,
+    Action, Alarm, Decision, Desired, Hold, HttpAnswer, Observation, Outcome, Phase, Progress, Record,
+    RuleObservation, SlotObservation, Targets, Workload, decide, http_can_be_asked,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -50,7 +50,18 @@ pub struct Run<'a, A> {
     stickiness: BTreeMap<String, Seconds>,
     phase: Option<Phase>,
     waiting: Option<String>,
+    /// The rollout under way and the weights, as last read.
+    last: Option<Last>,
     trail: Trail,
+}
+
+/// What a run leaves behind when it ends before the rollout does.
+struct Last {
+    slot: Slot,
+    record: Record,
+    /// For how long this run has watched it, in seconds.
+    watched: Seconds,
+    split: Vec<String>,
 }
 
 impl<'a, A: Adapter> Run<'a, A> {
@@ -63,6 +74,7 @@ impl<'a, A: Adapter> Run<'a, A> {
             stickiness: BTreeMap::new(),
             phase: None,
             waiting: None,
+            last: None,
             trail: Trail::default(),
         }
     }
@@ -73,6 +85,7 @@ impl<'a, A: Adapter> Run<'a, A> {
         let end = tokio::time::Instant::now() + timeout;
         let mut failures: u32 = 0;
         self.trail = Trail::begin();
+        self.memory = Memory::watching();
         loop {
             let stage = self.trail.stage().clone();
             let pause = match self.step(stop).instrument(stage).await {
@@ -83,7 +96,7 @@ impl<'a, A: Adapter> Run<'a, A> {
                 }
                 Err(trouble) if trouble.kind == TroubleKind::LookAgain => {
                     // Another run may have worked until now; what it did is no stranger's change.
-                    self.memory = Memory::default();
+                    self.memory = Memory::watching();
                     Duration::ZERO
                 }
                 Err(trouble) if trouble.kind == TroubleKind::Transient => {
@@ -99,26 +112,25 @@ impl<'a, A: Adapter> Run<'a, A> {
                 }
                 Err(trouble) => return RunEnd::Trouble(trouble),
             };
-            if stop.is_set() {
-                return RunEnd::Stopped { state: self.describe() };
+            let is_over = tokio::time::Instant::now() + pause >= end;
+            if !stop.is_set() && !is_over {
+                tokio::select! {
+                    () = self.ports.adapter.pause(pause) => continue,
+                    () = stop.wait() => {}
+                }
             }
-            if tokio::time::Instant::now() + pause >= end {
-                return RunEnd::TimedOut { waiting_on: self.describe() };
-            }
-            tokio::select! {
-                () = self.ports.adapter.pause(pause) => {}
-                () = stop.wait() => return RunEnd::Stopped { state: self.describe() },
-            }
+            self.note_watched().await;
+            return match stop.is_set() {
+                true => RunEnd::Stopped { state: self.describe() },
+                false => RunEnd::TimedOut { waiting_on: self.describe() },
+            };
         }
     }
 
     /// One round. Errors other than transient ones end the run.
     async fn step(&mut self, stop: &StopSignal) -> Result<Step, Trouble> {
-        if let Some((slot, record)) = self.memory.unsaved_record() {
-            self.act(&Action::WriteRecord { slot, record }, &[]).await?;
-        }
         let want = self.desired().await?;
-        let Some(seen) = self.observe(&want).await? else {
+        let Some(mut seen) = self.observe(&want).await? else {
             return Ok(Step::Again { after: Duration::from_secs(1) });
         };
         if seen.changed_by_others.is_some() {
@@ -126,26 +138,41 @@ impl<'a, A: Adapter> Run<'a, A> {
             // has ended by now, what is there is compared with its notes instead.
             self.ports.adapter.check_lease().await?;
         }
-        let decision = decide(&want, &seen, self.now());
+        if let Some((slot, record)) = self.memory.unsaved_record(&seen, self.now()) {
+            self.act(&Action::WriteRecord { slot, record }, &[], Care::AsFarAsPossible).await?;
+        }
+        let mut decision = decide(&want, &seen, self.now());
+        while let Some(slot) = decision.asks_to_touch(&seen) {
+            seen.slots.get_mut(slot).hold = hold(self.ports.adapter, &seen, slot).await?;
+            decision = decide(&want, &seen, self.now());
+        }
         self.announce(&decision);
         if let Some(outcome) = decision.outcome() {
             return Ok(Step::Ended(outcome));
         }
+        let care = match decision.phase {
+            // A way back must not wait for a note.
+            Phase::RollingBack => Care::AsFarAsPossible,
+            _ => Care::Exactly,
+        };
+        let mut after = decision.check_after.unwrap_or(5);
         for action in &decision.actions {
             if stop.is_set() {
                 break;
             }
             let span = self.trail.write(&action.in_words(self.rollout.terms()));
             let rules = rules_of(&seen);
-            let done = self.act(action, &rules).instrument(span.clone()).await;
+            let done = self.act(action, &rules, care).instrument(span.clone()).await;
             if let Some(trouble) =
                 done.as_ref().err().filter(|trouble| trouble.kind != TroubleKind::LookAgain)
             {
                 failed(&span, trouble);
             }
-            done?;
+            if !done? {
+                after = after.max(5);
+            }
         }
-        Ok(Step::Again { after: Duration::from_secs(decision.check_after.unwrap_or(5)) })
+        Ok(Step::Again { after: Duration::from_secs(after) })
     }
 
     /// What the documents want.
@@ -218,6 +245,7 @@ impl<'a, A: Adapter> Run<'a, A> {
             };
         }
         self.memory.recall_times(want, &mut seen, &traffic.healthy, self.now());
+        self.keep_last(&seen);
         self.ports.watcher.observed(&self.rollout.blue_green.name, &seen);
         Ok(Some(seen))
     }
@@ -249,8 +277,8 @@ impl<'a, A: Adapter> Run<'a, A> {
         &self.stickiness
     }
 
-    /// Makes one write, after the lease was checked.
-    async fn act(&mut self, action: &Action, rules: &[RuleObservation]) -> Result<(), Trouble> {
+    /// Makes one write, after the lease was checked. False if it could not be made and need not be.
+    async fn act(&mut self, action: &Action, rules: &[RuleObservation], care: Care) -> Result<bool, Trouble> {
         let adapter = self.ports.adapter;
         adapter.check_lease().await?;
         let done = match action {
@@ -260,24 +288,21 @@ impl<'a, A: Adapter> Run<'a, A> {
             _ => adapter.apply_workload(self.rollout, action).await,
         };
         let now = self.now();
-        if let Action::WriteRecord { slot, record } = action {
-            // A way back to the old version must not wait for a tag; everything else waits until it is kept.
-            let urgent = matches!(record.progress, Progress::Failed(_) | Progress::Returning { .. });
-            match &done {
-                Ok(()) => self.memory.record_noted(*slot, record.clone(), true, now),
-                Err(trouble) if urgent && trouble.kind == TroubleKind::Transient => {
-                    self.memory.record_noted(*slot, record.clone(), false, now);
-                    let text = format!("could not keep a note, trying again: {trouble}");
-                    self.tell(Event::Trouble { workload: self.name(), text });
-                    return Ok(());
-                }
-                Err(_) => {}
+        if let Some(trouble) = done.as_ref().err().filter(|trouble| care.may_do_without(action, trouble)) {
+            if let Action::WriteRecord { slot, record } = action {
+                self.memory.record_noted(*slot, record.clone(), false, now);
             }
+            let text = format!("could not {}, going on: {trouble}", action.in_words(self.rollout.terms()));
+            self.tell(Event::Trouble { workload: self.name(), text });
+            return Ok(false);
         }
         done?;
+        if let Action::WriteRecord { slot, record } = action {
+            self.memory.record_noted(*slot, record.clone(), true, now);
+        }
         let text = action.in_words(self.rollout.terms());
         self.tell(Event::Wrote { workload: self.name(), action: action.clone(), text });
-        Ok(())
+        Ok(true)
     }
 
     async fn write_rule(&mut self, action: &Action, rules: &[RuleObservation]) -> Result<(), Trouble> {
@@ -310,7 +335,7 @@ impl<'a, A: Adapter> Run<'a, A> {
             (Err(trouble), index) if trouble.kind == TroubleKind::ChangedByOthers => {
                 // Right after our own write it may be the observation that was old, not the rule that is new.
                 if !index.is_some_and(|index| self.memory.rule_in_motion(index, now)) {
-                    self.memory.found_changed(trouble.to_string());
+                    self.memory.found_changed(&observed.id, trouble.to_string());
                 }
                 return Ok(());
             }
@@ -347,13 +372,88 @@ impl<'a, A: Adapter> Run<'a, A> {
         }
     }
 
+    /// Where the workload stands, and how requests are split if they go to both sides.
     fn describe(&self) -> String {
         let phase = self.phase.map_or_else(|| "nothing was decided yet".into(), |phase| phase.to_string());
-        match &self.waiting {
+        let mut state = match &self.waiting {
             Some(waiting) => format!("{phase}, waiting for {waiting}"),
             None => phase,
+        };
+        if let Some(last) = self.last.as_ref().filter(|last| !last.split.is_empty()) {
+            state.push_str("; requests are split: ");
+            state.push_str(&last.split.join(", "));
+        }
+        state
+    }
+
+    /// Keeps what is needed when this run ends before the rollout does.
+    fn keep_last(&mut self, seen: &Observation) {
+        let now = self.now();
+        self.last = seen.current_record().map(|(slot, record)| {
+            let weights = |rule: &RuleObservation| (rule.id.clone(), rule.split.weights());
+            let both = seen.rules.iter().map(weights).filter(|(_, split)| split.blue > 0 && split.green > 0);
+            Last {
+                slot,
+                record: record.clone(),
+                watched: seen.watched_since.map_or(0, |since| now.since(since)),
+                split: both.map(|(rule, split)| format!("{rule} has {split}")).collect(),
+            }
+        });
+    }
+
+    /// Adds to the record for how long this run has watched a candidate come up, so that its deadline is the sum of what
+    /// all runs have watched. What can't be written is watched once more.
+    async fn note_watched(&mut self) {
+        let Some(Last { slot, record, watched, .. }) = &self.last else { return };
+        if record.progress != Progress::Rolling || *watched < WORTH_A_NOTE {
+            return;
+        }
+        let (slot, mut record) = (*slot, record.clone());
+        record.intent.watched = record.intent.watched.saturating_add(*watched);
+        if let Err(trouble) =
+            self.act(&Action::WriteRecord { slot, record }, &[], Care::AsFarAsPossible).await
+        {
+            self.tell(Event::Trouble { workload: self.name(), text: trouble.to_string() });
         }
     }
+}
+
+/// Seconds of watching that a note is worth.
+const WORTH_A_NOTE: Seconds = 10;
+
+/// What becomes of a write that can't be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Care {
+    /// Nothing that comes after it is done.
+    Exactly,
+    /// Notes, marks and counts are left out, and the rest is done.
+    AsFarAsPossible,
+}
+
+impl Care {
+    fn may_do_without(self, action: &Action, trouble: &Trouble) -> bool {
+        let is_aside = matches!(
+            action,
+            Action::WriteRecord { .. } | Action::AdoptSlot { .. } | Action::ScaleSlot { .. }
+        );
+        let is_of_the_lock = matches!(trouble.kind, TroubleKind::LookAgain | TroubleKind::Crowded);
+        self == Care::AsFarAsPossible && is_aside && !is_of_the_lock
+    }
+}
+
+/// Whether requests may still reach the live service of a slot by a rule that the documents do not name. Its test rule
+/// is no such rule.
+///
+/// # Errors
+/// Any read that failed: then it may.
+pub async fn hold<A: Traffic>(adapter: &A, seen: &Observation, slot: Slot) -> Result<Hold, Trouble> {
+    let groups = &seen.slots.get(slot).groups;
+    if groups.is_empty() {
+        return Ok(Hold::Free);
+    }
+    let except: Vec<String> = seen.test_rule.iter().map(|rule| rule.id.clone()).collect();
+    let behind = adapter.traffic_behind(groups, &except).await?;
+    Ok(behind.map_or(Hold::Free, Hold::Held))
 }
 
 enum Step {

@@ -20,6 +20,8 @@ pub(super) struct Forecast {
     pub actions: Vec<Action>,
     /// The decision that ends it.
     pub last: Decision,
+    /// The first slot that is touched without having been asked whether requests may still reach it.
+    pub touched: Option<Slot>,
 }
 
 /// Asks for the whole course from what is live on.
@@ -30,7 +32,9 @@ pub(super) fn forecast(live: &LiveRollout) -> Forecast {
     let first = decide(want, &seen, now);
     let mut last = first.clone();
     let mut actions = Vec::new();
+    let mut touched = None;
     for _ in 0..DECISIONS_AT_MOST {
+        touched = touched.or_else(|| last.asks_to_touch(&seen));
         let Some(pause) = pause_after(&last) else { break };
         now = Timestamp(now.0.saturating_add(pause));
         if let Some(WaitingOn::Approval) = last.waiting_on {
@@ -43,7 +47,12 @@ pub(super) fn forecast(live: &LiveRollout) -> Forecast {
         all_goes_well(want, &mut seen);
         last = decide(want, &seen, now);
     }
-    Forecast { first, actions, last }
+    Forecast { first, actions, last, touched }
+}
+
+/// The first slot that the course would touch without having been asked whether requests may still reach it.
+pub fn untold_touch(live: &LiveRollout) -> Option<Slot> {
+    forecast(live).touched
 }
 
 /// How long until the machine is asked again, in seconds; `None` if it has come to an end.
@@ -51,13 +60,17 @@ fn pause_after(decision: &Decision) -> Option<u64> {
     match &decision.waiting_on {
         None if decision.actions.is_empty() => None,
         None => Some(1),
-        Some(WaitingOn::KeepPrevious { .. } | WaitingOn::NewRevision { .. } | WaitingOn::Person { .. }) => {
-            None
-        }
+        Some(
+            WaitingOn::KeepPrevious { .. }
+            | WaitingOn::Held { .. }
+            | WaitingOn::NewRevision { .. }
+            | WaitingOn::Person { .. },
+        ) => None,
         Some(
             WaitingOn::Stability { remaining }
             | WaitingOn::Hold { remaining, .. }
             | WaitingOn::Bake { remaining }
+            | WaitingOn::Sessions { remaining, .. }
             | WaitingOn::Settle { remaining },
         ) => Some((*remaining).max(1)),
         Some(_) => Some(decision.check_after.unwrap_or(1).max(1)),
@@ -126,10 +139,14 @@ fn present(count: u32) -> Workload {
 fn all_goes_well(want: &Desired, seen: &mut Observation) {
     for slot in Slot::BOTH {
         let place = seen.slots.get_mut(slot);
+        place.unread = None;
         match &mut place.workload {
             Workload::Absent => {}
             Workload::Draining => place.workload = Workload::Absent,
-            Workload::Present { desired_count, running, pending, stage, .. } => {
+            Workload::Present { desired_count, running, pending, stage, content, .. } => {
+                if *content == Content::Unknown {
+                    *content = Content::Desired;
+                }
                 (*running, *pending, *stage) = (*desired_count, 0, Stage::Steady);
                 place.targets = Targets { healthy: *desired_count, ..Targets::default() };
             }
@@ -145,4 +162,5 @@ fn all_goes_well(want: &Desired, seen: &mut Observation) {
     };
     seen.http = want.gates.http.iter().map(|gate| passed(&gate.path)).collect();
     seen.gate_held_since = Some(Timestamp(0));
+    seen.ill_since.clear();
 }

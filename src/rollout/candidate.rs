@@ -1,10 +1,11 @@
 //! A rollout into the slot that does not serve: bring it up, gate it, shift to it.
 
-use super::observation::{RuleSplit, Stage, Workload};
-use super::record::{Progress, Record};
-use super::view::{View, act, wait};
-use super::{Action, Decision, Phase, WaitingOn, gate, returning, shift};
-use crate::model::{Slot, Timestamp, Weights};
+use super::gate::{self, Verdict};
+use super::observation::{Content, Hold, Stage, Workload};
+use super::record::{Intent, Progress, Record};
+use super::view::{View, act, blocked, wait};
+use super::{Action, Decision, Phase, WaitingOn, foreign, returning, shift};
+use crate::model::{Seconds, Slot, Timestamp, Weights};
 
 /// The next step of the rollout into `slot`, with `from` serving so far (`None`: nothing serves). Once requests reach the
 /// candidate, whatever is still done to it or asked of it is part of the shift: a gate that closes again is no way back.
@@ -23,15 +24,14 @@ fn next_step(view: View<'_>, slot: Slot, from: Option<Slot>) -> Decision {
         return quarantined;
     }
     let rolling = record_of_this_rollout(view, slot);
-    if let Some(record) = rolling {
-        let verdict = match (view.has_weight(slot), record.from) {
-            (true, Some(_)) => gate::failing(view, slot, record),
-            (true, None) => None,
-            (false, _) => gate::hopeless(view, slot, record),
-        };
-        if let Some(why) = verdict {
-            return returning::fail(view, slot, record, why);
-        }
+    if let Some(ended) = rolling.and_then(|record| ended(view, slot, record)) {
+        return ended;
+    }
+    if let Some(hindrance) = view.seen.hindrances.first() {
+        return blocked(view, hindrance.clone());
+    }
+    if let Some(adopt) = foreign::strangers(view) {
+        return adopt;
     }
     if let Some(preparing) = prepare(view, slot, from, rolling) {
         return preparing;
@@ -51,14 +51,31 @@ fn record_of_this_rollout<'a>(view: View<'a>, slot: Slot) -> Option<&'a Record> 
     (on_its_way && record.revision == view.want.revision).then_some(record)
 }
 
+/// The end of a rollout that can't go on.
+fn ended(view: View<'_>, slot: Slot, record: &Record) -> Option<Decision> {
+    let verdict = match (view.has_weight(slot), record.from) {
+        (true, Some(_)) => gate::failing(view, slot, record),
+        (true, None) | (false, _) => gate::hopeless(view, slot, record),
+    };
+    match (verdict?, record.from) {
+        (Verdict::Failed(why), _) => Some(returning::fail(view, slot, record, why)),
+        (Verdict::Withdrawn, Some(from)) if !view.is_gone(from) => Some(returning::start(view, from)),
+        (Verdict::Withdrawn, _) => None,
+    }
+}
+
 /// The wanted revision failed in this slot before: it is not tried again, and its tasks are let go.
 fn quarantined(view: View<'_>, slot: Slot) -> Option<Decision> {
     let record = view.slot(slot).record.as_ref().filter(|record| record.revision == view.want.revision)?;
     let Progress::Failed(why) = &record.progress else { return None };
-    if view.is_alive(slot) && !view.has_weight(slot) {
-        return Some(match view.unsettled() {
-            0 => act(Phase::Quarantined, view.owning(slot, vec![Action::ScaleSlot { slot, count: 0 }])),
-            remaining => wait(Phase::RollingBack, WaitingOn::Settle { remaining }),
+    let is_held = matches!(view.slot(slot).hold, Hold::Held(_));
+    if view.is_alive(slot) && !view.has_weight(slot) && !is_held {
+        let back = view.pointing_test_rule(slot.other()).filter(|_| view.is_alive(slot.other()));
+        let scale = Action::ScaleSlot { slot, count: 0 };
+        return Some(match (back, view.unsettled()) {
+            (Some(back), _) => act(Phase::Quarantined, vec![back]),
+            (None, 0) => act(Phase::Quarantined, view.owning(slot, vec![scale])),
+            (None, remaining) => wait(Phase::RollingBack, WaitingOn::Settle { remaining }),
         });
     }
     Some(wait(Phase::Quarantined, WaitingOn::NewRevision { reason: why.clone() }))
@@ -70,47 +87,72 @@ fn prepare(view: View<'_>, slot: Slot, from: Option<Slot>, rolling: Option<&Reco
     if !naming.is_empty() {
         return Some(act(Phase::Preparing, naming));
     }
-    let serving_count = view.slot(slot.other()).count();
-    let most = view.want.most.unwrap_or(u32::MAX);
-    let needed = view.want.count.unwrap_or(serving_count).min(most).max(1);
+    let needed = shift::tasks_beside_the_other(view, slot);
     let record = || view.next_record_of_wanted(slot, from);
-    let count = match &view.slot(slot).workload {
+    let (count, content) = match &view.slot(slot).workload {
         Workload::Draining => return Some(wait(Phase::Preparing, WaitingOn::NameToBeFree { slot })),
+        // Tasks behind a rule that sends them requests would serve before their gate.
+        Workload::Absent if view.has_weight(slot) => return Some(foreign::split_without_rollout(view)),
         Workload::Absent => {
             let create = Action::CreateSlot { slot, count: needed, record: record() };
             return Some(act(Phase::Preparing, vec![create]));
         }
-        Workload::Present { desired_count, .. } => *desired_count,
+        Workload::Present { desired_count, content, .. } => (*desired_count, *content),
     };
-    if view.slot(slot).is_desired()
-        && count >= needed
-        && rolling.is_none()
-        && view.is_proven(slot)
-        && from.is_some()
-    {
+    if rolling.is_none() && view.is_warm(slot) && from.is_some() {
         return Some(returning::start(view, slot));
+    }
+    if content == Content::Unknown {
+        let what = format!("what the {slot} {} runs", view.want.terms.workload());
+        return Some(wait(Phase::Preparing, WaitingOn::Unread { what }));
+    }
+    // A deployment that failed before does not begin again by itself.
+    let failed_before = rolling.is_none() && view.slot(slot).stage() == Some(Stage::Failed) && count > 0;
+    let is_updated = content == Content::Other || failed_before;
+    if is_updated && let Some(wait) = untouchable(view, slot, count) {
+        return Some(wait);
     }
     let mut actions = vec![];
     if rolling.is_none() {
         actions.push(Action::WriteRecord { slot, record: record() });
     }
-    // A deployment that failed before does not begin again by itself.
-    let failed_before = rolling.is_none() && view.slot(slot).stage() == Some(Stage::Failed) && count > 0;
-    if !view.slot(slot).is_desired() || failed_before {
-        if count > 0 && view.unsettled() > 0 {
-            return Some(wait(Phase::Preparing, WaitingOn::Settle { remaining: view.unsettled() }));
-        }
+    if is_updated {
         actions.push(Action::UpdateSlot { slot, count: needed });
     } else if count < needed {
         actions.push(Action::ScaleSlot { slot, count: needed });
     }
-    let test = view.seen.test_rule.as_ref().map(|rule| &rule.split);
-    if !view.has_weight(slot)
-        && test.is_some_and(|split| !split.weights().all_to(slot) || matches!(split, RuleSplit::Neither(_)))
-    {
-        actions.push(Action::PointTestRule { slot });
-    }
+    actions.extend(view.pointing_test_rule(slot));
     (!actions.is_empty()).then(|| act(Phase::Preparing, view.owning(slot, actions)))
+}
+
+/// Why the idle slot, which runs `count` tasks of another version, may not be updated now.
+fn untouchable(view: View<'_>, slot: Slot, count: u32) -> Option<Decision> {
+    if view.has_weight(slot) {
+        return Some(foreign::split_without_rollout(view));
+    }
+    if let Hold::Held(hindrance) = &view.slot(slot).hold {
+        return Some(blocked(view, hindrance.clone()));
+    }
+    let (settles, sessions) = (view.unsettled(), sessions_left(view, slot));
+    match (count, settles, sessions) {
+        (0, _, _) | (_, 0, 0) => None,
+        (_, 0, remaining) => Some(wait(Phase::Preparing, WaitingOn::Sessions { slot, remaining })),
+        (_, remaining, _) => Some(wait(Phase::Preparing, WaitingOn::Settle { remaining })),
+    }
+}
+
+/// For how much longer cookies may keep clients on an idle slot whose version served, `keepPrevious` at most. What failed
+/// is no loss to anybody.
+fn sessions_left(view: View<'_>, slot: Slot) -> Seconds {
+    let left_at: Option<Timestamp> = match view.current() {
+        Some((holder, record)) if holder != slot && view.has_proof(slot) => match record.progress {
+            Progress::Done(at) | Progress::Baking(at) => Some(at),
+            _ => None,
+        },
+        _ => None,
+    };
+    let held = view.seen.sticky.min(view.want.keep_previous);
+    left_at.map_or(0, |at| held.saturating_sub(view.now.since(at)))
 }
 
 /// Asks the gates, waits for people, and gives weight.
@@ -135,43 +177,62 @@ fn pass(view: View<'_>, slot: Slot, record: &Record) -> Decision {
         let ready = Record { progress: Progress::Ready, ..record.clone() };
         return act(Phase::Gating, vec![Action::WriteRecord { slot, record: ready }]);
     }
-    give(view, slot, record, shift::next_share(view.want, record.from, 0))
+    give(view, slot, record, shift::next_share(view.want, serves_beside(view, slot, record), 0))
+}
+
+/// True if the side that the rollout of `record` comes from answers requests, so that small steps protect somebody.
+fn serves_beside(view: View<'_>, slot: Slot, record: &Record) -> bool {
+    let other = view.slot(slot.other());
+    record.from == Some(slot.other())
+        && view.is_alive(slot.other())
+        && (other.targets.healthy > 0 || other.unread.is_some())
 }
 
 /// `share` was reached at `since`: hold it, then take the next step. A step that is already begun on one of several
-/// rules is finished.
+/// rules is finished, and a rule that a commit has added is brought to where the others are.
 fn shift_on(view: View<'_>, slot: Slot, record: &Record, share: u32, since: Timestamp) -> Decision {
-    let next = shift::next_share(view.want, record.from, share);
-    let begun =
-        view.seen.rules.iter().any(|rule| rule.split.weights().share_percent(slot) == next) && next != share;
+    let next = shift::next_share(view.want, serves_beside(view, slot, record), share);
+    let is_at =
+        |share| view.usable().any(|(_, rule)| rule.split.weights().same_split(Weights::percent(slot, share)));
+    let begun = next != share && is_at(next);
+    if begun {
+        return give(view, slot, record, next);
+    }
+    let share_now = Weights::percent(slot, share);
+    if !view.usable().all(|(_, rule)| rule.split.weights().same_split(share_now)) {
+        return give(view, slot, record, share);
+    }
     let remaining = shift::hold_of(view.want, share).saturating_sub(view.now.since(since));
-    if remaining > 0 && !begun {
+    if remaining > 0 {
         return wait(Phase::Shifting, WaitingOn::Hold { weight: share, remaining });
     }
     give(view, slot, record, next)
 }
 
-/// A first deploy has all weight of some rules already, while the others still name a slot without tasks: healthy
-/// targets are all that is asked for the rest, even if Git wants something else by now.
-pub(super) fn finish_first(view: View<'_>, slot: Slot, record: &Record) -> Decision {
-    let (healthy, required) = (view.slot(slot).targets.healthy, view.required(slot));
-    if healthy < required {
-        return wait(Phase::Shifting, WaitingOn::HealthyTargets { slot, healthy, required });
-    }
-    give(view, slot, record, 100)
-}
-
-/// Brings one more rule to `share`; once all have it, notes that it was reached.
-fn give(view: View<'_>, slot: Slot, record: &Record, share: u32) -> Decision {
+/// Brings one more rule to `share`, once there are tasks for it and the intent is noted; once all rules have it, notes
+/// that it was reached.
+pub(super) fn give(view: View<'_>, slot: Slot, record: &Record, share: u32) -> Decision {
     let weights = Weights::percent(slot, share);
-    let behind = view.seen.rules.iter().position(|rule| !rule.split.weights().same_split(weights));
-    if let Some(rule) = behind {
-        return act(Phase::Shifting, vec![Action::SetWeights { rule, weights }]);
+    let behind = view.usable().find(|(_, rule)| !rule.split.weights().same_split(weights));
+    let Some((rule, _)) = behind else {
+        let progress = match share {
+            100 => Progress::Baking(view.now),
+            share => Progress::Shifting { share, since: view.now },
+        };
+        let intent = Intent { next: None, rules: view.rule_marks(), ..record.intent.clone() };
+        let reached = Record { progress, intent, ..record.clone() };
+        return act(Phase::Shifting, vec![Action::WriteRecord { slot, record: reached }]);
+    };
+    if let Some(short) = gate::short_of_capacity(view, slot, share) {
+        return wait(Phase::Shifting, short);
     }
-    let progress =
-        if share == 100 { Progress::Baking(view.now) } else { Progress::Shifting { share, since: view.now } };
-    let reached = Record { progress, ..record.clone() };
-    act(Phase::Shifting, vec![Action::WriteRecord { slot, record: reached }])
+    let mut actions = vec![];
+    let intent = Intent { next: Some(share), rules: view.rule_marks(), ..record.intent.clone() };
+    if intent != record.intent {
+        actions.push(Action::WriteRecord { slot, record: Record { intent, ..record.clone() } });
+    }
+    actions.push(Action::SetWeights { rule, weights });
+    act(Phase::Shifting, actions)
 }
 
 impl View<'_> {

@@ -1,5 +1,7 @@
 //! What `decide` answers.
 
+use super::hindrance::Remedy;
+use super::observation::{Hold, Observation};
 use super::record::Record;
 use super::terms::Terms;
 use crate::model::{Seconds, Slot, Weights};
@@ -158,6 +160,20 @@ pub enum WaitingOn {
         remaining: Seconds,
     },
     Approval,
+    /// Something to be readable: neither good nor bad until then.
+    Unread {
+        what: String,
+    },
+    /// Cookies that keep clients on the idle slot to end.
+    Sessions {
+        slot: Slot,
+        remaining: Seconds,
+    },
+    /// Nothing, but the idle slot can't be let go, since a rule still sends requests to it.
+    Held {
+        slot: Slot,
+        why: String,
+    },
     /// The pause of a step.
     Hold {
         weight: u32,
@@ -184,9 +200,10 @@ pub enum WaitingOn {
     NewRevision {
         reason: String,
     },
-    /// A person: the sentence says what is in the way and what to do.
+    /// A person: the sentence says what is in the way and what to do, made from the remedies.
     Person {
         reason: String,
+        remedies: Vec<Remedy>,
     },
 }
 
@@ -208,6 +225,13 @@ impl WaitingOn {
             }
             WaitingOn::HttpGate { detail } => format!("the HTTP gate: {detail}"),
             WaitingOn::Alarm { name } => format!("alarm {name} to leave state ALARM"),
+            WaitingOn::Unread { what } => {
+                format!("{what}: it can't be read, and nothing goes forward without it")
+            }
+            WaitingOn::Sessions { slot, remaining } => {
+                format!("clients that a cookie keeps on {slot}: {remaining}s left")
+            }
+            WaitingOn::Held { slot, why } => format!("nothing; {slot} is not scaled down: {why}"),
             WaitingOn::Stability { remaining } => format!("gates to hold for another {remaining}s"),
             WaitingOn::Approval => "approval: `cutover promote`".into(),
             WaitingOn::Hold { weight, remaining } => format!("{remaining}s more at {weight}%"),
@@ -226,7 +250,7 @@ impl WaitingOn {
             WaitingOn::NewRevision { reason } => {
                 format!("another commit or `cutover retry`; this revision failed: {reason}")
             }
-            WaitingOn::Person { reason } => reason.clone(),
+            WaitingOn::Person { reason, .. } => reason.clone(),
         }
     }
 
@@ -249,7 +273,12 @@ impl WaitingOn {
             WaitingOn::NameToBeFree { .. }
             | WaitingOn::HttpGate { .. }
             | WaitingOn::Alarm { .. }
+            | WaitingOn::Unread { .. }
+            | WaitingOn::Held { .. }
             | WaitingOn::Approval => self.in_words(terms),
+            WaitingOn::Sessions { slot, .. } => {
+                format!("clients that a cookie keeps on {slot} to be released")
+            }
             WaitingOn::KeepPrevious { .. } => return Some("the previous version stays warm".into()),
             WaitingOn::NewRevision { .. } | WaitingOn::Person { .. } => return None,
         };
@@ -270,27 +299,40 @@ pub enum Outcome {
     AwaitingApproval,
     Blocked {
         reason: String,
+        /// Each of these alone is a way out.
+        remedies: Vec<Remedy>,
     },
 }
 
 impl Decision {
+    /// A slot that an action would touch although it has not been asked whether requests may still reach it.
+    pub fn asks_to_touch(&self, seen: &Observation) -> Option<Slot> {
+        self.actions.iter().find_map(|action| {
+            let slot = match action {
+                Action::UpdateSlot { slot, .. } => *slot,
+                Action::ScaleSlot { slot, count } if *count < seen.slots.get(*slot).count() => *slot,
+                _ => return None,
+            };
+            (seen.slots.get(slot).hold == Hold::Unasked).then_some(slot)
+        })
+    }
+
     /// The outcome of a one-shot run, if this decision ends one.
     pub fn outcome(&self) -> Option<Outcome> {
         if !self.actions.is_empty() {
             return None;
         }
-        let reason = || match &self.waiting_on {
-            // A machine that is blocked waits for a person, whose sentence has no terms of a platform.
-            Some(on) => on.in_words(Terms::default()),
-            None => String::new(),
-        };
         match (self.phase, &self.waiting_on) {
-            (Phase::Live, None | Some(WaitingOn::KeepPrevious { .. })) => Some(Outcome::Done),
+            (Phase::Live, None | Some(WaitingOn::KeepPrevious { .. } | WaitingOn::Held { .. })) => {
+                Some(Outcome::Done)
+            }
             (Phase::Quarantined, Some(WaitingOn::NewRevision { reason })) => {
                 Some(Outcome::Failed { reason: reason.clone() })
             }
             (Phase::AwaitingApproval, _) => Some(Outcome::AwaitingApproval),
-            (Phase::Blocked, _) => Some(Outcome::Blocked { reason: reason() }),
+            (Phase::Blocked, Some(WaitingOn::Person { reason, remedies })) => {
+                Some(Outcome::Blocked { reason: reason.clone(), remedies: remedies.clone() })
+            }
             _ => None,
         }
     }

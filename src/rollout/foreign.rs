@@ -1,56 +1,198 @@
-//! Rules that are not as we left them are reported and left alone.
+//! Rules that are not as we left them are reported and left alone, unless what was done to them is a way back.
 
-use super::observation::RuleSplit;
-use super::record::Progress;
+use super::hindrance::{Hindrance, Remedy};
+use super::observation::{RuleObservation, RuleSplit, Workload};
+use super::record::{Progress, Record};
 use super::view::{View, blocked};
-use super::{Decision, shift};
+use super::{Decision, returning, shift};
+use crate::model::{Slot, Weights};
 
-/// A decision to stop if a rule can't be used or was changed by somebody else.
+/// A version that a person asked to be taken back, or whose traffic is back already without a note of ours: somebody did
+/// it by hand, or a run that could not write it down. It is not sent forward again by itself.
+pub(super) fn taken_back(view: View<'_>) -> Option<Decision> {
+    let (slot, record) = view.current()?;
+    let is_under_way = matches!(
+        record.progress,
+        Progress::Rolling | Progress::Ready | Progress::Shifting { .. } | Progress::Baking(_)
+    );
+    if is_under_way && view.slot(slot).signals.abort == Some(record.sequence) {
+        return Some(returning::fail(view, slot, record, "aborted by `cutover abort`".into()));
+    }
+    let had_weight =
+        matches!(record.progress, Progress::Shifting { .. } | Progress::Baking(_) | Progress::Done(_));
+    let is_back = view.usable().next().is_some() && view.all_to(slot.other()) && view.has_proof(slot.other());
+    let is_wanted = record.revision == view.want.revision;
+    (had_weight && is_back && is_wanted).then(|| {
+        let why = format!("its traffic was taken back to {} by somebody else", slot.other());
+        returning::fail(view, slot, record, why)
+    })
+}
+
+/// A decision to stop if a rule can't be used or was changed by somebody else. A return goes on over the rules that can
+/// be used, and what a person asked to be taken back is taken from a changed rule, too.
 pub(super) fn hindrance(view: View<'_>) -> Option<Decision> {
+    let returns = is_return(view);
     let unusable = view.seen.rules.iter().find_map(|rule| match &rule.split {
-        RuleSplit::Neither(why) => Some(format!(
-            "{} forwards to neither of the two target groups ({why}); make it forward to the one that serves",
-            rule.id
+        RuleSplit::Neither(why) => Some(Hindrance::new(
+            format!("{} forwards to neither of the two {}s ({why})", rule.id, view.want.terms.group()),
+            vec![
+                set_back(view, rule.id.clone()),
+                Remedy::Edit {
+                    document: "the BlueGreen".into(),
+                    field: "its production rules".into(),
+                    to: "rules that forward to a slot".into(),
+                },
+            ],
         )),
         RuleSplit::Both(_) | RuleSplit::Only(_) => None,
     });
-    unusable.or_else(|| view.seen.changed_by_others.clone()).or_else(|| unexpected_share(view)).map(blocked)
+    let unusable = unusable.filter(|_| !returns || view.usable().next().is_none());
+    let changed = view.seen.changed_by_others.clone();
+    let changed = changed.map(|by| Hindrance::new(by.why, vec![set_back(view, by.rule)]));
+    let changed = changed.or_else(|| unexpected_share(view)).filter(|_| !is_asked_back(view));
+    unusable.or(changed).map(|hindrance| blocked(view, hindrance))
 }
 
-/// Compares the rules with the shares that the current record allows: the one it names and, since a run may have been
-/// cut off between a shift and its note, the next one.
-fn unexpected_share(view: View<'_>) -> Option<String> {
+/// True while traffic is on its way back, or is to be.
+fn is_return(view: View<'_>) -> bool {
+    view.current().is_some_and(|(slot, record)| {
+        matches!(record.progress, Progress::Returning { .. } | Progress::Failed(_))
+            || record.from.is_some() && record.revision != view.want.revision && view.has_weight(slot)
+    })
+}
+
+/// True if a person asked for the return that is under way.
+fn is_asked_back(view: View<'_>) -> bool {
+    is_return(view)
+        && Slot::BOTH.into_iter().any(|slot| {
+            let seen = view.slot(slot);
+            seen.record.as_ref().is_some_and(|record| {
+                matches!(record.progress, Progress::Failed(_)) && seen.signals.abort == Some(record.sequence)
+            })
+        })
+}
+
+/// Compares the rules with the shares that the current record allows: the one that it says was reached, and the one that
+/// it says is intended, since a run may have been cut off between a shift and its note. All weight on a side with a
+/// finished proof is never somebody's mistake.
+fn unexpected_share(view: View<'_>) -> Option<Hindrance> {
     let (slot, record) = view.current()?;
-    let allowed = match &record.progress {
-        Progress::Rolling | Progress::Ready => vec![0, shift::next_share(view.want, record.from, 0)],
-        Progress::Shifting { share, .. } => vec![*share, shift::next_share(view.want, record.from, *share)],
-        Progress::Baking(_) | Progress::Done(_) => vec![100],
-        Progress::Returning { least, most } => vec![*least, *most, 100],
-        // Cut off between the verdict and the note that traffic returns.
-        Progress::Failed(_) => view.want.steps.iter().map(|step| step.weight).chain([0, 100]).collect(),
-    };
-    let odd = view.seen.rules.iter().find(|rule| {
-        let weights = rule.split.weights();
-        weights.blue + weights.green == 0 || !allowed.contains(&weights.share_percent(slot))
-    })?;
-    Some(format!(
-        "{} has {}, but by the last note on the {slot} {} ({}) it gives {slot} {}%: somebody else changed it; set \
-         the weights back, or accept them with `cutover retry`",
-        odd.id,
-        odd.split.weights(),
-        view.want.terms.workload(),
-        record.progress,
-        allowed.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or "),
+    let odd = view.usable().map(|(_, rule)| rule).find(|rule| !is_expected(view, slot, record, rule))?;
+    Some(Hindrance::new(
+        format!(
+            "{} has {}, which is not what the last note on the {slot} {} ({}) says: somebody else changed it",
+            odd.id,
+            odd.split.weights(),
+            view.want.terms.workload(),
+            record.progress,
+        ),
+        vec![set_back(view, odd.id.clone()), Remedy::Retry],
     ))
+}
+
+fn is_expected(view: View<'_>, slot: Slot, record: &Record, rule: &RuleObservation) -> bool {
+    let weights = rule.split.weights();
+    let other = slot.other();
+    if weights.blue + weights.green == 0 {
+        return false;
+    }
+    let share = weights.share_percent(slot);
+    let is_reached_or_intended = |reached: u32| {
+        // A record of a program that wrote no intents allows what the steps say.
+        let next = match record.intent.rules.is_empty() && record.intent.next.is_none() {
+            true => Some(shift::next_share(view.want, record.from.is_some(), reached)),
+            false => record.intent.next,
+        };
+        weights.same_split(Weights::percent(slot, reached))
+            || next.is_some_and(|next| weights.same_split(Weights::percent(slot, next)))
+    };
+    let joins = !record.intent.rules.is_empty() && !record.intent.rules.contains(&rule.mark());
+    match &record.progress {
+        _ if weights.all_to(other) && (view.has_proof(other) || joins && record.from == Some(other)) => true,
+        Progress::Rolling | Progress::Ready => is_reached_or_intended(0),
+        Progress::Shifting { share, .. } => is_reached_or_intended(*share),
+        Progress::Baking(_) | Progress::Done(_) => weights.all_to(slot),
+        Progress::Returning { least, .. } => share >= *least,
+        Progress::Failed(_) => true,
+    }
 }
 
 /// No rollout of ours explains why the rules send requests to both slots, or disagree.
 pub(super) fn split_without_rollout(view: View<'_>) -> Decision {
     let rules: Vec<String> =
         view.seen.rules.iter().map(|rule| format!("{}: {}", rule.id, rule.split.weights())).collect();
-    blocked(format!(
-        "no rollout is under way, yet the rules do not send all requests to one slot ({}); give all weight to the slot \
-         that shall serve",
+    let slot = best_side(view);
+    let odd = view.usable().find(|(_, rule)| !rule.split.weights().all_to(slot));
+    let rule = odd.map(|(_, rule)| rule.id.clone()).unwrap_or_default();
+    let why = format!(
+        "no rollout is under way, yet the rules do not send all requests to one slot ({})",
         rules.join("; ")
-    ))
+    );
+    let set = Remedy::SetRule { rule, slot, weights: Weights::percent(slot, 100) };
+    blocked(view, Hindrance::new(why, vec![set]))
+}
+
+/// Requests reach targets that are not ours: what is there has to be adopted, and is never taken for a first deploy.
+pub(super) fn strangers(view: View<'_>) -> Option<Decision> {
+    let serves = |slot: &Slot| {
+        let seen = view.slot(*slot);
+        seen.workload == Workload::Absent && view.has_weight(*slot) && seen.targets.registered() > 0
+    };
+    let slot = Slot::BOTH.into_iter().find(serves)?;
+    let strangers = &view.slot(slot).strangers;
+    let of_others = strangers.iter().find(|stranger| stranger.application.is_some());
+    let edit =
+        |field: &str, to: String| Remedy::Edit { document: "the BlueGreen".into(), field: field.into(), to };
+    let (group, targets) = (view.want.terms.group(), view.want.terms.targets());
+    let hindrance = match (of_others, strangers.first()) {
+        (Some(stranger), _) => Hindrance::new(
+            format!(
+                "requests go to {targets} of service {} in the {slot} {group}, which belongs to application {}",
+                stranger.service,
+                stranger.application.as_deref().unwrap_or_default()
+            ),
+            vec![edit("its rules and target groups", "ones that no other application names".into())],
+        ),
+        (None, Some(stranger)) => Hindrance::new(
+            format!(
+                "requests go to {targets} of service {} in the {slot} {group}: adopt it",
+                stranger.service
+            ),
+            vec![edit(&format!("slots.{slot}.service"), stranger.service.clone())],
+        ),
+        (None, None) => Hindrance::new(
+            format!(
+                "requests go to {targets} in the {slot} {group} that are not ours: adopt what serves there"
+            ),
+            vec![edit(&format!("slots.{slot}.service"), "the service that serves there".into())],
+        ),
+    };
+    Some(blocked(view, hindrance))
+}
+
+/// The side that serves best: one with a finished proof and targets, then one with targets, then where most goes.
+fn best_side(view: View<'_>) -> Slot {
+    let rank = |slot: &Slot| {
+        let seen = view.slot(*slot);
+        let weight: u32 = view.usable().map(|(_, rule)| rule.split.weights().share_percent(*slot)).sum();
+        (seen.targets.healthy > 0, view.has_proof(*slot), weight)
+    };
+    Slot::BOTH.into_iter().max_by_key(rank).unwrap_or(Slot::Blue)
+}
+
+/// Setting a rule to what the last note says, or to the side that serves best.
+fn set_back(view: View<'_>, rule: String) -> Remedy {
+    let (slot, weights) = match view.current() {
+        Some((slot, record)) => {
+            let share = match &record.progress {
+                Progress::Rolling | Progress::Ready => 0,
+                Progress::Shifting { share, .. } => *share,
+                Progress::Baking(_) | Progress::Done(_) | Progress::Returning { .. } => 100,
+                Progress::Failed(_) => 0,
+            };
+            (slot, Weights::percent(slot, share))
+        }
+        None => (best_side(view), Weights::percent(best_side(view), 100)),
+    };
+    Remedy::SetRule { rule, slot, weights }
 }

@@ -1,6 +1,6 @@
 //! Live is what Git wants: keep the count up, note it, and let the old side go when its time has come.
 
-use super::observation::Workload;
+use super::observation::{Hold, Workload};
 use super::record::{Progress, Record};
 use super::view::{View, act, wait};
 use super::{Action, Decision, Phase, WaitingOn};
@@ -9,7 +9,8 @@ use crate::model::Slot;
 /// All rules agree on `slot`, and it runs what is wanted.
 pub(super) fn proceed(view: View<'_>, slot: Slot) -> Decision {
     let mut actions = vec![];
-    if !matches!(view.current(), Some((holder, _)) if holder == slot) {
+    let holder = view.current().map(|(holder, _)| holder);
+    if holder != Some(slot) {
         actions.push(Action::WriteRecord { slot, record: first_record(view, slot) });
     }
     let count = view.slot(slot).count();
@@ -20,6 +21,15 @@ pub(super) fn proceed(view: View<'_>, slot: Slot) -> Decision {
     let unowned = matches!(view.slot(slot).workload, Workload::Present { owned: false, .. });
     if !actions.is_empty() || unowned {
         return act(Phase::Live, view.owning(slot, actions));
+    }
+    // The candidate that the test rule was pointed at is gone, or has become the live one.
+    if let Some(back) = view.pointing_test_rule(slot) {
+        return act(Phase::Live, vec![back]);
+    }
+    if let (Some(wanted), Workload::Present { running, .. }) = (view.want.count, &view.slot(slot).workload)
+        && *running < wanted
+    {
+        return wait(Phase::Live, WaitingOn::Tasks { slot, running: *running, wanted });
     }
     let_go(view, slot.other())
 }
@@ -35,7 +45,7 @@ pub(super) fn failed_in_place(view: View<'_>, slot: Slot) -> Decision {
 /// The note of a state that was found and not made by us. With a warm other side a lost bake is begun anew.
 fn first_record(view: View<'_>, slot: Slot) -> Record {
     let other = slot.other();
-    if view.current().is_none() && view.is_alive(other) && view.slot(slot).is_owned() {
+    if view.current().is_none() && view.is_alive(other) {
         return view.next_record(slot, Some(other), Progress::Baking(view.now));
     }
     view.next_record(slot, None, Progress::Done(view.now))
@@ -58,9 +68,12 @@ fn let_go(view: View<'_>, old: Slot) -> Decision {
         _ => return done,
     };
     let keep = if never_served { 0 } else { view.want.keep_previous.saturating_sub(view.now.since(since)) };
-    match (keep, view.unsettled()) {
-        (0, 0) => act(Phase::Live, vec![Action::ScaleSlot { slot: old, count: 0 }]),
-        (0, remaining) => wait(Phase::Live, WaitingOn::Settle { remaining }),
-        (remaining, _) => wait(Phase::Live, WaitingOn::KeepPrevious { remaining }),
+    match (keep, view.unsettled(), &view.slot(old).hold) {
+        (0, 0, Hold::Held(hindrance)) => {
+            wait(Phase::Live, WaitingOn::Held { slot: old, why: hindrance.in_words(view.want.terms) })
+        }
+        (0, 0, _) => act(Phase::Live, vec![Action::ScaleSlot { slot: old, count: 0 }]),
+        (0, remaining, _) => wait(Phase::Live, WaitingOn::Settle { remaining }),
+        (remaining, ..) => wait(Phase::Live, WaitingOn::KeepPrevious { remaining }),
     }
 }

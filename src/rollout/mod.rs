@@ -6,6 +6,7 @@ mod decide;
 mod decision;
 mod foreign;
 mod gate;
+mod gone;
 mod hindrance;
 mod live;
 mod observation;
@@ -17,11 +18,11 @@ mod view;
 
 pub use decide::decide;
 pub use decision::{Action, Decision, Outcome, Phase, WaitingOn};
-pub use gate::{closed_gate, http_can_be_asked};
+pub use gate::{closed_gate, http_can_be_asked, ills};
 pub use hindrance::{By, Hindrance, Remedy};
 pub use observation::{
-    Alarm, AlarmState, Content, Desired, Hold, HttpAnswer, HttpVerdict, Ill, Observation, RuleObservation,
-    RuleSplit, SlotObservation, Stage, Stranger, Targets, Workload,
+    Alarm, AlarmState, Content, Desired, ForeignChange, Hold, HttpAnswer, HttpVerdict, Ill, Observation,
+    RuleObservation, RuleSplit, SlotObservation, Stage, Stranger, Targets, Workload,
 };
 pub use record::{Intent, Progress, Record, Signals};
 pub use terms::Terms;

@@ -42,8 +42,8 @@ pub struct Observation {
     pub alarms: Vec<Alarm>,
     /// Answers to the HTTP gate's requests, in the document's order; empty until they could be asked.
     pub http: Vec<HttpAnswer>,
-    /// Set by the observer if a rule is not as this run last read or wrote it: a sentence that names the rule.
-    pub changed_by_others: Option<String>,
+    /// Set by the observer if a rule is not as this run last read or wrote it.
+    pub changed_by_others: Option<ForeignChange>,
     /// What keeps the slots from being separated, or belongs to somebody else: facts of the live world that close every
     /// way forward.
     pub hindrances: Vec<Hindrance>,
@@ -60,6 +60,14 @@ pub struct Observation {
     pub watched_since: Option<Timestamp>,
     /// The longest time for which a production rule's cookie keeps a client on its target group; 0 without.
     pub sticky: Seconds,
+}
+
+/// A change of a rule that is none of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ForeignChange {
+    pub rule: String,
+    /// A sentence that names the rule.
+    pub why: String,
 }
 
 /// A way in which a version that has weight, or is about to get it, does badly. One bad reading is no verdict: each has
@@ -231,6 +239,11 @@ pub struct Targets {
 }
 
 impl Targets {
+    /// The targets that are there to stay, in whatever state.
+    pub fn registered(&self) -> u32 {
+        self.healthy + self.initial + self.unhealthy + self.unused + self.unknown
+    }
+
     /// True if nothing is registered, in whatever state.
     pub fn is_empty(&self) -> bool {
         *self == Targets::default()

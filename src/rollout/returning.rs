@@ -1,14 +1,23 @@
 //! Traffic goes to a slot that served before: after a failure, when a commit was reverted, or when another commit
-//! arrived in the middle of a shift. Always straight to 100, one rule after the other.
+//! arrived in the middle of a shift. It needs the rules and the health of that slot, and nothing else: notes are written
+//! where that can be done.
 
+use super::observation::Workload;
 use super::record::{Progress, Record};
 use super::view::{View, act, wait};
-use super::{Action, Decision, Phase, WaitingOn};
+use super::{Action, Decision, Phase, WaitingOn, gate, shift};
 use crate::model::{Slot, Weights};
 
-/// Notes that traffic shall return to `slot`, before the first rule is touched.
+/// By how many points a partial return goes on at least: each costs a write.
+const STEP_AT_LEAST: u32 = 10;
+
+/// Notes that traffic shall return to `slot`, before the first rule is touched; where there is nothing to keep a note on,
+/// goes on without.
 pub(super) fn start(view: View<'_>, slot: Slot) -> Decision {
-    let shares = view.seen.rules.iter().map(|rule| rule.split.weights().share_percent(slot));
+    if !matches!(view.slot(slot).workload, Workload::Present { .. }) {
+        return proceed(view, slot);
+    }
+    let shares = view.usable().map(|(_, rule)| rule.split.weights().share_percent(slot));
     let (least, most) = shares.fold((100, 0), |(least, most), share| (least.min(share), most.max(share)));
     let record = view.next_record(slot, Some(slot.other()), Progress::Returning { least, most });
     act(Phase::RollingBack, view.owning(slot, vec![Action::WriteRecord { slot, record }]))
@@ -23,33 +32,61 @@ pub(super) fn start_or_done(view: View<'_>, slot: Slot) -> Decision {
     act(Phase::RollingBack, view.owning(slot, vec![Action::WriteRecord { slot, record }]))
 }
 
-/// Notes that the revision in `slot` failed and, if it has weight and came from another slot, that traffic returns.
+/// Notes that the revision in `slot` failed and, if it came from another slot that is there, that traffic returns.
 pub(super) fn fail(view: View<'_>, slot: Slot, record: &Record, why: String) -> Decision {
-    let failed = Record { progress: Progress::Failed(why), ..record.clone() };
-    let mut actions = vec![Action::WriteRecord { slot, record: failed }];
+    let mut actions = vec![];
+    if matches!(view.slot(slot).workload, Workload::Present { .. }) {
+        let failed = Record { progress: Progress::Failed(why), ..record.clone() };
+        actions.push(Action::WriteRecord { slot, record: failed });
+    }
     // Both notes at once: there is a moment less in which a crash leaves only the first.
-    if let Some(from) = record.from {
+    if let Some(from) = record.from.filter(|from| !view.is_gone(*from)) {
         actions.extend(start_or_done(view, from).actions);
     }
     act(Phase::RollingBack, actions)
 }
 
-/// Gives all weight to `slot`, one rule a step.
+/// Gives `slot` as much weight as it has tasks for, one rule a step, and asks for the tasks that are missing. A return
+/// that nobody hurries waits for all of them and then goes straight to 100; one from a side that fails goes at once as far
+/// as it can.
 pub(super) fn proceed(view: View<'_>, slot: Slot) -> Decision {
-    let Some(rule) = view.seen.rules.iter().position(|rule| !rule.split.weights().all_to(slot)) else {
+    if view.all_to(slot) {
         let record = view.next_record(slot, None, Progress::Done(view.now));
-        return act(Phase::RollingBack, vec![Action::WriteRecord { slot, record }]);
-    };
-    let healthy = view.slot(slot).targets.healthy;
-    let required = required(view, slot);
-    if healthy < required {
-        return wait(Phase::RollingBack, WaitingOn::ReturnTargets { slot, healthy, required });
+        return act(Phase::RollingBack, view.owning(slot, vec![Action::WriteRecord { slot, record }]));
     }
     let naming = view.naming(slot);
     if !naming.is_empty() {
         return act(Phase::RollingBack, naming);
     }
-    act(Phase::RollingBack, vec![Action::SetWeights { rule, weights: Weights::percent(slot, 100) }])
+    let (healthy, needed) = (view.slot(slot).targets.healthy, needed(view, slot));
+    let share = affordable(view, slot, healthy, needed);
+    let mut actions = vec![];
+    let behind = view.usable().find(|(_, rule)| {
+        let now = rule.split.weights().share_percent(slot);
+        now < share && (share == 100 || share - now >= STEP_AT_LEAST || now == 0)
+    });
+    if let Some((rule, _)) = behind {
+        actions.push(Action::SetWeights { rule, weights: Weights::percent(slot, share) });
+    }
+    let wanted = shift::tasks_beside_the_other(view, slot);
+    if healthy < needed && view.slot(slot).count() < wanted && view.slot(slot).is_owned() {
+        actions.push(Action::ScaleSlot { slot, count: wanted });
+    }
+    match actions.is_empty() {
+        true => wait(Phase::RollingBack, WaitingOn::ReturnTargets { slot, healthy, required: needed }),
+        false => act(Phase::RollingBack, actions),
+    }
+}
+
+/// The share of the traffic that `healthy` of `needed` targets can take.
+fn affordable(view: View<'_>, slot: Slot, healthy: u32, needed: u32) -> u32 {
+    if healthy >= needed {
+        return 100;
+    }
+    if view.want.whole_only || !gate::is_failing(view, slot.other()) {
+        return 0;
+    }
+    (healthy * 100).checked_div(needed).unwrap_or(0)
 }
 
 /// True if `slot` can't take the traffic back and Git wants something that runs nowhere: the commit that fixes both
@@ -57,13 +94,18 @@ pub(super) fn proceed(view: View<'_>, slot: Slot) -> Decision {
 pub(super) fn is_overtaken(view: View<'_>, slot: Slot) -> bool {
     let other = slot.other();
     let superseded = view.slot(other).record.as_ref().is_some_and(|r| r.revision != view.want.revision);
-    let too_few = view.slot(slot).targets.healthy < required(view, slot);
+    let too_few = view.slot(slot).targets.healthy < needed(view, slot);
     too_few && superseded && view.all_to(other) && !view.slot(slot).is_desired()
 }
 
-/// What a return asks for: the gate's share or, if the side that serves now is worse off, as many healthy targets as
-/// that one has, but never none. Waiting for a full set while the other side fails would prolong an outage.
-fn required(view: View<'_>, slot: Slot) -> u32 {
-    let other = view.slot(slot.other()).targets.healthy;
-    view.required(slot).min(other.max(1))
+/// The healthy targets for a return of everything: the gate's share and what the other side runs now or, if that one is
+/// worse off, as many as are healthy there, but never none. Waiting for a full set while the other side fails would
+/// prolong an outage.
+fn needed(view: View<'_>, slot: Slot) -> u32 {
+    let other = slot.other();
+    let all = view.required(slot).max(shift::capacity(view, slot, 100));
+    match gate::is_failing(view, other) {
+        true => all.min(view.slot(other).targets.healthy.max(1)),
+        false => all,
+    }
 }

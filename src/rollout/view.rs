@@ -1,6 +1,9 @@
-//! What is asked of an observation again and again, each question answered in one place.
+//! Facts derived from an observation, each in one place.
 
-use super::observation::{Desired, Observation, RuleSplit, SlotObservation, Workload};
+use super::hindrance::Hindrance;
+use super::observation::{
+    Content, Desired, Observation, RuleObservation, RuleSplit, SlotObservation, Workload,
+};
 use super::record::{Intent, Progress, Record};
 use super::{Action, Decision, Phase, WaitingOn};
 use crate::model::{RevisionId, Seconds, Slot, Timestamp};
@@ -28,14 +31,9 @@ impl<'a> View<'a> {
     /// A record that will speak once it is written.
     pub fn next_record(self, slot: Slot, from: Option<Slot>, progress: Progress) -> Record {
         let sequence = self.current().map_or(1, |(_, record)| record.sequence.saturating_add(1));
-        Record {
-            sequence,
-            revision: self.revision_of(slot),
-            from,
-            started: self.now,
-            progress,
-            intent: Intent::default(),
-        }
+        let revision = self.revision_of(slot);
+        let intent = Intent { rules: self.rule_marks(), ..Intent::default() };
+        Record { sequence, revision, from, started: self.now, progress, intent }
     }
 
     /// What `slot` runs, as far as it can be told: the wanted revision, or that of its last record.
@@ -48,12 +46,24 @@ impl<'a> View<'a> {
         }
     }
 
+    /// The rules as an intent names them.
+    pub fn rule_marks(self) -> Vec<String> {
+        self.seen.rules.iter().map(RuleObservation::mark).collect()
+    }
+
+    /// The rules that forward to a slot at all, with the number that actions name them by. One that is gone, or sends
+    /// its requests elsewhere, is none of them.
+    pub fn usable(self) -> impl Iterator<Item = (usize, &'a RuleObservation)> {
+        self.seen.rules.iter().enumerate().filter(|(_, rule)| !matches!(rule.split, RuleSplit::Neither(_)))
+    }
+
     pub fn unanimous(self) -> Option<Slot> {
         self.seen.unanimous_slot()
     }
 
+    /// True if every usable rule sends everything to `slot`.
     pub fn all_to(self, slot: Slot) -> bool {
-        self.seen.rules.iter().all(|rule| rule.split.weights().all_to(slot))
+        self.usable().all(|(_, rule)| rule.split.weights().all_to(slot))
     }
 
     /// True if some rule gives weight to `slot`.
@@ -66,28 +76,53 @@ impl<'a> View<'a> {
         self.slot(slot).count() > 0
     }
 
+    /// True if there is no service that could serve behind the slot's group, by two readings: the platform names none,
+    /// and the load balancer has no healthy target.
+    pub fn is_gone(self, slot: Slot) -> bool {
+        let seen = self.slot(slot);
+        !matches!(seen.workload, Workload::Present { .. })
+            && seen.unread.is_none()
+            && seen.targets.healthy == 0
+    }
+
+    /// True if it is not known whether the slot's service is as the documents say.
+    pub fn is_unknown(self, slot: Slot) -> bool {
+        matches!(self.slot(slot).workload, Workload::Present { content: Content::Unknown, .. })
+    }
+
     /// The healthy targets `slot` must have before weight is given to it: its share of its task count, at least one.
     pub fn required(self, slot: Slot) -> u32 {
         required(self.want, self.slot(slot).count())
     }
 
-    /// True if `slot` once passed everything: it served before, or serves in the current record's eyes.
-    pub fn is_proven(self, slot: Slot) -> bool {
-        let served = self.current().is_some_and(|(_, record)| record.from == Some(slot));
-        let passed = self.slot(slot).record.as_ref().is_some_and(|record| {
-            record.revision == self.want.revision
-                && matches!(
-                    record.progress,
-                    Progress::Done(_) | Progress::Baking(_) | Progress::Returning { .. }
-                )
-        });
-        served || passed
+    /// True if the slot's last rollout was finished: its version passed everything and served.
+    pub fn has_proof(self, slot: Slot) -> bool {
+        self.slot(slot).record.as_ref().is_some_and(|record| matches!(record.progress, Progress::Done(_)))
+    }
+
+    /// True if a finished proof names exactly the wanted revision, the slot still runs exactly it, and traffic left it
+    /// for nothing but the rollout that serves now. Anything else goes through all gates.
+    pub fn is_warm(self, slot: Slot) -> bool {
+        let names_it =
+            self.slot(slot).record.as_ref().is_some_and(|record| record.revision == self.want.revision);
+        let left_by_rollout =
+            self.current().is_some_and(|(holder, record)| holder == slot || record.from == Some(slot));
+        self.has_proof(slot) && names_it && left_by_rollout && self.slot(slot).is_desired()
     }
 
     /// How much longer the data plane may send to a slot that lost its weight; 0 when it has settled.
     pub fn unsettled(self) -> Seconds {
         let quiet = self.seen.weights_since.map_or(0, |since| self.now.since(since));
         self.seen.settle.saturating_sub(quiet)
+    }
+
+    /// For how long the rollout of `record` has been watched, over all runs. Who only looks takes for granted that
+    /// somebody has watched since it began.
+    pub fn watched(self, record: &Record) -> Seconds {
+        match self.seen.watched_since {
+            Some(since) => record.intent.watched.saturating_add(self.now.since(since)),
+            None => self.now.since(record.started),
+        }
     }
 
     /// `actions` on `slot`, after our mark has been put on it if it lacks one.
@@ -105,6 +140,13 @@ impl<'a> View<'a> {
             .filter(|(_, rule)| unnamed(&rule.split))
             .map(|(rule, _)| Action::NameGroup { rule, slot })
             .collect()
+    }
+
+    /// The write that points the test rule at `slot`; `None` if it is so, or if the rule is not ours to point.
+    pub fn pointing_test_rule(self, slot: Slot) -> Option<Action> {
+        let split = &self.seen.test_rule.as_ref()?.split;
+        let is_ours = !matches!(split, RuleSplit::Neither(_));
+        (is_ours && !split.weights().all_to(slot)).then_some(Action::PointTestRule { slot })
     }
 }
 
@@ -132,8 +174,9 @@ pub(super) fn wait(phase: Phase, on: WaitingOn) -> Decision {
     Decision { phase, actions: vec![], waiting_on: Some(on), check_after: Some(remaining) }
 }
 
-/// A decision to leave everything as it is until a person has done what the sentence says.
-pub(super) fn blocked(reason: String) -> Decision {
-    let on = WaitingOn::Person { reason };
+/// A decision to leave everything as it is until a person has carried out one of the remedies.
+pub(super) fn blocked(view: View<'_>, hindrance: Hindrance) -> Decision {
+    let reason = hindrance.in_words(view.want.terms);
+    let on = WaitingOn::Person { reason, remedies: hindrance.remedies };
     Decision { phase: Phase::Blocked, actions: vec![], waiting_on: Some(on), check_after: Some(POLL) }
 }

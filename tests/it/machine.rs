@@ -2,9 +2,9 @@
 
 use cutover::model::{BySlot, Gates, HttpGate, RevisionId, Slot, Step, Timestamp, Weights};
 use cutover::rollout::{
-    Action, Alarm, AlarmState, Content, Decision, Desired, HttpAnswer, HttpVerdict, Intent, Observation,
-    Phase, Progress, Record, RuleObservation, RuleSplit, SlotObservation, Stage, Targets, WaitingOn,
-    Workload, decide,
+    Action, Alarm, AlarmState, Content, Decision, Desired, ForeignChange, HttpAnswer, HttpVerdict, Intent,
+    Observation, Phase, Progress, Record, RuleObservation, RuleSplit, SlotObservation, Stage, Targets,
+    WaitingOn, Workload, decide,
 };
 use std::collections::BTreeSet;
 
@@ -404,7 +404,7 @@ fn a_rule_that_does_not_fit_the_last_note_is_left_alone() {
         assert_eq!((decision.phase, decision.actions), (Phase::Blocked, vec![]), "{name}");
     }
     let mut told = world();
-    told.seen.changed_by_others = Some("rule changed".into());
+    told.seen.changed_by_others = Some(ForeignChange { rule: "rule".into(), why: "rule changed".into() });
     assert_eq!(told.decide().phase, Phase::Blocked);
     let mut neither = world();
     neither.seen.rules[0].split = RuleSplit::Neither("no forward".into());

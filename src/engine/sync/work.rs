@@ -238,7 +238,7 @@ fn judge(end: RunEnd) -> (Verdict, String) {
         RunEnd::Outcome(Outcome::AwaitingApproval) => {
             (Verdict::AwaitingApproval, "all gates are open; `cutover promote` lets it go on".into())
         }
-        RunEnd::Outcome(Outcome::Blocked { reason }) => (Verdict::Error, reason),
+        RunEnd::Outcome(Outcome::Blocked { reason, .. }) => (Verdict::Error, reason),
         RunEnd::TimedOut { waiting_on } => (Verdict::TimedOut, waiting_on),
         RunEnd::Stopped { state } => (Verdict::Stopped, state),
         RunEnd::Trouble(trouble) => (Verdict::Error, trouble.to_string()),

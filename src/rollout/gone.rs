@@ -1,0 +1,42 @@
+//! A side that is gone while rules still send requests to it: all weight goes to the other one, if that once had some.
+
+use super::record::Progress;
+use super::view::{View, act};
+use super::{Action, Decision, Phase, returning};
+use crate::model::{Slot, Weights};
+
+/// Takes the weight from a slot whose service somebody deleted. Behind its group nobody answers, so nothing is worse than
+/// that; yet only a version that had weight, or has a finished proof, gets it: a service made anew in the empty slot would
+/// otherwise serve before its gate. One rule a step.
+pub(super) fn evacuate(view: View<'_>) -> Option<Decision> {
+    let gone = Slot::BOTH.into_iter().find(|slot| view.has_weight(*slot) && view.is_gone(*slot))?;
+    let other = gone.other();
+    if !view.is_alive(other) {
+        return None;
+    }
+    if view.has_weight(other) {
+        let (rule, _) = view.usable().find(|(_, rule)| !rule.split.weights().all_to(other))?;
+        let mut actions = intent(view, other);
+        actions.push(Action::SetWeights { rule, weights: Weights::percent(other, 100) });
+        return Some(act(Phase::Shifting, actions));
+    }
+    let returns = view.current().is_some_and(|(holder, record)| {
+        holder == other && matches!(record.progress, Progress::Returning { .. })
+    });
+    (view.has_proof(other) && view.slot(other).targets.healthy > 0 && !returns)
+        .then(|| returning::start(view, other))
+}
+
+/// The note that all weight is about to come, where a rollout into `slot` is under way.
+fn intent(view: View<'_>, slot: Slot) -> Vec<Action> {
+    let Some((holder, record)) = view.current() else { return vec![] };
+    let under_way =
+        matches!(record.progress, Progress::Rolling | Progress::Ready | Progress::Shifting { .. });
+    if holder != slot || !under_way || record.intent.next == Some(100) {
+        return vec![];
+    }
+    let mut record = record.clone();
+    record.intent.next = Some(100);
+    record.intent.rules = view.rule_marks();
+    vec![Action::WriteRecord { slot, record }]
+}
