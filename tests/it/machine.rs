@@ -2,9 +2,9 @@
 
 use cutover::model::{BySlot, Gates, HttpGate, RevisionId, Slot, Step, Timestamp, Weights};
 use cutover::rollout::{
-    Action, Alarm, AlarmState, Content, Decision, Desired, ForeignChange, HttpAnswer, HttpVerdict, Intent,
-    Observation, Phase, Progress, Record, RuleObservation, RuleSplit, SlotObservation, Stage, Targets,
-    WaitingOn, Workload, decide,
+    Action, Alarm, AlarmState, Content, Decision, Desired, ForeignChange, HttpAnswer, HttpVerdict, Ill,
+    Intent, Observation, Phase, Progress, Record, RuleObservation, RuleSplit, SlotObservation, Stage,
+    Targets, WaitingOn, Workload, decide,
 };
 use std::collections::BTreeSet;
 
@@ -125,11 +125,20 @@ fn only_action(decision: &Decision) -> &Action {
     &decision.actions[0]
 }
 
+/// The shift of a decision whose intent is in the record before it is in the rule.
+fn noted_shift(decision: &Decision, share: u32) -> &Action {
+    let [Action::WriteRecord { slot: Slot::Green, record }, shift] = &decision.actions[..] else {
+        panic!("{decision:?}")
+    };
+    assert_eq!(record.intent.next, Some(share), "{decision:?}");
+    shift
+}
+
 #[test]
 fn open_gates_that_held_long_enough_give_the_first_share() {
     let decision = world().decide();
     assert_eq!(
-        *only_action(&decision),
+        *noted_shift(&decision, 10),
         Action::SetWeights { rule: 0, weights: Weights { blue: 90, green: 10 } }
     );
     assert_eq!(decision.phase, Phase::Shifting);
@@ -186,7 +195,7 @@ fn a_closed_gate_never_gives_weight_and_says_which_it_is() {
         (
             "an alarm was not read",
             |w| w.want.gates.alarms = vec!["5xx".into()],
-            |on| matches!(on, WaitingOn::Alarm { .. }),
+            |on| matches!(on, WaitingOn::Unread { .. }),
         ),
         (
             "the HTTP gate answers wrongly",
@@ -233,27 +242,41 @@ fn a_share_is_held_before_the_next_and_noted_once_reached_on_every_rule() {
     let held = world().at(10, Progress::Shifting { share: 10, since: ago(59) }).decide();
     assert_eq!(held.waiting_on, Some(WaitingOn::Hold { weight: 10, remaining: 1 }));
     let next = world().at(10, Progress::Shifting { share: 10, since: ago(60) }).decide();
-    assert_eq!(*only_action(&next), Action::SetWeights { rule: 0, weights: Weights { blue: 0, green: 100 } });
+    assert_eq!(
+        *noted_shift(&next, 100),
+        Action::SetWeights { rule: 0, weights: Weights { blue: 0, green: 100 } }
+    );
     let mut half = world().at(10, Progress::Shifting { share: 10, since: ago(1) });
     half.seen.rules = vec![rule(0, 100), rule(90, 10)];
     assert_eq!(
-        *only_action(&half.decide()),
+        *noted_shift(&half.decide(), 100),
         Action::SetWeights { rule: 1, weights: Weights { blue: 0, green: 100 } },
         "a shift that reached one of two rules is finished"
     );
 }
 
 #[test]
-fn whatever_fails_under_weight_is_noted_and_traffic_returns() {
+fn whatever_fails_under_weight_and_lasts_is_noted_and_traffic_returns() {
     type Change = (&'static str, fn(&mut World));
-    let cases: [Change; 5] = [
-        ("targets are lost", |w| w.seen.slots.green.targets.healthy = 2),
-        ("its service is gone", |w| w.seen.slots.green.workload = Workload::Absent),
+    let cases: [Change; 6] = [
+        ("a target is lost", |w| {
+            w.seen.slots.green.targets.healthy = 2;
+            w.seen.ill_since = [(Ill::Short, ago(180))].into();
+        }),
+        ("most targets are lost", |w| {
+            w.seen.slots.green.targets.healthy = 1;
+            w.seen.ill_since = [(Ill::Half, ago(15))].into();
+        }),
+        ("all targets are lost", |w| {
+            w.seen.slots.green.targets.healthy = 0;
+            w.seen.ill_since = [(Ill::Dead, ago(5))].into();
+        }),
         ("its deployment failed", |w| w.workload(Slot::Green, |_, _, stage, _| *stage = Stage::Failed)),
         ("an alarm rings", |w| {
             w.want.gates.alarms = vec!["5xx".into()];
             w.seen.alarms =
                 vec![Alarm { name: "5xx".into(), state: AlarmState::Alarm, detail: String::new() }];
+            w.seen.ill_since = [(Ill::Alarm, ago(5))].into();
         }),
         ("somebody aborts", |w| w.seen.slots.green.signals.abort = Some(2)),
     ];
@@ -272,11 +295,6 @@ fn whatever_fails_under_weight_is_noted_and_traffic_returns() {
                     other => panic!("{name}: {other:?}"),
                 })
                 .collect();
-            if name == "its service is gone" && share == 10 {
-                // A candidate that vanished is given up like one that somebody changed.
-                assert!(matches!(notes[..], [(Slot::Blue, Progress::Returning { .. })]), "{notes:?}");
-                continue;
-            }
             assert!(
                 matches!(
                     &notes[..],
@@ -284,7 +302,109 @@ fn whatever_fails_under_weight_is_noted_and_traffic_returns() {
                 ),
                 "{name} at {share}%: {notes:?}"
             );
+            if !world.seen.ill_since.is_empty() {
+                world.seen.ill_since.values_mut().for_each(|since| since.0 += 1);
+                assert_no_shift(&world.decide());
+                let notes = world.decide().actions;
+                assert!(notes.is_empty(), "{name} at {share}% is no verdict a second earlier: {notes:?}");
+            }
         }
+    }
+}
+
+#[test]
+fn a_side_that_is_gone_loses_its_weight_to_one_that_was_gated_and_to_no_other() {
+    let gone = |world: &mut World, slot| {
+        world.seen.slots.get_mut(slot).workload = Workload::Absent;
+        world.seen.slots.get_mut(slot).targets = Targets::default();
+    };
+    let shifting = Progress::Shifting { share: 10, since: ago(5) };
+    let mut candidate = world().at(10, shifting.clone());
+    gone(&mut candidate, Slot::Green);
+    let set = |blue, green| Action::SetWeights { rule: 0, weights: Weights { blue, green } };
+    assert_eq!(*only_action(&candidate.decide()), set(100, 0));
+    let mut old = world().at(10, shifting);
+    gone(&mut old, Slot::Blue);
+    assert_eq!(*noted_shift(&old.decide(), 100), set(0, 100));
+    let mut live = world().at(100, Progress::Done(ago(60)));
+    gone(&mut live, Slot::Green);
+    let back = live.decide();
+    assert!(matches!(only_action(&back), Action::WriteRecord { slot: Slot::Blue, record }
+        if matches!(record.progress, Progress::Returning { .. })));
+    let mut ungated = world();
+    ungated.seen.gate_held_since = None;
+    gone(&mut ungated, Slot::Blue);
+    assert_no_shift(&ungated.decide());
+}
+
+#[test]
+fn evidence_that_can_not_be_read_holds_the_share_and_then_returns_it_without_a_verdict() {
+    for (share, progress) in
+        [(10, Progress::Shifting { share: 10, since: ago(5_000) }), (100, Progress::Baking(ago(5_000)))]
+    {
+        let mut world = world().at(share, progress);
+        world.want.gates.alarms = vec!["5xx".into()];
+        world.seen.alarms = vec![Alarm::unread("5xx", &"AccessDenied")];
+        world.seen.ill_since = [(Ill::Unread, ago(899))].into();
+        let held = world.decide();
+        assert_eq!(held.actions, vec![], "{held:?}");
+        assert!(matches!(held.waiting_on, Some(WaitingOn::Unread { .. })), "{held:?}");
+        world.seen.ill_since = [(Ill::Unread, ago(900))].into();
+        let back = world.decide();
+        assert!(matches!(only_action(&back), Action::WriteRecord { slot: Slot::Blue, record }
+            if matches!(record.progress, Progress::Returning { .. })));
+    }
+    let mut waiting = world();
+    waiting.want.gates.alarms = vec!["5xx".into()];
+    waiting.want.deadline = 50;
+    assert_eq!(waiting.decide().actions, vec![], "a candidate without traffic waits for as long as it takes");
+}
+
+#[test]
+fn only_a_finished_proof_of_the_wanted_revision_skips_gates() {
+    // Green serves another version; blue ran the wanted one before.
+    let revert = |progress: Progress, revision: &str, from: Option<Slot>| {
+        let mut world = world().at(100, Progress::Done(ago(60)));
+        world.want.revision = RevisionId("old".into());
+        world.workload(Slot::Green, |_, _, _, content| *content = Content::Other);
+        world.workload(Slot::Blue, |_, _, _, content| *content = Content::Desired);
+        world.seen.slots.blue.record = Some(record(1, revision, None, progress));
+        world.seen.slots.green.record.as_mut().expect("a record").from = from;
+        let decision = world.decide();
+        decision.actions.iter().any(|action| {
+            matches!(action, Action::WriteRecord { record, .. }
+                if matches!(record.progress, Progress::Returning { .. }))
+        })
+    };
+    assert!(revert(Progress::Done(ago(900)), "old", Some(Slot::Blue)));
+    for progress in [
+        Progress::Rolling,
+        Progress::Ready,
+        Progress::Shifting { share: 10, since: ago(900) },
+        Progress::Baking(ago(900)),
+        Progress::Returning { least: 0, most: 100 },
+    ] {
+        assert!(!revert(progress.clone(), "old", Some(Slot::Blue)), "{progress} is no proof");
+    }
+    assert!(!revert(Progress::Done(ago(900)), "older", Some(Slot::Blue)), "a proof of another revision");
+    assert!(!revert(Progress::Done(ago(900)), "old", None), "traffic was taken away from it");
+}
+
+#[test]
+fn a_share_needs_the_tasks_for_it_unless_the_count_is_fixed() {
+    // A tenth of what blue runs, rounded up.
+    for (count, blue, healthy, shifts) in
+        [(None, 30, 3, true), (None, 31, 3, false), (None, 30, 2, false), (Some(3), 31, 3, true)]
+    {
+        let mut world = world();
+        world.want.count = count;
+        world.want.gates.healthy_targets = 1;
+        let green = count.unwrap_or(blue);
+        world.workload(Slot::Blue, |desired, running, _, _| (*desired, *running) = (blue, blue));
+        world.workload(Slot::Green, |desired, running, _, _| (*desired, *running) = (green, green));
+        world.seen.slots.green.targets.healthy = healthy;
+        let moved = world.decide().actions.iter().any(Action::moves_traffic);
+        assert_eq!(moved, shifts, "{count:?} beside {blue} with {healthy} healthy");
     }
 }
 
@@ -297,17 +417,19 @@ fn an_autoscaler_that_adds_tasks_does_not_fail_a_bake() {
 }
 
 #[test]
-fn a_return_asks_for_as_many_healthy_targets_as_the_failing_side_has_and_never_for_none() {
-    for (blue, green, returns) in
-        [(3, 3, true), (2, 1, true), (1, 0, true), (1, 2, false), (0, 0, false), (2, 3, false)]
-    {
+fn a_return_from_a_failing_side_goes_as_far_as_the_healthy_targets_allow() {
+    for (blue, green, share) in [(3, 3, 100), (2, 1, 100), (1, 0, 100), (1, 2, 50), (0, 0, 0), (2, 3, 66)] {
         let mut world = world().at(100, Progress::Failed("bad".into()));
         let back = Progress::Returning { least: 0, most: 0 };
         world.seen.slots.blue.record = Some(record(3, "old", Some(Slot::Green), back));
         world.seen.slots.blue.targets.healthy = blue;
         world.seen.slots.green.targets.healthy = green;
         let decision = world.decide();
-        assert_eq!(decision.actions.iter().any(Action::moves_traffic), returns, "blue {blue}, green {green}");
+        let given = decision.actions.iter().find_map(|action| match action {
+            Action::SetWeights { weights, .. } => Some(weights.blue),
+            _ => None,
+        });
+        assert_eq!(given.unwrap_or(0), share, "blue {blue}, green {green}");
         assert_eq!(decision.phase, Phase::RollingBack);
     }
 }
@@ -393,15 +515,21 @@ fn a_rule_that_does_not_fit_the_last_note_is_left_alone() {
         (30, Progress::Rolling),
         (100, Progress::Rolling),
         (50, Progress::Shifting { share: 10, since: ago(5) }),
-        (0, Progress::Baking(ago(5))),
         (99, Progress::Baking(ago(5))),
         (50, Progress::Done(ago(5))),
-        (30, Progress::Failed("bad".into())),
     ];
     for (share, progress) in cases {
         let name = format!("{share}% while {progress}");
         let decision = world().at(share, progress).decide();
         assert_eq!((decision.phase, decision.actions), (Phase::Blocked, vec![]), "{name}");
+    }
+    for progress in
+        [Progress::Shifting { share: 10, since: ago(5) }, Progress::Baking(ago(5)), Progress::Done(ago(5))]
+    {
+        // Back on a side with a finished proof: somebody's way back, which is not undone.
+        let back = world().at(0, progress).decide();
+        assert!(matches!(&back.actions[0], Action::WriteRecord { slot: Slot::Green, record }
+            if matches!(record.progress, Progress::Failed(_))));
     }
     let mut told = world();
     told.seen.changed_by_others = Some(ForeignChange { rule: "rule".into(), why: "rule changed".into() });
@@ -432,7 +560,7 @@ fn approval_is_noted_waited_for_and_counts_for_this_rollout_only() {
     world.seen.slots.green.signals.promote = Some(1);
     assert_eq!(world.decide().phase, Phase::AwaitingApproval, "an approval of another rollout");
     world.seen.slots.green.signals.promote = Some(2);
-    assert!(only_action(&world.decide()).moves_traffic());
+    assert!(noted_shift(&world.decide(), 10).moves_traffic());
 }
 
 #[test]
@@ -465,7 +593,7 @@ fn a_first_deploy_uses_the_slot_without_weight_and_goes_straight_to_all() {
     world.seen.slots.green = slot(Content::Desired, Some(record.clone()));
     let shift = world.decide();
     assert_eq!(
-        *only_action(&shift),
+        *noted_shift(&shift, 100),
         Action::SetWeights { rule: 0, weights: Weights { blue: 0, green: 100 } }
     );
 }
@@ -597,7 +725,7 @@ fn what_is_awaited_of_a_candidate_that_has_traffic_is_part_of_the_shift() {
         let has_traffic = world.seen.rules.iter().any(|rule| rule.split.weights().green > 0);
         if has_traffic { &mut with_traffic } else { &mut without }.insert(decision.phase.name());
         if decision.phase == Phase::Shifting && !has_traffic {
-            assert!(only_action(&decision).moves_traffic(), "{decision:?}");
+            assert!(decision.actions.iter().any(Action::moves_traffic), "{decision:?}");
         }
     });
     assert_eq!(
