@@ -4,8 +4,8 @@
 use super::LiveRollout;
 use crate::model::{Slot, Timestamp};
 use crate::rollout::{
-    Action, Alarm, AlarmState, Content, Decision, Desired, HttpAnswer, HttpVerdict, Observation, RuleSplit,
-    Stage, Targets, WaitingOn, Workload, decide,
+    Action, Alarm, AlarmState, Content, Decision, Desired, HttpAnswer, HttpVerdict, Ill, Observation,
+    RuleSplit, Stage, Targets, WaitingOn, Workload, decide,
 };
 
 /// Decisions that are asked for at most; a rollout takes about twenty.
@@ -162,5 +162,6 @@ fn all_goes_well(want: &Desired, seen: &mut Observation) {
     };
     seen.http = want.gates.http.iter().map(|gate| passed(&gate.path)).collect();
     seen.gate_held_since = Some(Timestamp(0));
-    seen.ill_since.clear();
+    // Nothing is ill any more; what somebody has taken back stays so.
+    seen.ill_since.retain(|ill, _| *ill == Ill::TakenBack);
 }

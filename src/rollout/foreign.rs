@@ -1,10 +1,10 @@
 //! Rules that are not as we left them are reported and left alone, unless what was done to them is a way back.
 
 use super::hindrance::{Hindrance, Remedy};
-use super::observation::{RuleObservation, RuleSplit, Workload};
+use super::observation::{Ill, RuleObservation, RuleSplit, Workload};
 use super::record::{Progress, Record};
-use super::view::{View, blocked};
-use super::{Decision, returning, shift};
+use super::view::{View, blocked, wait};
+use super::{Decision, Phase, WaitingOn, gate, returning, shift};
 use crate::model::{Slot, Weights};
 
 /// A version that a person asked to be taken back, or whose traffic is back already without a note of ours: somebody did
@@ -18,14 +18,15 @@ pub(super) fn taken_back(view: View<'_>) -> Option<Decision> {
     if is_under_way && view.slot(slot).signals.abort == Some(record.sequence) {
         return Some(returning::fail(view, slot, record, "aborted by `cutover abort`".into()));
     }
-    let had_weight =
-        matches!(record.progress, Progress::Shifting { .. } | Progress::Baking(_) | Progress::Done(_));
-    let is_back = view.usable().next().is_some() && view.all_to(slot.other()) && view.has_proof(slot.other());
-    let is_wanted = record.revision == view.want.revision;
-    (had_weight && is_back && is_wanted).then(|| {
-        let why = format!("its traffic was taken back to {} by somebody else", slot.other());
-        returning::fail(view, slot, record, why)
-    })
+    if record.revision != view.want.revision || !gate::is_taken_back(view.seen, slot, record) {
+        return None;
+    }
+    let remaining = gate::left_to_last(view, Ill::TakenBack);
+    if remaining > 0 {
+        return Some(wait(Phase::RollingBack, WaitingOn::Settle { remaining }));
+    }
+    let why = format!("its traffic was taken back to {} by somebody else", slot.other());
+    Some(returning::fail(view, slot, record, why))
 }
 
 /// A decision to stop if a rule can't be used or was changed by somebody else. A return goes on over the rules that can

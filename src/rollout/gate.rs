@@ -114,6 +114,8 @@ fn bound(ill: Ill, want: &Desired) -> Seconds {
     match ill {
         // Two readings: a single one may be wrong or old.
         Ill::Dead | Ill::Alarm => 5,
+        // Longer than AWS's answers may be old: right after a shift they may show the weights of before.
+        Ill::TakenBack => 10,
         Ill::Half => 15,
         Ill::Http => 30,
         Ill::Short => 180,
@@ -145,11 +147,29 @@ pub fn ills(want: &Desired, seen: &Observation, slot: Slot, record: &Record) -> 
     {
         ills.push(Ill::Http);
     }
+    if is_taken_back(seen, slot, record) {
+        return vec![Ill::TakenBack];
+    }
     if observed.unread.is_none() {
         ills.extend(shortage(want, seen, slot, record));
     }
     ills.sort_unstable();
     ills
+}
+
+/// True if the version had weight, and every rule that can be used gives everything to the other side, whose proof is
+/// finished.
+pub(super) fn is_taken_back(seen: &Observation, slot: Slot, record: &Record) -> bool {
+    let had_weight =
+        matches!(record.progress, Progress::Shifting { .. } | Progress::Baking(_) | Progress::Done(_));
+    let mut usable =
+        seen.rules.iter().filter(|rule| !matches!(rule.split, super::RuleSplit::Neither(_))).peekable();
+    let proven = seen.slots.get(slot.other()).record.as_ref();
+    let proven = proven.is_some_and(|record| matches!(record.progress, Progress::Done(_)));
+    had_weight
+        && proven
+        && usable.peek().is_some()
+        && usable.all(|rule| rule.split.weights().all_to(slot.other()))
 }
 
 /// Targets in `initial` or of unknown state are not counted as lost, but without a healthy one there is no service.
@@ -197,6 +217,7 @@ pub(super) fn failing(view: View<'_>, slot: Slot, record: &Record) -> Option<Ver
         },
         Ill::Http => closed_http(view.want, view.seen).map(|on| on.in_words(terms)).unwrap_or_default(),
         Ill::Dead | Ill::Half | Ill::Short => health(),
+        Ill::TakenBack => return None,
         Ill::Stuck => {
             let on = closed_gate(view.want, view.seen, slot).map(|on| on.in_words(terms)).unwrap_or_default();
             format!("with traffic on it, {}s passed waiting for {on}", view.want.deadline)
@@ -218,9 +239,14 @@ pub(super) fn is_failing(view: View<'_>, slot: Slot) -> bool {
         || view.slot(slot).unread.is_none() && view.slot(slot).targets.healthy == 0
 }
 
+/// How much longer an ill has to last before it counts, in seconds.
+pub(super) fn left_to_last(view: View<'_>, ill: Ill) -> Seconds {
+    let lasted = view.seen.ill_since.get(&ill).map_or(0, |since| view.now.since(*since));
+    bound(ill, view.want).saturating_sub(lasted)
+}
+
 fn has_lasted(view: View<'_>, ill: Ill) -> bool {
-    let since = view.seen.ill_since.get(&ill);
-    since.is_some_and(|since| view.now.since(*since) >= bound(ill, view.want))
+    view.seen.ill_since.contains_key(&ill) && left_to_last(view, ill) == 0
 }
 
 /// AWS's answers may be some seconds old; what was seen for less long than this may be the past. In seconds.

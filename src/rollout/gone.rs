@@ -7,11 +7,11 @@ use crate::model::{Slot, Weights};
 
 /// Takes the weight from a slot whose service somebody deleted. Behind its group nobody answers, so nothing is worse than
 /// that; yet only a version that had weight, or has a finished proof, gets it: a service made anew in the empty slot would
-/// otherwise serve before its gate. One rule a step.
+/// otherwise serve before its gate. Weights that no note of ours explains are somebody else's. One rule a step.
 pub(super) fn evacuate(view: View<'_>) -> Option<Decision> {
     let gone = Slot::BOTH.into_iter().find(|slot| view.has_weight(*slot) && view.is_gone(*slot))?;
     let other = gone.other();
-    if !view.is_alive(other) {
+    if !view.is_alive(other) || view.current().is_none() {
         return None;
     }
     if view.has_weight(other) {

@@ -89,6 +89,8 @@ pub enum Ill {
     Unread,
     /// Its deployment does not come to rest.
     Stuck,
+    /// All traffic is back on the side before it, without a note of ours.
+    TakenBack,
 }
 
 impl Observation {
