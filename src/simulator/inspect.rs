@@ -72,7 +72,7 @@ impl World {
             "elbv2" => elb::read(state, operation, input).or_else(|| elb::write(state, operation, input)),
             "cloudwatch" => cloudwatch::read(state, operation, input)
                 .or_else(|| cloudwatch::write(state, operation, input)),
-            "sts" => Some(sts::read(state, operation)),
+            "sts" => sts::read(state, operation, input),
             _ => None,
         };
         let refused = |error: ApiError| Refused { code: error.code, message: error.message };

@@ -37,6 +37,9 @@ pub struct Settings {
     pub probes: Probes,
     /// Describe and List calls may answer the state of up to this long ago. 0: always the newest state.
     pub stale_reads_ms: Millis,
+    /// How far back [`Failure::Stale`](super::Failure::Stale) can look whenever it is injected: each call then keeps a
+    /// copy of the account for so long.
+    pub history_ms: Millis,
     /// From a change to the scheduler's reaction.
     pub scheduler_delay_ms: Millis,
     /// PROVISIONING.
@@ -81,6 +84,7 @@ impl Default for Settings {
             buckets: Buckets::Off,
             probes: Probes::Model,
             stale_reads_ms: 0,
+            history_ms: 0,
             scheduler_delay_ms: 500,
             provision_delay_ms: 2_000,
             start_delay_ms: 4_000,
