@@ -24,6 +24,15 @@ pub enum Fault {
     Capacity { tasks: usize },
     /// A task ends by itself.
     StopTask { task: TaskId, reason: String },
+    /// Fargate takes the oldest running task of a service away with two minutes' notice, as it does with Spot tasks.
+    SpotInterruption { service: String },
+    /// Somebody else changes a service's desired count, once.
+    DesiredCount { service: String, count: usize },
+    /// Somebody else's autoscaler looks after a service's desired count, every so often: `max` while a load balancer gives
+    /// weight to one of its target groups, else `min`. As with the other faults that name a service, it must be there.
+    Autoscaler { service: String, min: usize, max: usize, every_ms: Millis },
+    /// Somebody else tags every resource so long after it was made; a key of AWS's own (`aws:…`) may be given.
+    AutoTag { key: String, value: String, delay_ms: Millis },
     /// An alarm changes its state (`OK`, `ALARM`, `INSUFFICIENT_DATA`); it is made if there is none of the name.
     Alarm { name: String, state: String },
 }
@@ -105,6 +114,23 @@ impl Fault {
             let (name, state) = alarm.rsplit_once(':').ok_or_else(wrong)?;
             return Ok(Fault::Alarm { name: name.into(), state: state.into() });
         }
+        if let Some(service) = text.strip_prefix("spot=") {
+            return Ok(Fault::SpotInterruption { service: service.into() });
+        }
+        if let Some(count) = text.strip_prefix("desired=") {
+            let (service, count) = count.rsplit_once(':').ok_or_else(wrong)?;
+            return Ok(Fault::DesiredCount {
+                service: service.into(),
+                count: count.parse().map_err(|_| wrong())?,
+            });
+        }
+        if let Some(scaler) = text.strip_prefix("autoscaler=") {
+            return parse_autoscaler(scaler).ok_or_else(wrong);
+        }
+        if let Some(tag) = text.strip_prefix("autotag=") {
+            let (key, value) = tag.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or_else(wrong)?;
+            return Ok(Fault::AutoTag { key: key.into(), value: value.into(), delay_ms: 0 });
+        }
         if let Some(targets) = text.strip_prefix("targets=") {
             let (group, how) = targets.rsplit_once(':').ok_or_else(wrong)?;
             let fault = match how.split_once('=') {
@@ -145,6 +171,14 @@ impl Fault {
     }
 }
 
+/// Reads `SERVICE:MIN:MAX`; the autoscaler looks once a minute.
+fn parse_autoscaler(text: &str) -> Option<Fault> {
+    let mut parts = text.splitn(3, ':');
+    let service = parts.next().filter(|name| !name.is_empty())?.into();
+    let (min, max) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    Some(Fault::Autoscaler { service, min, max, every_ms: 60_000 })
+}
+
 /// Reads a failure that says more: `error=CODE`, `stale=SECONDS`, `skewed=SECONDS`, `proxy=SECONDS`, `date=TEXT`.
 fn parse_valued(text: &str) -> Option<Failure> {
     let (kind, value) = text.split_once('=').filter(|(_, value)| !value.is_empty())?;
@@ -179,6 +213,13 @@ mod tests {
             ("*:skewed=-3600", call("*", Failure::Skewed { seconds: -3_600 }, 0, 1)),
             ("*:proxy=60", call("*", Failure::Proxy { seconds: 60 }, 0, 1)),
             ("*:date=never", call("*", Failure::Dated("never".into()), 0, 1)),
+            ("spot=web", Fault::SpotInterruption { service: "web".into() }),
+            ("desired=web:2", Fault::DesiredCount { service: "web".into(), count: 2 }),
+            (
+                "autoscaler=web:1:20",
+                Fault::Autoscaler { service: "web".into(), min: 1, max: 20, every_ms: 60_000 },
+            ),
+            ("autotag=aws:x=y=z", Fault::AutoTag { key: "aws:x".into(), value: "y=z".into(), delay_ms: 0 }),
             ("capacity=3", Fault::Capacity { tasks: 3 }),
             ("alarm=a:b:ALARM", Fault::Alarm { name: "a:b".into(), state: "ALARM".into() }),
             (
@@ -191,6 +232,9 @@ mod tests {
         for text in [
             "",
             "*:stale=x",
+            "desired=web",
+            "autoscaler=web:1",
+            "autotag=x",
             "*:date=",
             "ModifyRule",
             "ModifyRule:boom",

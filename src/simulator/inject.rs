@@ -1,5 +1,7 @@
 //! Carrying out faults, and letting calls fail.
 
+use super::autoscale::{self, Autoscaler};
+use super::autotag::AutoTag;
 use super::{Failure, Fault, HaltPoint};
 use super::{cloudwatch, ecs, elb, state::State};
 use std::sync::Arc;
@@ -119,6 +121,20 @@ pub(super) fn strike(state: &mut State, pending: &mut Pending, fault: Fault) {
             ecs::wake_all(state);
         }
         Fault::StopTask { task, reason } => ecs::stop(state, task, "TerminationNotice", &reason),
+        Fault::SpotInterruption { service } => {
+            for id in autoscale::named(state, &service) {
+                ecs::interrupt(state, id);
+            }
+        }
+        Fault::DesiredCount { service, count } => {
+            for id in autoscale::named(state, &service) {
+                ecs::set_desired(state, id, count);
+            }
+        }
+        Fault::Autoscaler { service, min, max, every_ms } => {
+            autoscale::begin(state, &service, Autoscaler { min, max, every_ms });
+        }
+        Fault::AutoTag { key, value, delay_ms } => state.auto_tag = Some(AutoTag { key, value, delay_ms }),
         Fault::Alarm { name, state: value } => {
             cloudwatch::force_state(state, &name, &value, "Set by the simulator.");
             ecs::wake_all(state);

@@ -4,7 +4,7 @@ use super::ecs::TaskStatus;
 use super::elb::{Behind, behind, forward_weights};
 use super::state::State;
 use super::wire::{ApiError, Input};
-use super::{Millis, TaskId, World, cloudwatch, ecs, elb, sts};
+use super::{Millis, TaskId, World, autotag, cloudwatch, ecs, elb, sts};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -75,8 +75,9 @@ impl World {
             "sts" => sts::read(state, operation, input),
             _ => None,
         };
-        let refused = |error: ApiError| Refused { code: error.code, message: error.message };
-        answer.unwrap_or_else(|| Err(ApiError::client("no such operation"))).map_err(refused)
+        let answer = answer.unwrap_or_else(|| Err(ApiError::client("no such operation")));
+        autotag::notice(&mut self.state, operation, &answer);
+        answer.map_err(|error: ApiError| Refused { code: error.code, message: error.message })
     }
 
     /// All services that are not INACTIVE, by cluster and name.

@@ -9,6 +9,8 @@
 //! requests are routed), task sets and the CODE_DEPLOY controller, signatures and permissions (a fault can refuse any
 //! call). Alarms change only when told to.
 
+mod autoscale;
+mod autotag;
 mod behaviour;
 mod buckets;
 mod calls;

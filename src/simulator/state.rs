@@ -1,5 +1,7 @@
 //! Everything that is in the account, and the steps that happen by themselves.
 
+use super::autoscale::{self, Autoscaler};
+use super::autotag::{self, AutoTag};
 use super::ecs::{self, Cluster, Family, Service, Task};
 use super::elb::{self, External, Listener, LoadBalancer, TargetGroup};
 use super::queue::{Event, Queue, ServiceId, TargetKey};
@@ -37,6 +39,9 @@ pub(super) struct State {
     /// What was said about addresses that ECS did not give out.
     pub externals: BTreeMap<TargetKey, External>,
     pub alarms: BTreeMap<String, Alarm>,
+    /// What strangers do by themselves.
+    pub auto_tag: Option<AutoTag>,
+    pub autoscalers: BTreeMap<ServiceId, Autoscaler>,
     pub task_capacity: usize,
     /// Tasks that occupy room.
     pub tasks_alive: usize,
@@ -67,6 +72,8 @@ impl State {
             listeners: BTreeMap::new(),
             externals: BTreeMap::new(),
             alarms: BTreeMap::new(),
+            auto_tag: None,
+            autoscalers: BTreeMap::new(),
             task_capacity: settings.task_capacity,
             tasks_alive: 0,
             tasks_started: 0,
@@ -119,6 +126,9 @@ impl State {
             Event::TaskStep { task, epoch } => ecs::step(self, task, epoch),
             Event::Register(task) => ecs::register_targets(self, task),
             Event::Crash(task) => ecs::exit(self, task, 1),
+            Event::Kill(task) => ecs::kill(self, task),
+            Event::Tag(arn) => autotag::tag(self, &arn),
+            Event::Autoscale(service) => autoscale::look(self, service),
             Event::Forget(task) => {
                 self.tasks.remove(&task);
             }

@@ -9,7 +9,7 @@ use super::state::State;
 use super::wire::{Answer, Api, ApiError, Input, Operation, RequestId, parse, respond, respond_unparsed};
 use super::{
     Buckets, Call, CallLog, Failure, Fault, HaltPoint, Millis, RouteRequest, Routed, Settings, WireRequest,
-    WireResponse, cloudwatch, ecs, elb, sts,
+    WireResponse, autotag, cloudwatch, ecs, elb, sts,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -119,14 +119,16 @@ impl World {
                 Api::Sts => sts::read(state, name, input),
             }
         };
+        let answer = answer.unwrap_or_else(|| Err(unknown(operation)));
         if operation.is_write() {
+            autotag::notice(&mut self.state, name, &answer);
             // What is due at once has happened before the next question.
             self.state.advance(self.state.now);
             if operation.api == Api::CloudWatch {
                 ecs::wake_all(&mut self.state);
             }
         }
-        answer.unwrap_or_else(|| Err(unknown(operation)))
+        answer
     }
 
     /// Keeps the account as it is before a call that may change it, as long as somebody may ask for it.

@@ -13,7 +13,7 @@ pub(in crate::simulator) struct Cluster {
     pub name: String,
     settings: Value,
     capacity_providers: Value,
-    default_strategy: Value,
+    pub default_strategy: Value,
     pub tags: Tags,
 }
 

@@ -1,5 +1,6 @@
 //! A task's life: PROVISIONING → PENDING → ACTIVATING → RUNNING → DEACTIVATING → STOPPING → DEPROVISIONING → STOPPED.
 
+use super::capacity::next_provider;
 use super::notes::note;
 use super::scheduler::wake_service_of;
 use super::service::registrations;
@@ -11,6 +12,9 @@ use crate::simulator::state::{State, Tags};
 use crate::simulator::{Probes, TaskId};
 use serde_json::{Map, Value};
 use std::sync::Arc;
+
+/// From a Spot interruption's notice to the end of the task.
+const SPOT_NOTICE_MS: u64 = 120_000;
 
 /// Where a new task belongs.
 pub(super) struct Placement<'a> {
@@ -29,13 +33,13 @@ pub(super) fn start(state: &mut State, definition: &Arc<TaskDefinition>, placeme
     let id = TaskId(state.fresh());
     let name = state.random.hex(32);
     let number = state.tasks_started + 1;
-    let strategy =
-        placement.spec.get("capacityProviderStrategy").and_then(|list| list[0]["capacityProvider"].as_str());
-    let launch_type = match (placement.spec.get("launchType").and_then(Value::as_str), strategy) {
-        (Some(kind), _) => Some(kind.to_string()),
-        (None, Some(provider)) if provider.starts_with("FARGATE") => Some("FARGATE".into()),
-        (None, _) => None,
+    let capacity_provider = next_provider(placement.spec, &providers_in_use(state, &placement));
+    let launch_type = match (placement.spec.get("launchType").and_then(Value::as_str), &capacity_provider) {
+        (Some(kind), _) => kind,
+        (None, Some(provider)) if provider.starts_with("FARGATE") => "FARGATE",
+        (None, _) => "EC2",
     };
+    let launch_type = Some(launch_type.to_string());
     let subnets = placement.spec.get("networkConfiguration").map(|n| &n["awsvpcConfiguration"]["subnets"]);
     let subnet = subnets.and_then(|s| s[0].as_str()).unwrap_or("subnet-00000000").to_string();
     let task = Task {
@@ -49,6 +53,7 @@ pub(super) fn start(state: &mut State, definition: &Arc<TaskDefinition>, placeme
         program: Arc::clone(&definition.program),
         definition: Arc::clone(definition),
         launch_type,
+        capacity_provider,
         status: TaskStatus::Provisioning,
         stopping: false,
         exited: false,
@@ -79,6 +84,15 @@ pub(super) fn start(state: &mut State, definition: &Arc<TaskDefinition>, placeme
     state.tasks.insert(id, task);
     plan_step(state, id, state.settings.provision_delay_ms);
     id
+}
+
+/// The capacity providers of the tasks that a new one stands beside.
+fn providers_in_use<'a>(state: &'a State, placement: &Placement) -> Vec<&'a str> {
+    let service = placement.service.and_then(|id| state.services.get(&id));
+    let tasks =
+        service.into_iter().flat_map(|service| service.tasks.iter()).filter_map(|id| state.tasks.get(id));
+    let beside = tasks.filter(|task| !task.stopping && task.deployment == placement.deployment);
+    beside.filter_map(|task| task.capacity_provider.as_deref()).collect()
 }
 
 /// Plans a task's next step and makes all others void.
@@ -219,6 +233,27 @@ pub(in crate::simulator) fn exit(state: &mut State, id: TaskId, code: i32) {
         plan_step(state, id, state.settings.register_delay_ms);
     }
     wake_service_of(state, id);
+}
+
+/// Takes a service's oldest running task away with two minutes' notice: SIGTERM and draining begin at once, and whatever
+/// still runs then is killed (Amazon ECS Developer Guide, "Fargate Spot termination notices").
+pub(in crate::simulator) fn interrupt(state: &mut State, service: ServiceId) {
+    let Some(service) = state.services.get(&service) else { return };
+    let mut tasks = service.tasks.iter().filter_map(|id| state.tasks.get(id));
+    let Some(task) = tasks.find(|task| task.status == TaskStatus::Running && !task.stopping) else { return };
+    let id = task.id;
+    stop(state, id, "SpotInterruption", "Your Spot Task was interrupted.");
+    state.queue.push(state.now + SPOT_NOTICE_MS, Event::Kill(id));
+}
+
+/// Kills a task's process if it still runs, whether its targets have drained or not.
+pub(in crate::simulator) fn kill(state: &mut State, id: TaskId) {
+    exit(state, id, 137);
+    let Some(task) = state.tasks.get_mut(&id) else { return };
+    if task.exited && task.status < TaskStatus::Deprovisioning {
+        task.status = TaskStatus::Deprovisioning;
+        plan_step(state, id, state.settings.deprovision_delay_ms);
+    }
 }
 
 fn cannot_pull(state: &mut State, id: TaskId) {

@@ -1,6 +1,7 @@
 //! Amazon ECS: clusters, task definitions, services, their deployments and tasks.
 
 mod breaker;
+mod capacity;
 mod check;
 mod cluster;
 mod container;
@@ -26,11 +27,13 @@ mod view;
 
 pub(super) use cluster::Cluster;
 pub(super) use deployment::{Deployment, Rollout};
-pub(super) use lifecycle::{exit, register_targets, step, stop};
+pub(super) use lifecycle::{exit, interrupt, kill, register_targets, step, stop};
 pub(super) use scheduler::{reconcile, wake_all, wake_service_of};
-pub(super) use service::Service;
+pub(super) use service::{Service, registrations};
+pub(super) use tags::put_tag;
 pub(super) use task::{Task, TaskStatus};
 pub(super) use task_definition::{Family, TaskDefinition};
+pub(super) use update::set_desired;
 
 use super::Millis;
 use super::operations::{Read, Write, find};

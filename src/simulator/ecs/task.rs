@@ -54,6 +54,7 @@ pub(in crate::simulator) struct Task {
     pub definition: Arc<TaskDefinition>,
     pub program: Arc<Program>,
     pub launch_type: Option<String>,
+    pub capacity_provider: Option<String>,
     pub status: TaskStatus,
     /// desiredStatus is STOPPED.
     pub stopping: bool,
@@ -192,6 +193,9 @@ pub(super) fn render(state: &State, task: &Task, with_tags: bool) -> Value {
     put("lastStatus", json!(task.status.name()));
     if let Some(launch_type) = &task.launch_type {
         put("launchType", json!(launch_type));
+    }
+    if let Some(provider) = &task.capacity_provider {
+        put("capacityProviderName", json!(provider));
     }
     put("overrides", json!({"containerOverrides": [], "inferenceAcceleratorOverrides": []}));
     if task.launch_type.as_deref() == Some("FARGATE") {

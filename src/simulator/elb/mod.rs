@@ -24,6 +24,7 @@ pub(super) use listener::Listener;
 pub(super) use load_balancer::LoadBalancer;
 pub(super) use route::route;
 pub(super) use rule::{Rule, listener_of_rule, replace_actions};
+pub(super) use tags::put_tag;
 pub(super) use target::{deregister, register};
 pub(super) use target_group::TargetGroup;
 

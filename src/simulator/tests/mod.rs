@@ -1,5 +1,6 @@
 //! Tests of the world: by its wire protocols, by its own interface, and with the real SDK clients.
 
+mod capacity;
 mod chaos;
 mod controller;
 mod deployments;
@@ -9,6 +10,7 @@ mod routing;
 mod sdk;
 mod seeds;
 mod speed;
+mod strangers;
 mod wire;
 
 use super::{Millis, Settings, World};
