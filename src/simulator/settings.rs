@@ -67,6 +67,9 @@ pub struct Settings {
     /// The wait before a failed start or placement is tried again; doubled each time, to 32 times at most.
     pub retry_delay_ms: Millis,
     pub jitter_percent: u64,
+    /// How many EC2 machines a cluster has for tasks that are no Fargate tasks; more are added where fixed host ports
+    /// need them.
+    pub container_instances: usize,
     /// The most tasks all clusters together have room for.
     pub task_capacity: usize,
     /// How many items one page of an ELBv2 Describe call holds if the call does not say.
@@ -99,6 +102,7 @@ impl Default for Settings {
             load_balancer_delay_ms: 1_000,
             retry_delay_ms: 10_000,
             jitter_percent: 20,
+            container_instances: 2,
             task_capacity: usize::MAX,
             elb_page_size: 400,
             dns_names: vec![],

@@ -2,7 +2,7 @@
 
 use super::autoscale::{self, Autoscaler};
 use super::autotag::{self, AutoTag};
-use super::ecs::{self, Cluster, Family, Service, Task};
+use super::ecs::{self, Cluster, Family, Instance, Service, Task};
 use super::elb::{self, External, Listener, LoadBalancer, TargetGroup};
 use super::queue::{Event, Queue, ServiceId, TargetKey};
 use super::random::Random;
@@ -33,6 +33,8 @@ pub(super) struct State {
     pub service_names: BTreeMap<(String, String), ServiceId>,
     pub client_tokens: BTreeMap<String, ServiceId>,
     pub tasks: BTreeMap<TaskId, Task>,
+    /// The EC2 machines of all clusters.
+    pub instances: Vec<Arc<Instance>>,
     pub load_balancers: BTreeMap<String, LoadBalancer>,
     pub target_groups: BTreeMap<String, TargetGroup>,
     pub listeners: BTreeMap<String, Listener>,
@@ -67,6 +69,7 @@ impl State {
             service_names: BTreeMap::new(),
             client_tokens: BTreeMap::new(),
             tasks: BTreeMap::new(),
+            instances: vec![],
             load_balancers: BTreeMap::new(),
             target_groups: BTreeMap::new(),
             listeners: BTreeMap::new(),

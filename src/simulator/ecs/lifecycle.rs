@@ -1,13 +1,14 @@
 //! A task's life: PROVISIONING → PENDING → ACTIVATING → RUNNING → DEACTIVATING → STOPPING → DEPROVISIONING → STOPPED.
 
 use super::capacity::next_provider;
+use super::instance;
 use super::notes::note;
 use super::scheduler::wake_service_of;
 use super::service::registrations;
 use super::task::{Task, TaskStatus};
 use super::task_definition::TaskDefinition;
 use crate::simulator::elb;
-use crate::simulator::queue::{Event, ServiceId};
+use crate::simulator::queue::{Event, ServiceId, TargetKey};
 use crate::simulator::state::{State, Tags};
 use crate::simulator::{Probes, TaskId};
 use serde_json::{Map, Value};
@@ -39,7 +40,12 @@ pub(super) fn start(state: &mut State, definition: &Arc<TaskDefinition>, placeme
         (None, Some(provider)) if provider.starts_with("FARGATE") => "FARGATE",
         (None, _) => "EC2",
     };
-    let launch_type = Some(launch_type.to_string());
+    let (instance, bindings) = if launch_type == "FARGATE" || launch_type == "EXTERNAL" {
+        (None, vec![])
+    } else {
+        let (instance, bindings) = instance::place(state, placement.cluster, definition);
+        (Some(instance), bindings)
+    };
     let subnets = placement.spec.get("networkConfiguration").map(|n| &n["awsvpcConfiguration"]["subnets"]);
     let subnet = subnets.and_then(|s| s[0].as_str()).unwrap_or("subnet-00000000").to_string();
     let task = Task {
@@ -52,7 +58,7 @@ pub(super) fn start(state: &mut State, definition: &Arc<TaskDefinition>, placeme
         group: placement.group,
         program: Arc::clone(&definition.program),
         definition: Arc::clone(definition),
-        launch_type,
+        launch_type: Some(launch_type.to_string()),
         capacity_provider,
         status: TaskStatus::Provisioning,
         stopping: false,
@@ -70,6 +76,8 @@ pub(super) fn start(state: &mut State, definition: &Arc<TaskDefinition>, placeme
         container_reason: None,
         ip: format!("10.{}.{}.{}", number >> 16 & 0xff, number >> 8 & 0xff, number & 0xff),
         subnet,
+        instance,
+        bindings,
         registrations: registrations(placement.spec, placement.side),
         registered: false,
         proved: false,
@@ -158,19 +166,22 @@ fn run(state: &mut State, id: TaskId) {
     wake_service_of(state, id);
 }
 
-/// Registers a running task's targets.
+/// Registers a running task's targets. Where a group is gone the task runs on without, and its service says so.
 pub(in crate::simulator) fn register_targets(state: &mut State, id: TaskId) {
     let Some(task) = state.tasks.get_mut(&id) else { return };
     if task.status != TaskStatus::Running || task.registered || task.exited {
         return;
     }
     task.registered = true;
-    let (ip, registrations, service) = (task.ip.clone(), task.registrations.clone(), task.service);
-    for registration in registrations {
-        elb::register(state, &registration.group, (ip.clone(), registration.port), Some(id));
-        if let Some(service) = service {
-            note(state, service, &format!("registered 1 targets in (target-group {})", registration.group));
-        }
+    for (group, key) in targets_of(task) {
+        let said = match state.target_groups.contains_key(&group) {
+            true => format!("registered 1 targets in (target-group {group})"),
+            false => format!(
+                "failed to register targets in (target-group {group}) with (error One or more target groups not found)"
+            ),
+        };
+        elb::register(state, &group, key, Some(id));
+        note_of(state, id, &said);
     }
     wake_service_of(state, id);
 }
@@ -179,15 +190,26 @@ pub(in crate::simulator) fn register_targets(state: &mut State, id: TaskId) {
 fn deregister_targets(state: &mut State, id: TaskId) -> u64 {
     let Some(task) = state.tasks.get_mut(&id).filter(|task| task.registered) else { return 0 };
     task.registered = false;
-    let (ip, registrations, service) = (task.ip.clone(), task.registrations.clone(), task.service);
     let mut longest = 0;
-    for registration in registrations {
-        longest = longest.max(elb::deregister(state, &registration.group, &(ip.clone(), registration.port)));
-        if let Some(service) = service {
-            note(state, service, &format!("deregistered 1 targets in (target-group {})", registration.group));
+    for (group, key) in targets_of(task) {
+        if state.target_groups.contains_key(&group) {
+            longest = longest.max(elb::deregister(state, &group, &key));
+            note_of(state, id, &format!("deregistered 1 targets in (target-group {group})"));
         }
     }
     longest
+}
+
+/// The groups that a task is registered in, and its address in each.
+fn targets_of(task: &Task) -> Vec<(String, TargetKey)> {
+    task.registrations.iter().map(|one| (one.group.clone(), task.target_key(one))).collect()
+}
+
+/// Adds an event to the list of a task's service.
+fn note_of(state: &mut State, task: TaskId, message: &str) {
+    if let Some(service) = state.tasks.get(&task).and_then(|task| task.service) {
+        note(state, service, message);
+    }
 }
 
 /// Begins to stop a task: its targets drain first, then its process gets the time to end.

@@ -9,6 +9,7 @@ mod create;
 mod delete;
 mod deployment;
 mod describe;
+mod instance;
 mod lifecycle;
 mod native;
 mod notes;
@@ -27,6 +28,7 @@ mod view;
 
 pub(super) use cluster::Cluster;
 pub(super) use deployment::{Deployment, Rollout};
+pub(super) use instance::Instance;
 pub(super) use lifecycle::{exit, interrupt, kill, register_targets, step, stop};
 pub(super) use scheduler::{reconcile, wake_all, wake_service_of};
 pub(super) use service::{Service, registrations};
@@ -41,7 +43,7 @@ use super::state::State;
 use super::wire::{Answer, ApiError, Input};
 
 /// The operations that only read.
-pub(super) const READS: [(&str, Read); 9] = [
+pub(super) const READS: [(&str, Read); 11] = [
     ("DescribeClusters", cluster::describe),
     ("ListClusters", cluster::list),
     ("DescribeTaskDefinition", task_definition::describe),
@@ -50,6 +52,8 @@ pub(super) const READS: [(&str, Read); 9] = [
     ("ListServices", describe::list),
     ("DescribeTasks", task::describe),
     ("ListTasks", task::list),
+    ("DescribeContainerInstances", instance::describe),
+    ("ListContainerInstances", instance::list),
     ("ListTagsForResource", tags::list),
 ];
 

@@ -1,6 +1,7 @@
 //! The data plane: where a request goes by the rules that the load balancer follows at present.
 
 use super::action::forward_weights;
+use super::check::container_port;
 use super::condition::all_match;
 use super::external::{Behind, behind, reach};
 use super::health::TargetState;
@@ -68,7 +69,7 @@ fn forward(state: &State, random: &mut Random, groups: &[(&str, u32)]) -> Routed
     let mut route = TargetRoute {
         task: None,
         address: reach(state, key).filter(|_| real),
-        port: key.1,
+        port: container_port(state, target, key.1),
         target_group: group.arn.clone(),
         image: String::new(),
         release: format!("{}:{}", key.0, key.1),

@@ -109,3 +109,125 @@ fn a_service_that_says_neither_takes_the_clusters_default_strategy() {
         assert_eq!((&service["launchType"], strategy), (&launch_type, strategies), "{name}");
     }
 }
+
+/// A service on EC2 machines, in a group of target type `instance` that a rule names.
+fn on_machines(mode: &str, host_port: u16, count: u32) -> World {
+    let mut world = shop(Settings::default());
+    let group = json!({"Name": "machines", "Protocol": "HTTP", "Port": 80, "TargetType": "instance"});
+    let group =
+        world.call("elbv2", "CreateTargetGroup", &group).unwrap()["TargetGroups"][0]["TargetGroupArn"]
+            .clone();
+    let rule = json!({"ListenerArn": super::LISTENER, "Priority": 1, "Conditions": [{"Field": "path-pattern", "Values": ["/m"]}],
+        "Actions": [{"Type": "forward", "TargetGroupArn": group}]});
+    world.call("elbv2", "CreateRule", &rule).unwrap();
+    let definition = json!({"family": "web", "networkMode": mode, "containerDefinitions": [{"name": "app", "memory": 64,
+        "image": "web:v1", "portMappings": [{"containerPort": 8080, "hostPort": host_port}]}]});
+    world.call("ecs", "RegisterTaskDefinition", &definition).unwrap();
+    let request = json!({"cluster": "prod", "serviceName": "web", "taskDefinition": "web", "desiredCount": count,
+        "loadBalancers": [{"targetGroupArn": group, "containerName": "app", "containerPort": 8080}]});
+    world.call("ecs", "CreateService", &request).unwrap();
+    settle(&mut world, "web");
+    world
+        .run_until(120_000, |world| world.healthy_targets("machines") == count as usize)
+        .expect("healthy targets");
+    world
+}
+
+/// The targets that the tasks of `web` are, as a client finds out: by machine and host port.
+fn targets_of_tasks(world: &mut World) -> Vec<(String, u64)> {
+    let tasks = tasks(world);
+    let machines: Vec<&Value> = tasks.iter().map(|task| &task["containerInstanceArn"]).collect();
+    let asked = json!({"cluster": "prod", "containerInstances": machines});
+    let shown =
+        world.call("ecs", "DescribeContainerInstances", &asked).unwrap()["containerInstances"].clone();
+    let id_of = |arn: &Value| {
+        let machine =
+            shown.as_array().unwrap().iter().find(|machine| machine["containerInstanceArn"] == *arn);
+        machine.unwrap()["ec2InstanceId"].as_str().unwrap().to_string()
+    };
+    let port = |task: &Value| task["containers"][0]["networkBindings"][0]["hostPort"].as_u64().unwrap();
+    let mut targets: Vec<_> =
+        tasks.iter().map(|task| (id_of(&task["containerInstanceArn"]), port(task))).collect();
+    targets.sort();
+    targets
+}
+
+#[test]
+fn every_target_of_a_group_can_be_traced_to_its_task_by_machine_and_host_port() {
+    for (mode, host_port, machines) in [("bridge", 0, 2), ("bridge", 9_000, 3), ("host", 8_080, 3)] {
+        let mut world = on_machines(mode, host_port, 3);
+        let group = world.target_group_arn("machines").unwrap();
+        let health = world.call("elbv2", "DescribeTargetHealth", &json!({"TargetGroupArn": group})).unwrap();
+        let read = |shown: &Value| {
+            let target = &shown["Target"];
+            (target["Id"].as_str().unwrap().to_string(), target["Port"].as_u64().unwrap())
+        };
+        let mut registered: Vec<_> =
+            health["TargetHealthDescriptions"].as_array().unwrap().iter().map(read).collect();
+        registered.sort();
+        assert_eq!(targets_of_tasks(&mut world), registered, "{mode} {host_port}");
+        assert!(
+            registered
+                .iter()
+                .all(|(id, port)| id.starts_with("i-") && (host_port == 0 || *port == u64::from(host_port)))
+        );
+        let now = world.now();
+        assert_eq!(world.route(now, super::LISTENER, "x", "/m").release(), Some("v1"));
+        let listed = world.call("ecs", "ListContainerInstances", &json!({"cluster": "prod"})).unwrap();
+        let arns = listed["containerInstanceArns"].as_array().unwrap().clone();
+        assert_eq!(arns.len(), machines, "{mode} {host_port}: fixed ports need a machine each");
+        let on_each = arns.iter().map(|arn| {
+            let asked = json!({"cluster": "prod", "containerInstance": arn});
+            world.call("ecs", "ListTasks", &asked).unwrap()["taskArns"].as_array().unwrap().len()
+        });
+        assert_eq!(on_each.sum::<usize>(), 3);
+    }
+}
+
+#[test]
+fn a_target_type_that_does_not_fit_the_network_mode_is_refused() {
+    let mut world = on_machines("bridge", 0, 1);
+    let group = world.target_group_arn("web-blue").unwrap();
+    let request = json!({"cluster": "prod", "serviceName": "other", "taskDefinition": "web", "desiredCount": 1,
+        "loadBalancers": [{"targetGroupArn": group, "containerName": "app", "containerPort": 8080}]});
+    let refused = world.call("ecs", "CreateService", &request).unwrap_err();
+    assert!(refused.message.contains("incompatible with the bridge network mode"), "{}", refused.message);
+}
+
+#[test]
+fn a_fargate_task_is_told_by_its_own_address() {
+    let mut world = web(|_| {});
+    world.run_until(60_000, |world| world.healthy_targets("web-blue") == 3).expect("healthy targets");
+    let mut addresses: Vec<String> = tasks(&mut world)
+        .iter()
+        .map(|task| {
+            assert!(task["containerInstanceArn"].is_null());
+            assert!(task["startedBy"].as_str().unwrap().starts_with("ecs-svc/"));
+            assert_eq!((&task["group"], &task["lastStatus"]), (&json!("service:web"), &json!("RUNNING")));
+            assert!(task["taskDefinitionArn"].as_str().unwrap().ends_with("task-definition/web:1"));
+            let details = task["attachments"][0]["details"].as_array().unwrap();
+            let detail =
+                |name: &str| details.iter().find(|detail| detail["name"] == name).unwrap()["value"].clone();
+            assert!(detail("networkInterfaceId").as_str().unwrap().starts_with("eni-"));
+            let address = detail("privateIPv4Address");
+            assert_eq!(task["containers"][0]["networkInterfaces"][0]["privateIpv4Address"], address);
+            assert_eq!(task["containers"][0]["networkBindings"], json!([]));
+            address.as_str().unwrap().to_string()
+        })
+        .collect();
+    addresses.sort();
+    let registered: Vec<String> =
+        world.target_health("web-blue").into_iter().map(|target| target.ip).collect();
+    assert_eq!(addresses, registered);
+}
+
+#[test]
+fn machines_that_are_not_there_are_failures_and_not_an_error() {
+    let mut world = shop(Settings::default());
+    let asked = json!({"cluster": "prod", "containerInstances": ["gone"]});
+    let answer = world.call("ecs", "DescribeContainerInstances", &asked).unwrap();
+    assert_eq!(
+        (&answer["containerInstances"], &answer["failures"][0]["reason"]),
+        (&json!([]), &json!("MISSING"))
+    );
+}

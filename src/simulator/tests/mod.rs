@@ -6,6 +6,7 @@ mod controller;
 mod deployments;
 mod external;
 mod faults;
+mod gone;
 mod routing;
 mod sdk;
 mod seeds;
