@@ -33,6 +33,8 @@ pub struct RuleView {
     pub listener_arn: String,
     /// `None` for the default rule.
     pub priority: Option<u32>,
+    /// As DescribeRules shows them; all of them have to match.
+    pub conditions: Vec<Value>,
     /// Target groups' names and weights, in the rule's order; empty if the action is no forward.
     pub weights: Vec<(String, u32)>,
     pub live_weights: Vec<(String, u32)>,
@@ -124,6 +126,7 @@ impl World {
                 arn: rule.arn.clone(),
                 listener_arn: listener.arn.clone(),
                 priority: rule.priority,
+                conditions: rule.conditions.clone(),
                 weights: named(&rule.actions),
                 live_weights: {
                     let live = listener.live.iter().find(|live| live.arn == rule.arn);

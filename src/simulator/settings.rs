@@ -62,6 +62,9 @@ pub struct Settings {
     pub alb_propagation_ms: Millis,
     /// The same for a network load balancer.
     pub nlb_propagation_ms: Millis,
+    /// Each answer binds a client with a sticky cookie for the whole duration again, as application cookies are
+    /// documented to; without, the duration counts from the first answer.
+    pub sticky_cookies_renew: bool,
     /// While a new load balancer is `provisioning`.
     pub load_balancer_delay_ms: Millis,
     /// The wait before a failed start or placement is tried again; doubled each time, to 32 times at most.
@@ -99,6 +102,7 @@ impl Default for Settings {
             forget_stopped_ms: 3_600_000,
             alb_propagation_ms: 1_500,
             nlb_propagation_ms: 120_000,
+            sticky_cookies_renew: true,
             load_balancer_delay_ms: 1_000,
             retry_delay_ms: 10_000,
             jitter_percent: 20,

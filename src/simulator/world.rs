@@ -8,8 +8,8 @@ use super::refusals::{refuse, throttled, unknown};
 use super::state::State;
 use super::wire::{Answer, Api, ApiError, Input, Operation, RequestId, parse, respond, respond_unparsed};
 use super::{
-    Buckets, Call, CallLog, Failure, Fault, HaltPoint, Millis, RouteRequest, Routed, Settings, WireRequest,
-    WireResponse, autotag, cloudwatch, ecs, elb, sts,
+    Buckets, Call, CallLog, Failure, Fault, HaltPoint, Millis, RouteRequest, Routed, Settings, TargetRoute,
+    Visitor, WireRequest, WireResponse, autotag, cloudwatch, ecs, elb, sts,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -204,6 +204,26 @@ impl World {
     pub fn route_request(&mut self, now: Millis, listener_arn: &str, request: &RouteRequest) -> Routed {
         self.advance(now);
         elb::route(&self.state, &mut self.outside, listener_arn, request)
+    }
+
+    /// [`World::route`] for a client that keeps its cookies.
+    pub fn visit(
+        &mut self,
+        now: Millis,
+        listener_arn: &str,
+        host: &str,
+        path: &str,
+        visitor: &mut Visitor,
+    ) -> Routed {
+        let cookie = visitor.cookie().map(|cookie| ("cookie".to_string(), cookie.to_string()));
+        let (host, path, method) = (host.into(), path.into(), "GET".into());
+        let headers = cookie.into_iter().collect();
+        let request = RouteRequest { host, path, method, headers, ..RouteRequest::default() };
+        let routed = self.route_request(now, listener_arn, &request);
+        if let Routed::Target(TargetRoute { set_cookie: Some(set_cookie), .. }) = &routed {
+            visitor.keep(set_cookie);
+        }
+        routed
     }
 
     /// Every API call so far.

@@ -11,6 +11,7 @@ mod load_balancer;
 mod page;
 mod route;
 mod rule;
+mod sticky;
 mod tags;
 mod target;
 mod target_group;
