@@ -43,7 +43,11 @@ Faults:
       a proxy answers 502 with a page of its own; its clock is SECONDS ahead
   targets=GROUP:unhealthy  targets=GROUP:flapping=SECONDS
   capacity=TASKS
-  alarm=NAME:ALARM";
+  alarm=NAME:ALARM
+  desired=SERVICE:COUNT  autoscaler=SERVICE:MIN:MAX  spot=SERVICE  autotag=KEY=VALUE
+      what others do: they change the count once, or look every minute and give MAX tasks to a
+      service with traffic and MIN to one without; Fargate Spot takes one task away; whatever is
+      made from now on gets a tag";
 
 /// Serve a simulated ECS, ELBv2, CloudWatch and STS on this machine
 ///

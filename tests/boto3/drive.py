@@ -352,7 +352,9 @@ def main():
     elb_tags(balancer, blue, listener, rule)
     first, second = task_definitions()
     services(f"http://{dns_name}:8001/", rule, blue, green, first, second)
-    ecs_tags(cluster)
+    service = ecs.describe_services(cluster="drive", services=["web-blue"])["services"][0]["serviceArn"]
+    for arn in (cluster, service, first):
+        ecs_tags(arn)
     single_tasks(first)
     targets_by_hand(green)
     alarms()

@@ -38,12 +38,9 @@ fn normalise_one(condition: Input) -> Result<Value, ApiError> {
     if values.is_empty() && regexes.is_empty() {
         return Err(ApiError::validation(format!("A value must be specified for the condition '{field}'")));
     }
-    if field == "source-ip" || field == "query-string" || field == "http-request-method" {
-        if !regexes.is_empty() {
-            return Err(ApiError::validation(format!(
-                "The condition '{field}' can't have regular expressions"
-            )));
-        }
+    let literal = ["query-string", "http-request-method", "source-ip"].contains(&field);
+    if literal && !regexes.is_empty() {
+        return Err(ApiError::validation(format!("The condition '{field}' can't have regular expressions")));
     }
     if let Some(wrong) = regexes.iter().find(|regex| regex.len() > 128 || Regex::new(regex).is_err()) {
         return Err(ApiError::validation(format!("The regular expression '{wrong}' is not valid")));

@@ -222,6 +222,24 @@ fn a_fargate_task_is_told_by_its_own_address() {
 }
 
 #[test]
+fn a_network_load_balancers_targets_are_traced_like_others() {
+    let mut world = shop(Settings::default());
+    let seed = "targetGroups: [{Name: tcp, Protocol: TCP, Port: 8080, TargetType: ip}]
+loadBalancers: [{Name: net, Type: network, Subnets: [s], listeners: [{Port: 1, Protocol: TCP, DefaultActions: [{Type: forward, TargetGroupArn: tcp}]}]}]";
+    world.load_seed(seed).unwrap();
+    super::deploy(&mut world, "web", "v1", Some("tcp"), 2);
+    settle(&mut world, "web");
+    world.run_until(120_000, |world| world.healthy_targets("tcp") == 2).expect("healthy targets");
+    let mut addresses: Vec<Value> = tasks(&mut world)
+        .iter()
+        .map(|task| task["containers"][0]["networkInterfaces"][0]["privateIpv4Address"].clone())
+        .collect();
+    addresses.sort_by_key(ToString::to_string);
+    let registered: Vec<String> = world.target_health("tcp").into_iter().map(|target| target.ip).collect();
+    assert_eq!(json!(addresses), json!(registered));
+}
+
+#[test]
 fn machines_that_are_not_there_are_failures_and_not_an_error() {
     let mut world = shop(Settings::default());
     let asked = json!({"cluster": "prod", "containerInstances": ["gone"]});
