@@ -34,9 +34,20 @@ Faults:
       the call fails; OPERATION is a name (ModifyRule), `*write`, `*read` or `*`; `:after=N` lets
       N calls through first, `:times=N` fails N of them. lost: it takes effect but the answer never
       arrives. cut: it never arrives
+  OPERATION:denied  OPERATION:throttled  OPERATION:notfound
+      the call is refused in AWS's own words
+  OPERATION:unreadable  OPERATION:stale=SECONDS  OPERATION:skewed=SECONDS  OPERATION:date=TEXT
+      the call is answered with half a document, with what was true SECONDS ago, with a clock that
+      is SECONDS ahead (or behind, if negative), or with TEXT as its date
+  OPERATION:proxy=SECONDS
+      a proxy answers 502 with a page of its own; its clock is SECONDS ahead
   targets=GROUP:unhealthy  targets=GROUP:flapping=SECONDS
   capacity=TASKS
-  alarm=NAME:ALARM";
+  alarm=NAME:ALARM
+  desired=SERVICE:COUNT  autoscaler=SERVICE:MIN:MAX  spot=SERVICE  autotag=KEY=VALUE
+      what others do: they change the count once, or look every minute and give MAX tasks to a
+      service with traffic and MIN to one without; Fargate Spot takes one task away; whatever is
+      made from now on gets a tag";
 
 /// Serve a simulated ECS, ELBv2, CloudWatch and STS on this machine
 ///

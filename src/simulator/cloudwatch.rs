@@ -1,6 +1,7 @@
 //! CloudWatch: the alarms that gates look at. No metric is ever evaluated; alarms change when they are told to.
 
 use super::Millis;
+use super::operations::{Read, Write, find};
 use super::state::State;
 use super::wire::{Answer, ApiError, Input};
 use serde_json::{Map, Value, json};
@@ -29,20 +30,21 @@ pub(super) struct Alarm {
     updated_at: Millis,
 }
 
+/// The operations that only read.
+pub(super) const READS: [(&str, Read); 1] = [("DescribeAlarms", describe)];
+
+/// Runs an operation that only reads; `None`: there is no such operation.
 pub(super) fn read(state: &State, operation: &str, input: Input) -> Option<Answer> {
-    match operation {
-        "DescribeAlarms" => Some(describe(state, input)),
-        _ => None,
-    }
+    find(&READS, operation).map(|run| run(state, input))
 }
 
+/// The operations that change something.
+pub(super) const WRITES: [(&str, Write); 3] =
+    [("PutMetricAlarm", put), ("SetAlarmState", set_state), ("DeleteAlarms", delete)];
+
+/// Runs an operation that changes something; `None`: there is no such operation.
 pub(super) fn write(state: &mut State, operation: &str, input: Input) -> Option<Answer> {
-    match operation {
-        "PutMetricAlarm" => Some(put(state, input)),
-        "SetAlarmState" => Some(set_state(state, input)),
-        "DeleteAlarms" => Some(delete(state, input)),
-        _ => None,
-    }
+    find(&WRITES, operation).map(|run| run(state, input))
 }
 
 /// Sets an alarm's state, making the alarm if there is none.

@@ -127,6 +127,26 @@ pub struct TargetRoute {
     pub behaviour: Behaviour,
     /// What the target's behaviour answers now: 200, 500 or 503; 502 if it refuses the connection.
     pub status: u16,
+    /// The `Set-Cookie` header that keeps the client on this group, where the action is sticky.
+    pub set_cookie: Option<String>,
+}
+
+/// A client that keeps the load balancer's cookie and sends it again, as browsers do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Visitor {
+    cookie: Option<String>,
+}
+
+impl Visitor {
+    /// The `Cookie` header of its next request.
+    pub fn cookie(&self) -> Option<&str> {
+        self.cookie.as_deref()
+    }
+
+    /// Keeps what an answer's `Set-Cookie` header says.
+    pub fn keep(&mut self, set_cookie: &str) {
+        self.cookie = set_cookie.split(';').next().map(String::from);
+    }
 }
 
 impl Routed {

@@ -24,6 +24,15 @@ pub enum Fault {
     Capacity { tasks: usize },
     /// A task ends by itself.
     StopTask { task: TaskId, reason: String },
+    /// Fargate takes the oldest running task of a service away with two minutes' notice, as it does with Spot tasks.
+    SpotInterruption { service: String },
+    /// Somebody else changes a service's desired count, once.
+    DesiredCount { service: String, count: usize },
+    /// Somebody else's autoscaler looks after a service's desired count, every so often: `max` while a load balancer gives
+    /// weight to one of its target groups, else `min`. As with the other faults that name a service, it must be there.
+    Autoscaler { service: String, min: usize, max: usize, every_ms: Millis },
+    /// Somebody else tags every resource so long after it was made; a key of AWS's own (`aws:…`) may be given.
+    AutoTag { key: String, value: String, delay_ms: Millis },
     /// An alarm changes its state (`OK`, `ALARM`, `INSUFFICIENT_DATA`); it is made if there is none of the name.
     Alarm { name: String, state: String },
 }
@@ -39,6 +48,26 @@ pub enum Failure {
     LostAnswer,
     /// The connection is cut before the request arrives.
     CutBefore,
+    /// The caller has not the right to it, in the service's own words.
+    Denied,
+    /// The rate of calls is exceeded, in the service's own words.
+    Throttled,
+    /// Nothing that the call names is there: the service's own error, or `failures` and empty lists where it answers
+    /// so.
+    NotFound,
+    /// The call takes effect; half of its answer arrives, with status 200.
+    Unreadable,
+    /// A read sees the account as it was so long ago, or, where that was before the fault was injected, as it was
+    /// then; with [`Settings::history_ms`](super::Settings::history_ms) the past is known further back. Writes are
+    /// not concerned.
+    Stale { age_ms: Millis },
+    /// The call is answered as it should be, with a `Date` header so far ahead (or, if negative, behind).
+    Skewed { seconds: i64 },
+    /// The call is answered as it should be, with this text as `Date` header.
+    Dated(String),
+    /// A proxy that can't reach the service answers 502 with a page of its own, whose clock is so far ahead. The
+    /// request never arrives.
+    Proxy { seconds: i64 },
 }
 
 /// Where in a write the caller dies.
@@ -85,6 +114,23 @@ impl Fault {
             let (name, state) = alarm.rsplit_once(':').ok_or_else(wrong)?;
             return Ok(Fault::Alarm { name: name.into(), state: state.into() });
         }
+        if let Some(service) = text.strip_prefix("spot=") {
+            return Ok(Fault::SpotInterruption { service: service.into() });
+        }
+        if let Some(count) = text.strip_prefix("desired=") {
+            let (service, count) = count.rsplit_once(':').ok_or_else(wrong)?;
+            return Ok(Fault::DesiredCount {
+                service: service.into(),
+                count: count.parse().map_err(|_| wrong())?,
+            });
+        }
+        if let Some(scaler) = text.strip_prefix("autoscaler=") {
+            return parse_autoscaler(scaler).ok_or_else(wrong);
+        }
+        if let Some(tag) = text.strip_prefix("autotag=") {
+            let (key, value) = tag.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or_else(wrong)?;
+            return Ok(Fault::AutoTag { key: key.into(), value: value.into(), delay_ms: 0 });
+        }
         if let Some(targets) = text.strip_prefix("targets=") {
             let (group, how) = targets.rsplit_once(':').ok_or_else(wrong)?;
             let fault = match how.split_once('=') {
@@ -104,10 +150,12 @@ impl Fault {
             "500" => Failure::Internal,
             "lost" => Failure::LostAnswer,
             "cut" => Failure::CutBefore,
-            error => {
-                let code = error.strip_prefix("error=").filter(|code| !code.is_empty()).ok_or_else(wrong)?;
-                Failure::Error { code: code.into(), message: "Injected by the simulator.".into() }
-            }
+            "denied" => Failure::Denied,
+            "throttled" => Failure::Throttled,
+            "notfound" => Failure::NotFound,
+            "unreadable" => Failure::Unreadable,
+            "proxy" => Failure::Proxy { seconds: 0 },
+            other => parse_valued(other).ok_or_else(wrong)?,
         };
         let (mut after, mut times) = (0, 1);
         for part in parts {
@@ -121,6 +169,27 @@ impl Fault {
         }
         Ok(Fault::Call { operation, after, times, failure })
     }
+}
+
+/// Reads `SERVICE:MIN:MAX`; the autoscaler looks once a minute.
+fn parse_autoscaler(text: &str) -> Option<Fault> {
+    let mut parts = text.splitn(3, ':');
+    let service = parts.next().filter(|name| !name.is_empty())?.into();
+    let (min, max) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    Some(Fault::Autoscaler { service, min, max, every_ms: 60_000 })
+}
+
+/// Reads a failure that says more: `error=CODE`, `stale=SECONDS`, `skewed=SECONDS`, `proxy=SECONDS`, `date=TEXT`.
+fn parse_valued(text: &str) -> Option<Failure> {
+    let (kind, value) = text.split_once('=').filter(|(_, value)| !value.is_empty())?;
+    Some(match kind {
+        "error" => Failure::Error { code: value.into(), message: "Injected by the simulator.".into() },
+        "stale" => Failure::Stale { age_ms: value.parse::<u64>().ok()?.checked_mul(1_000)? },
+        "skewed" => Failure::Skewed { seconds: value.parse().ok()? },
+        "proxy" => Failure::Proxy { seconds: value.parse().ok()? },
+        "date" => Failure::Dated(value.into()),
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -139,6 +208,18 @@ mod tests {
             ("*write:lost:after=3", call("*write", Failure::LostAnswer, 3, 1)),
             ("DescribeServices:500:times=2", call("DescribeServices", Failure::Internal, 0, 2)),
             ("CreateService:cut", call("CreateService", Failure::CutBefore, 0, 1)),
+            ("ModifyRule:denied", call("ModifyRule", Failure::Denied, 0, 1)),
+            ("*read:stale=5:times=2", call("*read", Failure::Stale { age_ms: 5_000 }, 0, 2)),
+            ("*:skewed=-3600", call("*", Failure::Skewed { seconds: -3_600 }, 0, 1)),
+            ("*:proxy=60", call("*", Failure::Proxy { seconds: 60 }, 0, 1)),
+            ("*:date=never", call("*", Failure::Dated("never".into()), 0, 1)),
+            ("spot=web", Fault::SpotInterruption { service: "web".into() }),
+            ("desired=web:2", Fault::DesiredCount { service: "web".into(), count: 2 }),
+            (
+                "autoscaler=web:1:20",
+                Fault::Autoscaler { service: "web".into(), min: 1, max: 20, every_ms: 60_000 },
+            ),
+            ("autotag=aws:x=y=z", Fault::AutoTag { key: "aws:x".into(), value: "y=z".into(), delay_ms: 0 }),
             ("capacity=3", Fault::Capacity { tasks: 3 }),
             ("alarm=a:b:ALARM", Fault::Alarm { name: "a:b".into(), state: "ALARM".into() }),
             (
@@ -148,9 +229,20 @@ mod tests {
         ] {
             assert_eq!(Fault::parse(text), Ok(want));
         }
-        for text in
-            ["", "ModifyRule", "ModifyRule:boom", ":cut", "capacity=x", "targets=web:ill", "X:cut:after=y"]
-        {
+        for text in [
+            "",
+            "*:stale=x",
+            "desired=web",
+            "autoscaler=web:1",
+            "autotag=x",
+            "*:date=",
+            "ModifyRule",
+            "ModifyRule:boom",
+            ":cut",
+            "capacity=x",
+            "targets=web:ill",
+            "X:cut:after=y",
+        ] {
             assert!(Fault::parse(text).is_err(), "{text}");
         }
     }

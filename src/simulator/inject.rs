@@ -1,29 +1,61 @@
 //! Carrying out faults, and letting calls fail.
 
+use super::autoscale::{self, Autoscaler};
+use super::autotag::AutoTag;
 use super::{Failure, Fault, HaltPoint};
 use super::{cloudwatch, ecs, elb, state::State};
+use std::sync::Arc;
 
 /// Faults of calls that are still to come.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pending {
-    calls: Vec<(String, u32, u32, Failure)>,
+    calls: Vec<Planned>,
     halt: Option<(u32, HaltPoint)>,
     pub halted: bool,
 }
 
+/// Calls that are to fail.
+#[derive(Clone, Debug)]
+struct Planned {
+    pattern: String,
+    after: u32,
+    times: u32,
+    failure: Failure,
+    /// The account when a fault that answers from the past was injected.
+    past: Option<Arc<State>>,
+}
+
+impl Planned {
+    fn matches(&self, operation: &str, is_write: bool) -> bool {
+        match self.pattern.as_str() {
+            "*" => true,
+            "*write" => is_write,
+            "*read" => !is_write,
+            name => name == operation,
+        }
+    }
+}
+
 /// What becomes of one call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Fate {
     /// It is carried out and answered.
     Served,
-    Fails(Failure),
+    /// With the oldest state that its answer may come from.
+    Fails(Failure, Option<Arc<State>>),
     /// The caller dies at it.
     Halts(HaltPoint),
 }
 
 impl Pending {
-    pub fn add(&mut self, operation: String, after: u32, times: u32, failure: Failure) {
-        self.calls.push((operation, after, times, failure));
+    fn add(&mut self, state: &State, pattern: String, after: u32, times: u32, failure: Failure) {
+        let past = matches!(failure, Failure::Stale { .. }).then(|| Arc::new(state.clone()));
+        self.calls.push(Planned { pattern, after, times, failure, past });
+    }
+
+    /// True while calls may be answered from the past.
+    pub fn looks_back(&self) -> bool {
+        self.calls.iter().any(|planned| planned.past.is_some())
     }
 
     /// The caller dies at its `write`-th write from now.
@@ -52,24 +84,16 @@ impl Pending {
             }
         }
         let mut fate = Fate::Served;
-        for (pattern, after, times, failure) in &mut self.calls {
-            let matches = match pattern.as_str() {
-                "*" => true,
-                "*write" => is_write,
-                "*read" => !is_write,
-                name => name == operation,
-            };
-            if !matches {
-                continue;
-            }
-            if *after > 0 {
-                *after -= 1;
-            } else if fate == Fate::Served {
-                *times = if *times == u32::MAX { u32::MAX } else { times.saturating_sub(1) };
-                fate = Fate::Fails(failure.clone());
+        for planned in self.calls.iter_mut().filter(|planned| planned.matches(operation, is_write)) {
+            if planned.after > 0 {
+                planned.after -= 1;
+            } else if matches!(fate, Fate::Served) {
+                planned.times =
+                    if planned.times == u32::MAX { u32::MAX } else { planned.times.saturating_sub(1) };
+                fate = Fate::Fails(planned.failure.clone(), planned.past.clone());
             }
         }
-        self.calls.retain(|(_, _, times, _)| *times > 0);
+        self.calls.retain(|planned| planned.times > 0);
         fate
     }
 }
@@ -78,7 +102,7 @@ impl Pending {
 pub(super) fn strike(state: &mut State, pending: &mut Pending, fault: Fault) {
     match fault {
         Fault::Call { operation, after, times, failure } if times > 0 => {
-            pending.add(operation, after, times, failure)
+            pending.add(state, operation, after, times, failure)
         }
         Fault::Call { .. } => {}
         Fault::Halt { write, point } => pending.halt_at(write, point),
@@ -97,6 +121,20 @@ pub(super) fn strike(state: &mut State, pending: &mut Pending, fault: Fault) {
             ecs::wake_all(state);
         }
         Fault::StopTask { task, reason } => ecs::stop(state, task, "TerminationNotice", &reason),
+        Fault::SpotInterruption { service } => {
+            for id in autoscale::named(state, &service) {
+                ecs::interrupt(state, id);
+            }
+        }
+        Fault::DesiredCount { service, count } => {
+            for id in autoscale::named(state, &service) {
+                ecs::set_desired(state, id, count);
+            }
+        }
+        Fault::Autoscaler { service, min, max, every_ms } => {
+            autoscale::begin(state, &service, Autoscaler { min, max, every_ms });
+        }
+        Fault::AutoTag { key, value, delay_ms } => state.auto_tag = Some(AutoTag { key, value, delay_ms }),
         Fault::Alarm { name, state: value } => {
             cloudwatch::force_state(state, &name, &value, "Set by the simulator.");
             ecs::wake_all(state);

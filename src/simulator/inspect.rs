@@ -4,7 +4,7 @@ use super::ecs::TaskStatus;
 use super::elb::{Behind, behind, forward_weights};
 use super::state::State;
 use super::wire::{ApiError, Input};
-use super::{Millis, TaskId, World, cloudwatch, ecs, elb, sts};
+use super::{Millis, TaskId, World, autotag, cloudwatch, ecs, elb, sts};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -33,6 +33,8 @@ pub struct RuleView {
     pub listener_arn: String,
     /// `None` for the default rule.
     pub priority: Option<u32>,
+    /// As DescribeRules shows them; all of them have to match.
+    pub conditions: Vec<Value>,
     /// Target groups' names and weights, in the rule's order; empty if the action is no forward.
     pub weights: Vec<(String, u32)>,
     pub live_weights: Vec<(String, u32)>,
@@ -72,11 +74,12 @@ impl World {
             "elbv2" => elb::read(state, operation, input).or_else(|| elb::write(state, operation, input)),
             "cloudwatch" => cloudwatch::read(state, operation, input)
                 .or_else(|| cloudwatch::write(state, operation, input)),
-            "sts" => Some(sts::read(state, operation)),
+            "sts" => sts::read(state, operation, input),
             _ => None,
         };
-        let refused = |error: ApiError| Refused { code: error.code, message: error.message };
-        answer.unwrap_or_else(|| Err(ApiError::client("no such operation"))).map_err(refused)
+        let answer = answer.unwrap_or_else(|| Err(ApiError::client("no such operation")));
+        autotag::notice(&mut self.state, operation, &answer);
+        answer.map_err(|error: ApiError| Refused { code: error.code, message: error.message })
     }
 
     /// All services that are not INACTIVE, by cluster and name.
@@ -123,6 +126,7 @@ impl World {
                 arn: rule.arn.clone(),
                 listener_arn: listener.arn.clone(),
                 priority: rule.priority,
+                conditions: rule.conditions.clone(),
                 weights: named(&rule.actions),
                 live_weights: {
                     let live = listener.live.iter().find(|live| live.arn == rule.arn);

@@ -4,16 +4,19 @@
 //! protocols. [`Connector`] lets an AWS SDK client talk to it inside the process. [`load_balancer_controller`] makes
 //! targets of the pods of a Kubernetes cluster.
 //!
-//! Left out: container health checks, auto scaling, container instances (placement is a number, `task_capacity`),
-//! Service Connect and lifecycle hooks (kept, without effect), stickiness cookies (kept in rules, ignored when
-//! requests are routed), task sets and the CODE_DEPLOY controller, signatures and permissions (a fault can refuse any
+//! Left out: container health checks, the Application Auto Scaling API (a fault plays an autoscaler), the size of
+//! container instances (placement is a number, `task_capacity`), Service Connect, VPC Lattice, service discovery and
+//! lifecycle hooks (kept, without effect), stickiness of targets (that of target groups is there), task sets and the CODE_DEPLOY controller, signatures and permissions (a fault can refuse any
 //! call). Alarms change only when told to.
 
+mod autoscale;
+mod autotag;
 mod behaviour;
 mod buckets;
 mod calls;
 mod cloudwatch;
 mod connector;
+mod distort;
 mod ecs;
 mod elb;
 mod endpoints;
@@ -22,9 +25,11 @@ mod inject;
 mod inspect;
 pub mod load_balancer_controller;
 mod message;
+mod operations;
 mod outside;
 mod queue;
 mod random;
+mod refusals;
 mod seed;
 mod settings;
 pub mod shell;
@@ -40,10 +45,11 @@ pub use behaviour::{Behaviour, release};
 pub use calls::{Call, CallLog};
 pub use connector::Connector;
 pub use endpoints::{
-    ExternalTarget, ListenerEndpoint, Probe, RouteRequest, Routed, TargetRoute, TaskEndpoint, TaskId,
+    ExternalTarget, ListenerEndpoint, Probe, RouteRequest, Routed, TargetRoute, TaskEndpoint, TaskId, Visitor,
 };
 pub use faults::{Failure, Fault, HaltPoint, TargetFault};
 pub use inspect::{Refused, RuleView, ServiceView, TargetView};
 pub use message::{WireRequest, WireResponse};
+pub use operations::OfferedOperation;
 pub use settings::{Buckets, Millis, Probes, Settings};
 pub use world::World;

@@ -23,6 +23,12 @@ pub(super) enum Event {
     Register(TaskId),
     /// A task's process ends with exit code 1.
     Crash(TaskId),
+    /// A task's process is killed if it still runs.
+    Kill(TaskId),
+    /// A stranger tags a resource.
+    Tag(String),
+    /// An autoscaler looks at a service.
+    Autoscale(ServiceId),
     /// A stopped task can no longer be described.
     Forget(TaskId),
     /// A health check.

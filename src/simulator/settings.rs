@@ -37,6 +37,9 @@ pub struct Settings {
     pub probes: Probes,
     /// Describe and List calls may answer the state of up to this long ago. 0: always the newest state.
     pub stale_reads_ms: Millis,
+    /// How far back [`Failure::Stale`](super::Failure::Stale) can look whenever it is injected: each call then keeps a
+    /// copy of the account for so long.
+    pub history_ms: Millis,
     /// From a change to the scheduler's reaction.
     pub scheduler_delay_ms: Millis,
     /// PROVISIONING.
@@ -59,11 +62,17 @@ pub struct Settings {
     pub alb_propagation_ms: Millis,
     /// The same for a network load balancer.
     pub nlb_propagation_ms: Millis,
+    /// Each answer binds a client with a sticky cookie for the whole duration again, as application cookies are
+    /// documented to; without, the duration counts from the first answer.
+    pub sticky_cookies_renew: bool,
     /// While a new load balancer is `provisioning`.
     pub load_balancer_delay_ms: Millis,
     /// The wait before a failed start or placement is tried again; doubled each time, to 32 times at most.
     pub retry_delay_ms: Millis,
     pub jitter_percent: u64,
+    /// How many EC2 machines a cluster has for tasks that are no Fargate tasks; more are added where fixed host ports
+    /// need them.
+    pub container_instances: usize,
     /// The most tasks all clusters together have room for.
     pub task_capacity: usize,
     /// How many items one page of an ELBv2 Describe call holds if the call does not say.
@@ -81,6 +90,7 @@ impl Default for Settings {
             buckets: Buckets::Off,
             probes: Probes::Model,
             stale_reads_ms: 0,
+            history_ms: 0,
             scheduler_delay_ms: 500,
             provision_delay_ms: 2_000,
             start_delay_ms: 4_000,
@@ -92,9 +102,11 @@ impl Default for Settings {
             forget_stopped_ms: 3_600_000,
             alb_propagation_ms: 1_500,
             nlb_propagation_ms: 120_000,
+            sticky_cookies_renew: true,
             load_balancer_delay_ms: 1_000,
             retry_delay_ms: 10_000,
             jitter_percent: 20,
+            container_instances: 2,
             task_capacity: usize::MAX,
             elb_page_size: 400,
             dns_names: vec![],

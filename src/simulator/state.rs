@@ -1,6 +1,8 @@
 //! Everything that is in the account, and the steps that happen by themselves.
 
-use super::ecs::{self, Cluster, Family, Service, Task};
+use super::autoscale::{self, Autoscaler};
+use super::autotag::{self, AutoTag};
+use super::ecs::{self, Cluster, Family, Instance, Service, Task};
 use super::elb::{self, External, Listener, LoadBalancer, TargetGroup};
 use super::queue::{Event, Queue, ServiceId, TargetKey};
 use super::random::Random;
@@ -31,12 +33,17 @@ pub(super) struct State {
     pub service_names: BTreeMap<(String, String), ServiceId>,
     pub client_tokens: BTreeMap<String, ServiceId>,
     pub tasks: BTreeMap<TaskId, Task>,
+    /// The EC2 machines of all clusters.
+    pub instances: Vec<Arc<Instance>>,
     pub load_balancers: BTreeMap<String, LoadBalancer>,
     pub target_groups: BTreeMap<String, TargetGroup>,
     pub listeners: BTreeMap<String, Listener>,
     /// What was said about addresses that ECS did not give out.
     pub externals: BTreeMap<TargetKey, External>,
     pub alarms: BTreeMap<String, Alarm>,
+    /// What strangers do by themselves.
+    pub auto_tag: Option<AutoTag>,
+    pub autoscalers: BTreeMap<ServiceId, Autoscaler>,
     pub task_capacity: usize,
     /// Tasks that occupy room.
     pub tasks_alive: usize,
@@ -62,11 +69,14 @@ impl State {
             service_names: BTreeMap::new(),
             client_tokens: BTreeMap::new(),
             tasks: BTreeMap::new(),
+            instances: vec![],
             load_balancers: BTreeMap::new(),
             target_groups: BTreeMap::new(),
             listeners: BTreeMap::new(),
             externals: BTreeMap::new(),
             alarms: BTreeMap::new(),
+            auto_tag: None,
+            autoscalers: BTreeMap::new(),
             task_capacity: settings.task_capacity,
             tasks_alive: 0,
             tasks_started: 0,
@@ -119,6 +129,9 @@ impl State {
             Event::TaskStep { task, epoch } => ecs::step(self, task, epoch),
             Event::Register(task) => ecs::register_targets(self, task),
             Event::Crash(task) => ecs::exit(self, task, 1),
+            Event::Kill(task) => ecs::kill(self, task),
+            Event::Tag(arn) => autotag::tag(self, &arn),
+            Event::Autoscale(service) => autoscale::look(self, service),
             Event::Forget(task) => {
                 self.tasks.remove(&task);
             }

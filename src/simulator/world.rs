@@ -1,16 +1,21 @@
 //! The world: a state machine that is told the time and asked questions.
 
 use super::buckets::TokenBuckets;
+use super::distort::distort;
 use super::inject::{Fate, Pending, strike};
 use super::random::Random;
+use super::refusals::{refuse, throttled, unknown};
 use super::state::State;
 use super::wire::{Answer, Api, ApiError, Input, Operation, RequestId, parse, respond, respond_unparsed};
 use super::{
-    Buckets, Call, CallLog, Failure, Fault, HaltPoint, Millis, RouteRequest, Routed, Settings, WireRequest,
-    WireResponse, cloudwatch, ecs, elb, sts,
+    Buckets, Call, CallLog, Failure, Fault, HaltPoint, Millis, RouteRequest, Routed, Settings, TargetRoute,
+    Visitor, WireRequest, WireResponse, autotag, cloudwatch, ecs, elb, sts,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
+
+/// The most copies of the account that are kept for reads of the past.
+const SNAPSHOTS_MAX: usize = 2_000;
 
 /// A simulated AWS account in one region: ECS, ELBv2, CloudWatch alarms and STS. It has no socket, no thread and no
 /// clock; everything that happens in it follows from its settings and the calls made to it. Cloning it makes an
@@ -51,19 +56,27 @@ impl World {
             Err(error) => return respond_unparsed(&error, &id, now),
         };
         let fate = self.pending.fate(&operation.name, operation.is_write());
+        self.keep_history(operation.is_write());
         let mut served = true;
         let answer = match &fate {
-            Fate::Halts(HaltPoint::Before) | Fate::Fails(Failure::CutBefore) => {
+            Fate::Halts(HaltPoint::Before) => {
                 served = false;
                 Err(ApiError::internal("ServiceUnavailable"))
             }
-            Fate::Fails(Failure::Internal) => Err(internal(operation.api)),
-            Fate::Fails(Failure::Error { code, message }) => Err(ApiError::new(code, message.as_str())),
+            Fate::Fails(failure, past) => {
+                served = *failure != Failure::CutBefore;
+                match refuse(&self.state, &operation, failure) {
+                    Some(refused) => refused,
+                    None => self.carry_out(&operation, self.look_back(failure, past.as_ref())),
+                }
+            }
             _ if !self.let_through(&operation) => Err(throttled(operation.api)),
-            _ => self.carry_out(&operation),
+            _ => self.carry_out(&operation, None),
         };
         let mut response = respond(&operation, &answer, &id, now);
-        response.dropped = matches!(fate, Fate::Fails(Failure::CutBefore | Failure::LostAnswer));
+        if let Fate::Fails(failure, _) = &fate {
+            response = distort(response, failure, now);
+        }
         response.halted = matches!(fate, Fate::Halts(HaltPoint::Before | HaltPoint::AnswerLost));
         self.calls.push(Call {
             at: now,
@@ -84,49 +97,58 @@ impl World {
         settings.buckets == Buckets::Off || self.buckets.take(self.state.now, operation.api, &operation.name)
     }
 
-    /// Runs an operation, a reading one on a state that may be an older one.
-    fn carry_out(&mut self, operation: &Operation) -> Answer {
+    /// Runs an operation, a reading one on a state that may be an older one: `past`, or as the settings say.
+    fn carry_out(&mut self, operation: &Operation, past: Option<Arc<State>>) -> Answer {
         let input = Input(&operation.input);
         let name = operation.name.as_str();
-        if operation.api == Api::Sts {
-            return sts::read(&self.state, name);
-        }
         let answer = if operation.is_write() {
-            self.take_snapshot();
             let state = &mut self.state;
             match operation.api {
                 Api::Ecs => ecs::write(state, name, input),
                 Api::Elb => elb::write(state, name, input),
-                Api::CloudWatch | Api::Sts => cloudwatch::write(state, name, input),
+                Api::CloudWatch => cloudwatch::write(state, name, input),
+                Api::Sts => None,
             }
         } else {
-            let old = self.stale_state();
+            let old = past.or_else(|| self.stale_state());
             let state = old.as_deref().unwrap_or(&self.state);
             match operation.api {
                 Api::Ecs => ecs::read(state, name, input),
                 Api::Elb => elb::read(state, name, input),
-                Api::CloudWatch | Api::Sts => cloudwatch::read(state, name, input),
+                Api::CloudWatch => cloudwatch::read(state, name, input),
+                Api::Sts => sts::read(state, name, input),
             }
         };
+        let answer = answer.unwrap_or_else(|| Err(unknown(operation)));
         if operation.is_write() {
+            autotag::notice(&mut self.state, name, &answer);
             // What is due at once has happened before the next question.
             self.state.advance(self.state.now);
             if operation.api == Api::CloudWatch {
                 ecs::wake_all(&mut self.state);
             }
         }
-        answer.unwrap_or_else(|| Err(unknown(operation)))
+        answer
     }
 
-    fn take_snapshot(&mut self) {
-        let (now, stale) = (self.state.now, self.state.settings.stale_reads_ms);
-        if stale == 0 {
+    /// Keeps the account as it is before a call that may change it, as long as somebody may ask for it.
+    fn keep_history(&mut self, is_write: bool) {
+        let Settings { stale_reads_ms, history_ms, .. } = *self.state.settings;
+        let looked_for = history_ms > 0 || self.pending.looks_back();
+        if !looked_for && (stale_reads_ms == 0 || !is_write) {
             return;
         }
-        while self.snapshots.front().is_some_and(|(at, _)| at + stale < now) {
-            self.snapshots.pop_front();
+        let kept_ms = stale_reads_ms.max(history_ms);
+        let now = self.state.now;
+        if !self.pending.looks_back() {
+            while self.snapshots.front().is_some_and(|(at, _)| at + kept_ms < now) {
+                self.snapshots.pop_front();
+            }
         }
         self.snapshots.push_back((now, Arc::new(self.state.clone())));
+        if self.snapshots.len() > SNAPSHOTS_MAX {
+            self.snapshots.pop_front();
+        }
     }
 
     /// The state that a read sees: that of a random moment of the last `stale_reads_ms`.
@@ -138,6 +160,16 @@ impl World {
         let seen = self.state.now.saturating_sub(self.outside.below(stale + 1));
         let first_later = self.snapshots.iter().find(|(at, _)| *at > seen);
         first_later.map(|(_, state)| Arc::clone(state))
+    }
+
+    /// The state that a read sees by [`Failure::Stale`]: the newest one kept that is old enough, or the oldest there is.
+    fn look_back(&self, failure: &Failure, oldest: Option<&Arc<State>>) -> Option<Arc<State>> {
+        let Failure::Stale { age_ms } = failure else { return None };
+        let seen = self.state.now.saturating_sub(*age_ms);
+        let mut kept = self.snapshots.iter().rev().map(|(_, state)| state);
+        let first = self.snapshots.front().map(|(_, state)| state);
+        let oldest = first.filter(|first| oldest.is_none_or(|oldest| first.now < oldest.now)).or(oldest);
+        kept.find(|state| state.now <= seen).or(oldest).map(Arc::clone)
     }
 
     /// Lets everything happen that is due until `now`, in order. Time never goes back.
@@ -174,6 +206,26 @@ impl World {
         elb::route(&self.state, &mut self.outside, listener_arn, request)
     }
 
+    /// [`World::route`] for a client that keeps its cookies.
+    pub fn visit(
+        &mut self,
+        now: Millis,
+        listener_arn: &str,
+        host: &str,
+        path: &str,
+        visitor: &mut Visitor,
+    ) -> Routed {
+        let cookie = visitor.cookie().map(|cookie| ("cookie".to_string(), cookie.to_string()));
+        let (host, path, method) = (host.into(), path.into(), "GET".into());
+        let headers = cookie.into_iter().collect();
+        let request = RouteRequest { host, path, method, headers, ..RouteRequest::default() };
+        let routed = self.route_request(now, listener_arn, &request);
+        if let Routed::Target(TargetRoute { set_cookie: Some(set_cookie), .. }) = &routed {
+            visitor.keep(set_cookie);
+        }
+        routed
+    }
+
     /// Every API call so far.
     pub fn calls(&self) -> &CallLog {
         &self.calls
@@ -198,28 +250,4 @@ impl World {
     pub fn revive(&mut self) {
         self.pending.revive();
     }
-}
-
-fn unknown(operation: &Operation) -> ApiError {
-    match operation.api {
-        Api::Ecs | Api::CloudWatch => {
-            ApiError::new("UnknownOperationException", format!("{} is not simulated.", operation.name))
-        }
-        Api::Elb | Api::Sts => {
-            ApiError::new("InvalidAction", format!("Could not find operation {}", operation.name))
-        }
-    }
-}
-
-fn internal(api: Api) -> ApiError {
-    ApiError::internal(match api {
-        Api::Ecs => "ServerException",
-        Api::CloudWatch => "InternalServiceError",
-        Api::Elb | Api::Sts => "InternalFailure",
-    })
-}
-
-fn throttled(api: Api) -> ApiError {
-    let code = if api == Api::Ecs { "ThrottlingException" } else { "Throttling" };
-    ApiError::new(code, "Rate exceeded")
 }

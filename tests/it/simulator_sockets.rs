@@ -4,11 +4,11 @@
 use aws_sdk_ecs::types::{ContainerDefinition, LaunchType, LoadBalancer, PortMapping};
 use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, ForwardActionConfig, LoadBalancerTypeEnum, ProtocolEnum, TargetGroupAttribute,
-    TargetGroupTuple, TargetTypeEnum,
+    TargetGroupStickinessConfig, TargetGroupTuple, TargetTypeEnum,
 };
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use cutover::simulator::Fault;
 use cutover::simulator::shell::{Event, Simulator, StartOptions, Traffic, TrafficGenerator};
+use cutover::simulator::{Fault, World};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -131,6 +131,18 @@ impl Rig {
     async fn shift(&self, weights: [i32; 2]) {
         let change = self.elb.modify_listener().listener_arn(&self.listener);
         change.default_actions(forward(&self.groups, weights)).send().await.expect("a shift");
+    }
+
+    /// [`Rig::shift`] by an action that binds clients to their group for a day.
+    async fn stick(&self, weights: [i32; 2]) {
+        let mut action = forward(&self.groups, weights);
+        let stickiness =
+            TargetGroupStickinessConfig::builder().enabled(true).duration_seconds(86_400).build();
+        if let Some(config) = action.forward_config.as_mut() {
+            config.target_group_stickiness_config = Some(stickiness);
+        }
+        let change = self.elb.modify_listener().listener_arn(&self.listener);
+        change.default_actions(action).send().await.expect("a shift");
     }
 
     /// Sends `count` requests, each on a connection of its own, and counts who answers.
@@ -534,6 +546,64 @@ async fn a_lost_answer_is_a_cut_connection_to_the_client() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_answer_is_damaged_on_the_socket_too() {
+    let simulator = Simulator::start(StartOptions::default()).expect("a simulator");
+    let ask = |fault: &str| {
+        let fault = Fault::parse(fault).expect("a fault");
+        simulator.with_world(|world| world.inject(fault));
+        let body = "Action=DescribeTargetGroups&Version=2015-12-01";
+        let length = body.len();
+        let request = format!(
+            "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        let answer = exchange(address_of(simulator.endpoint()), request.as_bytes()).expect("an answer");
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    let unreadable = ask("DescribeTargetGroups:unreadable");
+    assert!(
+        unreadable.starts_with("HTTP/1.1 200") && !unreadable.contains("</DescribeTargetGroupsResponse>")
+    );
+    let dated = ask("DescribeTargetGroups:date=yesterday");
+    let dates = dated.lines().filter(|line| line.to_ascii_lowercase().starts_with("date:"));
+    assert_eq!(dates.collect::<Vec<_>>(), ["date: yesterday"]);
+    let proxy = ask("DescribeTargetGroups:proxy=3600");
+    assert!(proxy.starts_with("HTTP/1.1 502") && proxy.contains("<h1>502 Bad Gateway</h1>"), "{proxy}");
+    let denied = ask("DescribeTargetGroups:denied");
+    assert!(denied.starts_with("HTTP/1.1 403") && denied.contains("<Code>AccessDenied</Code>"), "{denied}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_with_the_load_balancers_cookie_stays_where_it_was() {
+    let rig = Rig::start(LoadBalancerTypeEnum::Application).await;
+    rig.deploy(0, "shop/web:v1", 1).await;
+    rig.deploy(1, "shop/web:v2", 1).await;
+    rig.until_targets(0, "healthy", 1).await;
+    rig.until_targets(1, "healthy", 1).await;
+    rig.stick([1, 0]).await;
+    let bound = loop {
+        let answer = ask_with(&rig.url, "").await;
+        let cookie = answer.lines().find_map(|line| line.strip_prefix("set-cookie: "));
+        if let Some(cookie) = cookie {
+            break cookie.split(';').next().expect("a cookie").to_owned();
+        }
+    };
+    assert!(bound.starts_with("AWSALBTG="), "{bound}");
+    rig.stick([0, 1]).await;
+    rig.until_only("v2").await;
+    for _ in 0..10 {
+        assert!(ask_with(&rig.url, &format!("Cookie: a=b; {bound}\r\n")).await.contains("x-release: v1"));
+    }
+}
+
+/// The whole answer to a request with these header lines.
+async fn ask_with(url: &str, headers: &str) -> String {
+    let address = address_of(url);
+    let request = format!("GET / HTTP/1.1\r\nHost: shop.test\r\n{headers}Connection: close\r\n\r\n");
+    let answer = tokio::task::spawn_blocking(move || exchange(address, request.as_bytes())).await;
+    String::from_utf8_lossy(&answer.expect("no panic").expect("an answer")).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_example_world_has_every_resource_that_the_example_names() {
     let read = |name: &str| std::fs::read_to_string(name).expect(name);
     let seed = Some(read("examples/world.yaml"));
@@ -619,21 +689,7 @@ async fn boto3_drives_every_call() {
         let succeeded = world.calls().all().iter().filter(|call| call.error.is_none());
         succeeded.map(|call| call.operation.clone()).collect::<BTreeSet<_>>()
     });
-    let left_out: Vec<_> = offered_calls().into_iter().filter(|name| !called.contains(*name)).collect();
+    let offered = World::operations().into_iter().map(|operation| operation.name);
+    let left_out: Vec<_> = offered.filter(|name| !called.contains(*name)).collect();
     assert!(left_out.is_empty(), "drive.py leaves out {left_out:?}");
-}
-
-/// The names of all operations, read from the tables that dispatch them, so that a new one can't be forgotten.
-fn offered_calls() -> BTreeSet<&'static str> {
-    let tables = [
-        include_str!("../../src/simulator/ecs/mod.rs"),
-        include_str!("../../src/simulator/elb/mod.rs"),
-        include_str!("../../src/simulator/cloudwatch.rs"),
-        include_str!("../../src/simulator/sts.rs"),
-    ];
-    let arms = tables.iter().flat_map(|table| table.lines()).filter(|line| line.contains("\" =>"));
-    let names: BTreeSet<_> =
-        arms.filter_map(|line| line.trim().strip_prefix('"')?.split('"').next()).collect();
-    assert!(names.len() > 40 && names.contains("GetCallerIdentity"), "the tables have moved: {names:?}");
-    names
 }

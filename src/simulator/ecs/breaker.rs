@@ -61,7 +61,7 @@ fn fail(state: &mut State, id: ServiceId, reason: &str, rollback: bool) {
     let mut again = Deployment::new(number, Arc::clone(&back.definition), Arc::clone(&back.spec), now);
     again.reason = format!("ECS deployment circuit breaker: rolling back to deploymentId {}.", back.id);
     again.side = failed_side;
-    note(state, id, &format!("rolling back to (deployment {}).", back.id));
+    note(state, id, &format!("rolling back to deployment {}.", back.id));
     if let Some(service) = state.services.get_mut(&id) {
         service.spec = Arc::clone(&back.spec);
     }

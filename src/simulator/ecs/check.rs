@@ -143,6 +143,15 @@ fn target_group(state: &State, arn: &str, definition: &TaskDefinition) -> Result
             group.target_type
         )));
     }
+    let mode = definition.text("networkMode");
+    if mode != "awsvpc" && group.target_type != "instance" {
+        let mode = if mode.is_empty() { "bridge" } else { mode };
+        return Err(ApiError::parameter(format!(
+            "The provided target group {arn} has target type {}, which is incompatible with the {mode} network mode \
+             specified in the task definition.",
+            group.target_type
+        )));
+    }
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Clusters.
 
 use super::tags::{read_tags, show_tags};
-use super::{page, task::TaskStatus};
+use super::{instance, page, task::TaskStatus};
 use crate::simulator::state::{State, Tags};
 use crate::simulator::wire::{Answer, ApiError, Input};
 use serde_json::{Map, Value, json};
@@ -13,7 +13,7 @@ pub(in crate::simulator) struct Cluster {
     pub name: String,
     settings: Value,
     capacity_providers: Value,
-    default_strategy: Value,
+    pub default_strategy: Value,
     pub tags: Tags,
 }
 
@@ -122,7 +122,7 @@ fn render(state: &State, cluster: &Cluster, with_tags: bool) -> Value {
     put("clusterArn", json!(cluster.arn));
     put("clusterName", json!(cluster.name));
     put("status", json!("ACTIVE"));
-    put("registeredContainerInstancesCount", json!(0));
+    put("registeredContainerInstancesCount", json!(instance::count(state, &cluster.name)));
     put("runningTasksCount", json!(running));
     put("pendingTasksCount", json!(pending));
     put("activeServicesCount", json!(active_services(state, &cluster.name)));

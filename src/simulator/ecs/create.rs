@@ -5,7 +5,7 @@ use super::scheduler::wake;
 use super::service::{Service, ServiceStatus};
 use super::shapes::conform;
 use super::tags::read_tags;
-use super::{check, cluster, describe};
+use super::{capacity, check, cluster, describe};
 use crate::simulator::queue::ServiceId;
 use crate::simulator::state::State;
 use crate::simulator::wire::{Answer, ApiError, Input};
@@ -44,6 +44,7 @@ pub(super) fn create(state: &mut State, input: Input) -> Answer {
         _ => return Err(ApiError::parameter("desiredCount must be specified, between 0 and 5000.")),
     };
     sent.retain(|field, _| !NOT_SPEC.contains(&field.as_str()));
+    capacity::fill_new(&mut sent, cluster::find(state, input)?);
     fill(&mut sent);
     check::spec(state, &sent, &definition, true)?;
     let spec = Arc::new(sent);
@@ -110,9 +111,6 @@ fn fill(spec: &mut Map<String, Value>) {
     default("deploymentConfiguration", json!({}));
     if fargate {
         default("platformVersion", json!("LATEST"));
-    }
-    if !spec.contains_key("capacityProviderStrategy") {
-        spec.entry("launchType").or_insert(json!("EC2"));
     }
     if spec["loadBalancers"].as_array().is_some_and(|list| !list.is_empty()) {
         spec.entry("healthCheckGracePeriodSeconds").or_insert(json!(0));

@@ -135,6 +135,7 @@ fn render_deployment(state: &State, service: &Service, deployment: &Deployment, 
         "networkConfiguration",
         "serviceConnectConfiguration",
         "volumeConfigurations",
+        "vpcLatticeConfigurations",
     ];
     for name in copied {
         if let Some(value) = deployment.spec.get(name) {

@@ -1,16 +1,21 @@
 //! A task's life: PROVISIONING → PENDING → ACTIVATING → RUNNING → DEACTIVATING → STOPPING → DEPROVISIONING → STOPPED.
 
+use super::capacity::next_provider;
+use super::instance;
 use super::notes::note;
 use super::scheduler::wake_service_of;
 use super::service::registrations;
 use super::task::{Task, TaskStatus};
 use super::task_definition::TaskDefinition;
 use crate::simulator::elb;
-use crate::simulator::queue::{Event, ServiceId};
+use crate::simulator::queue::{Event, ServiceId, TargetKey};
 use crate::simulator::state::{State, Tags};
 use crate::simulator::{Probes, TaskId};
 use serde_json::{Map, Value};
 use std::sync::Arc;
+
+/// From a Spot interruption's notice to the end of the task.
+const SPOT_NOTICE_MS: u64 = 120_000;
 
 /// Where a new task belongs.
 pub(super) struct Placement<'a> {
@@ -29,12 +34,17 @@ pub(super) fn start(state: &mut State, definition: &Arc<TaskDefinition>, placeme
     let id = TaskId(state.fresh());
     let name = state.random.hex(32);
     let number = state.tasks_started + 1;
-    let strategy =
-        placement.spec.get("capacityProviderStrategy").and_then(|list| list[0]["capacityProvider"].as_str());
-    let launch_type = match (placement.spec.get("launchType").and_then(Value::as_str), strategy) {
-        (Some(kind), _) => Some(kind.to_string()),
-        (None, Some(provider)) if provider.starts_with("FARGATE") => Some("FARGATE".into()),
-        (None, _) => None,
+    let capacity_provider = next_provider(placement.spec, &providers_in_use(state, &placement));
+    let launch_type = match (placement.spec.get("launchType").and_then(Value::as_str), &capacity_provider) {
+        (Some(kind), _) => kind,
+        (None, Some(provider)) if provider.starts_with("FARGATE") => "FARGATE",
+        (None, _) => "EC2",
+    };
+    let (instance, bindings) = if launch_type == "FARGATE" || launch_type == "EXTERNAL" {
+        (None, vec![])
+    } else {
+        let (instance, bindings) = instance::place(state, placement.cluster, definition);
+        (Some(instance), bindings)
     };
     let subnets = placement.spec.get("networkConfiguration").map(|n| &n["awsvpcConfiguration"]["subnets"]);
     let subnet = subnets.and_then(|s| s[0].as_str()).unwrap_or("subnet-00000000").to_string();
@@ -48,7 +58,8 @@ pub(super) fn start(state: &mut State, definition: &Arc<TaskDefinition>, placeme
         group: placement.group,
         program: Arc::clone(&definition.program),
         definition: Arc::clone(definition),
-        launch_type,
+        launch_type: Some(launch_type.to_string()),
+        capacity_provider,
         status: TaskStatus::Provisioning,
         stopping: false,
         exited: false,
@@ -65,6 +76,8 @@ pub(super) fn start(state: &mut State, definition: &Arc<TaskDefinition>, placeme
         container_reason: None,
         ip: format!("10.{}.{}.{}", number >> 16 & 0xff, number >> 8 & 0xff, number & 0xff),
         subnet,
+        instance,
+        bindings,
         registrations: registrations(placement.spec, placement.side),
         registered: false,
         proved: false,
@@ -79,6 +92,15 @@ pub(super) fn start(state: &mut State, definition: &Arc<TaskDefinition>, placeme
     state.tasks.insert(id, task);
     plan_step(state, id, state.settings.provision_delay_ms);
     id
+}
+
+/// The capacity providers of the tasks that a new one stands beside.
+fn providers_in_use<'a>(state: &'a State, placement: &Placement) -> Vec<&'a str> {
+    let service = placement.service.and_then(|id| state.services.get(&id));
+    let tasks =
+        service.into_iter().flat_map(|service| service.tasks.iter()).filter_map(|id| state.tasks.get(id));
+    let beside = tasks.filter(|task| !task.stopping && task.deployment == placement.deployment);
+    beside.filter_map(|task| task.capacity_provider.as_deref()).collect()
 }
 
 /// Plans a task's next step and makes all others void.
@@ -144,19 +166,22 @@ fn run(state: &mut State, id: TaskId) {
     wake_service_of(state, id);
 }
 
-/// Registers a running task's targets.
+/// Registers a running task's targets. Where a group is gone the task runs on without, and its service says so.
 pub(in crate::simulator) fn register_targets(state: &mut State, id: TaskId) {
     let Some(task) = state.tasks.get_mut(&id) else { return };
     if task.status != TaskStatus::Running || task.registered || task.exited {
         return;
     }
     task.registered = true;
-    let (ip, registrations, service) = (task.ip.clone(), task.registrations.clone(), task.service);
-    for registration in registrations {
-        elb::register(state, &registration.group, (ip.clone(), registration.port), Some(id));
-        if let Some(service) = service {
-            note(state, service, &format!("registered 1 targets in (target-group {})", registration.group));
-        }
+    for (group, key) in targets_of(task) {
+        let said = match state.target_groups.contains_key(&group) {
+            true => format!("registered 1 targets in (target-group {group})"),
+            false => format!(
+                "failed to register targets in (target-group {group}) with (error One or more target groups not found)"
+            ),
+        };
+        elb::register(state, &group, key, Some(id));
+        note_of(state, id, &said);
     }
     wake_service_of(state, id);
 }
@@ -165,15 +190,26 @@ pub(in crate::simulator) fn register_targets(state: &mut State, id: TaskId) {
 fn deregister_targets(state: &mut State, id: TaskId) -> u64 {
     let Some(task) = state.tasks.get_mut(&id).filter(|task| task.registered) else { return 0 };
     task.registered = false;
-    let (ip, registrations, service) = (task.ip.clone(), task.registrations.clone(), task.service);
     let mut longest = 0;
-    for registration in registrations {
-        longest = longest.max(elb::deregister(state, &registration.group, &(ip.clone(), registration.port)));
-        if let Some(service) = service {
-            note(state, service, &format!("deregistered 1 targets in (target-group {})", registration.group));
+    for (group, key) in targets_of(task) {
+        if state.target_groups.contains_key(&group) {
+            longest = longest.max(elb::deregister(state, &group, &key));
+            note_of(state, id, &format!("deregistered 1 targets in (target-group {group})"));
         }
     }
     longest
+}
+
+/// The groups that a task is registered in, and its address in each.
+fn targets_of(task: &Task) -> Vec<(String, TargetKey)> {
+    task.registrations.iter().map(|one| (one.group.clone(), task.target_key(one))).collect()
+}
+
+/// Adds an event to the list of a task's service.
+fn note_of(state: &mut State, task: TaskId, message: &str) {
+    if let Some(service) = state.tasks.get(&task).and_then(|task| task.service) {
+        note(state, service, message);
+    }
 }
 
 /// Begins to stop a task: its targets drain first, then its process gets the time to end.
@@ -219,6 +255,27 @@ pub(in crate::simulator) fn exit(state: &mut State, id: TaskId, code: i32) {
         plan_step(state, id, state.settings.register_delay_ms);
     }
     wake_service_of(state, id);
+}
+
+/// Takes a service's oldest running task away with two minutes' notice: SIGTERM and draining begin at once, and whatever
+/// still runs then is killed (Amazon ECS Developer Guide, "Fargate Spot termination notices").
+pub(in crate::simulator) fn interrupt(state: &mut State, service: ServiceId) {
+    let Some(service) = state.services.get(&service) else { return };
+    let mut tasks = service.tasks.iter().filter_map(|id| state.tasks.get(id));
+    let Some(task) = tasks.find(|task| task.status == TaskStatus::Running && !task.stopping) else { return };
+    let id = task.id;
+    stop(state, id, "SpotInterruption", "Your Spot Task was interrupted.");
+    state.queue.push(state.now + SPOT_NOTICE_MS, Event::Kill(id));
+}
+
+/// Kills a task's process if it still runs, whether its targets have drained or not.
+pub(in crate::simulator) fn kill(state: &mut State, id: TaskId) {
+    exit(state, id, 137);
+    let Some(task) = state.tasks.get_mut(&id) else { return };
+    if task.exited && task.status < TaskStatus::Deprovisioning {
+        task.status = TaskStatus::Deprovisioning;
+        plan_step(state, id, state.settings.deprovision_delay_ms);
+    }
 }
 
 fn cannot_pull(state: &mut State, id: TaskId) {

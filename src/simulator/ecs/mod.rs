@@ -1,6 +1,7 @@
 //! Amazon ECS: clusters, task definitions, services, their deployments and tasks.
 
 mod breaker;
+mod capacity;
 mod check;
 mod cluster;
 mod container;
@@ -8,6 +9,7 @@ mod create;
 mod delete;
 mod deployment;
 mod describe;
+mod instance;
 mod lifecycle;
 mod native;
 mod notes;
@@ -26,48 +28,58 @@ mod view;
 
 pub(super) use cluster::Cluster;
 pub(super) use deployment::{Deployment, Rollout};
-pub(super) use lifecycle::{exit, register_targets, step, stop};
+pub(super) use instance::Instance;
+pub(super) use lifecycle::{exit, interrupt, kill, register_targets, step, stop};
 pub(super) use scheduler::{reconcile, wake_all, wake_service_of};
-pub(super) use service::Service;
+pub(super) use service::{Service, registrations};
+pub(super) use tags::put_tag;
 pub(super) use task::{Task, TaskStatus};
 pub(super) use task_definition::{Family, TaskDefinition};
+pub(super) use update::set_desired;
 
 use super::Millis;
+use super::operations::{Read, Write, find};
 use super::state::State;
 use super::wire::{Answer, ApiError, Input};
 
+/// The operations that only read.
+pub(super) const READS: [(&str, Read); 11] = [
+    ("DescribeClusters", cluster::describe),
+    ("ListClusters", cluster::list),
+    ("DescribeTaskDefinition", task_definition::describe),
+    ("ListTaskDefinitions", task_definition::list),
+    ("DescribeServices", describe::describe),
+    ("ListServices", describe::list),
+    ("DescribeTasks", task::describe),
+    ("ListTasks", task::list),
+    ("DescribeContainerInstances", instance::describe),
+    ("ListContainerInstances", instance::list),
+    ("ListTagsForResource", tags::list),
+];
+
 /// Runs an operation that only reads; `None`: there is no such operation.
 pub(super) fn read(state: &State, operation: &str, input: Input) -> Option<Answer> {
-    Some(match operation {
-        "DescribeClusters" => cluster::describe(state, input),
-        "ListClusters" => cluster::list(state, input),
-        "DescribeTaskDefinition" => task_definition::describe(state, input),
-        "ListTaskDefinitions" => task_definition::list(state, input),
-        "DescribeServices" => describe::describe(state, input),
-        "ListServices" => describe::list(state, input),
-        "DescribeTasks" => task::describe(state, input),
-        "ListTasks" => task::list(state, input),
-        "ListTagsForResource" => tags::list(state, input),
-        _ => return None,
-    })
+    find(&READS, operation).map(|run| run(state, input))
 }
+
+/// The operations that change something.
+pub(super) const WRITES: [(&str, Write); 11] = [
+    ("CreateCluster", cluster::create),
+    ("DeleteCluster", cluster::delete),
+    ("RegisterTaskDefinition", task_definition::register),
+    ("DeregisterTaskDefinition", task_definition::deregister),
+    ("CreateService", create::create),
+    ("UpdateService", update::update),
+    ("DeleteService", delete::delete),
+    ("StopTask", run_task::stop_task),
+    ("RunTask", run_task::run_task),
+    ("TagResource", tags::tag),
+    ("UntagResource", tags::untag),
+];
 
 /// Runs an operation that changes something; `None`: there is no such operation.
 pub(super) fn write(state: &mut State, operation: &str, input: Input) -> Option<Answer> {
-    Some(match operation {
-        "CreateCluster" => cluster::create(state, input),
-        "DeleteCluster" => cluster::delete(state, input),
-        "RegisterTaskDefinition" => task_definition::register(state, input),
-        "DeregisterTaskDefinition" => task_definition::deregister(state, input),
-        "CreateService" => create::create(state, input),
-        "UpdateService" => update::update(state, input),
-        "DeleteService" => delete::delete(state, input),
-        "StopTask" => run_task::stop_task(state, input),
-        "RunTask" => run_task::run_task(state, input),
-        "TagResource" => tags::tag(state, input),
-        "UntagResource" => tags::untag(state, input),
-        _ => return None,
-    })
+    find(&WRITES, operation).map(|run| run(state, input))
 }
 
 /// A point in time as ECS's JSON has it: seconds with a fraction.

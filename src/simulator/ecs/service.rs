@@ -64,6 +64,10 @@ pub(in crate::simulator) struct Service {
 }
 
 impl Service {
+    pub fn is_active(&self) -> bool {
+        self.status == ServiceStatus::Active
+    }
+
     pub fn is_inactive(&self) -> bool {
         self.status == ServiceStatus::Inactive
     }
@@ -86,7 +90,7 @@ pub(super) fn is_native(spec: &Map<String, Value>) -> bool {
 }
 
 /// The target groups that tasks are registered in; `side` 1 means the alternate ones of ECS's own blue/green.
-pub(super) fn registrations(spec: &Map<String, Value>, side: usize) -> Vec<Registration> {
+pub(in crate::simulator) fn registrations(spec: &Map<String, Value>, side: usize) -> Vec<Registration> {
     let entries = spec.get("loadBalancers").and_then(Value::as_array).into_iter().flatten();
     let read = |entry: &Value| {
         let alternate = entry["advancedConfiguration"]["alternateTargetGroupArn"].as_str();

@@ -132,3 +132,11 @@ pub(super) fn list(state: &State, input: Input) -> Answer {
     let owner = owner_of(state, input.need("resourceArn")?)?;
     Ok(json!({"tags": tags_of(state, &owner).map(show_tags)}))
 }
+
+/// Puts a tag on a resource, whatever its key, if the resource is there.
+pub(in crate::simulator) fn put_tag(state: &mut State, arn: &str, key: &str, value: &str) {
+    let owner = owner_of(state, arn).ok();
+    if let Some(tags) = owner.and_then(|owner| tags_mut(state, &owner)) {
+        tags.insert(key.into(), value.into());
+    }
+}

@@ -1,10 +1,11 @@
 //! Tasks, and how they are described.
 
 use super::container::Program;
+use super::instance::{Binding, Instance};
 use super::service::Registration;
 use super::tags::show_tags;
 use super::{TaskDefinition, cluster, page, seconds, update};
-use crate::simulator::queue::ServiceId;
+use crate::simulator::queue::{ServiceId, TargetKey};
 use crate::simulator::state::{State, Tags};
 use crate::simulator::wire::{Answer, ApiError, Input};
 use crate::simulator::{Millis, TaskId};
@@ -54,6 +55,7 @@ pub(in crate::simulator) struct Task {
     pub definition: Arc<TaskDefinition>,
     pub program: Arc<Program>,
     pub launch_type: Option<String>,
+    pub capacity_provider: Option<String>,
     pub status: TaskStatus,
     /// desiredStatus is STOPPED.
     pub stopping: bool,
@@ -73,6 +75,9 @@ pub(in crate::simulator) struct Task {
     pub container_reason: Option<String>,
     pub ip: String,
     pub subnet: String,
+    /// The machine it runs on, unless that is Fargate's, and its ports there.
+    pub instance: Option<Arc<Instance>>,
+    pub bindings: Vec<Binding>,
     pub registrations: Vec<Registration>,
     /// Its targets are registered.
     pub registered: bool,
@@ -80,6 +85,31 @@ pub(in crate::simulator) struct Task {
     pub proved: bool,
     pub tags: Tags,
     pub started_by: Option<String>,
+}
+
+impl Task {
+    /// The address of the target that a registration stands for: the task's own, or its machine's with the host port.
+    pub fn target_key(&self, registration: &Registration) -> TargetKey {
+        let bound = |binding: &&Binding| {
+            binding.container == registration.container && binding.container_port == registration.port
+        };
+        match (&self.instance, self.bindings.iter().find(bound)) {
+            (Some(instance), Some(binding)) => (instance.id.clone(), binding.host_port),
+            _ => (self.ip.clone(), registration.port),
+        }
+    }
+
+    /// True if this task answers at a target's address.
+    pub fn is_at(&self, key: &TargetKey) -> bool {
+        let on_host = self.instance.as_ref().is_some_and(|instance| instance.id == key.0);
+        self.ip == key.0 || on_host && self.bindings.iter().any(|binding| binding.host_port == key.1)
+    }
+
+    /// The container's port behind a target's port.
+    pub fn container_port(&self, port: u16) -> u16 {
+        let bound = self.bindings.iter().find(|binding| binding.host_port == port);
+        bound.map_or(port, |binding| binding.container_port)
+    }
 }
 
 pub(super) fn list(state: &State, input: Input) -> Answer {
@@ -91,10 +121,15 @@ pub(super) fn list(state: &State, input: Input) -> Answer {
     let stopped = input.text("desiredStatus").unwrap_or("RUNNING") == "STOPPED";
     let running = input.text("desiredStatus").is_none_or(|wanted| wanted == "RUNNING");
     let family = input.text("family");
+    let machine = input.text("containerInstance").map(cluster::short_name);
+    let on = |task: &Task, name: &str| {
+        task.instance.as_ref().is_some_and(|instance| cluster::short_name(&instance.arn) == name)
+    };
     let found = state.tasks.values().filter(|task| {
         task.cluster == *cluster
             && (task.stopping && stopped || !task.stopping && running)
             && service.is_none_or(|service| task.service == Some(service))
+            && machine.is_none_or(|name| on(task, name))
             && family.is_none_or(|family| task.definition.family == family)
             && input.text("startedBy").is_none_or(|by| task.started_by.as_deref() == Some(by))
             && input.text("launchType").is_none_or(|kind| task.launch_type.as_deref() == Some(kind))
@@ -163,6 +198,9 @@ pub(super) fn render(state: &State, task: &Task, with_tags: bool) -> Value {
     if reached {
         put("connectivity", json!("CONNECTED"));
     }
+    if let Some(instance) = &task.instance {
+        put("containerInstanceArn", json!(instance.arn));
+    }
     let containers =
         task.definition.containers().map(|container| render_container(state, task, container, &attachment));
     put("containers", containers.collect());
@@ -193,6 +231,9 @@ pub(super) fn render(state: &State, task: &Task, with_tags: bool) -> Value {
     if let Some(launch_type) = &task.launch_type {
         put("launchType", json!(launch_type));
     }
+    if let Some(provider) = &task.capacity_provider {
+        put("capacityProviderName", json!(provider));
+    }
     put("overrides", json!({"containerOverrides": [], "inferenceAcceleratorOverrides": []}));
     if task.launch_type.as_deref() == Some("FARGATE") {
         put("platformVersion", json!("1.4.0"));
@@ -222,14 +263,19 @@ fn render_container(state: &State, task: &Task, container: &Value, attachment: &
         _ => "RUNNING",
     };
     let name = container["name"].as_str().unwrap_or_default();
+    let awsvpc = task.definition.text("networkMode") == "awsvpc";
+    let interfaces =
+        if awsvpc { json!([{"attachmentId": attachment, "privateIpv4Address": task.ip}]) } else { json!([]) };
+    // Host ports are known once the containers run.
+    let bound = task.bindings.iter().filter(|binding| binding.container == name && task.started_at.is_some());
     let mut shown = json!({
         "containerArn": state.arn("ecs", &format!("container/{}/{}/{}", task.cluster, task.name, uuid_of(&task.name))),
         "taskArn": task.arn,
         "name": name,
         "image": container["image"],
         "lastStatus": status,
-        "networkBindings": [],
-        "networkInterfaces": [{"attachmentId": attachment, "privateIpv4Address": task.ip}],
+        "networkBindings": bound.map(Binding::render).collect::<Vec<_>>(),
+        "networkInterfaces": interfaces,
         "healthStatus": "UNKNOWN",
         "cpu": container["cpu"].as_u64().unwrap_or(0).to_string(),
     });

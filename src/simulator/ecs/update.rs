@@ -5,7 +5,7 @@ use super::deployment::Deployment;
 use super::scheduler::wake;
 use super::service::{Service, ServiceStatus};
 use super::shapes::conform;
-use super::{check, cluster, describe};
+use super::{capacity, check, cluster, describe};
 use crate::simulator::queue::ServiceId;
 use crate::simulator::state::State;
 use crate::simulator::wire::{Answer, ApiError, Input};
@@ -14,8 +14,7 @@ use std::sync::Arc;
 
 /// Fields that begin a deployment by being sent, whether they change anything or not (ECS API reference, UpdateService:
 /// "This parameter triggers a new service deployment").
-const DEPLOYING: [&str; 8] = [
-    "capacityProviderStrategy",
+const DEPLOYING: [&str; 7] = [
     "loadBalancers",
     "networkConfiguration",
     "platformVersion",
@@ -47,6 +46,8 @@ pub(super) fn update(state: &mut State, input: Input) -> Answer {
     let sent = conform("UpdateService", input.0)?;
     let service = find_active(state, input)?;
     let id = service.id;
+    let forced = input.flag("forceNewDeployment") == Some(true);
+    capacity::check_change(&service.spec, &sent, forced)?;
     let mut spec = service.spec.as_ref().clone();
     merge(&mut spec, &sent);
     let primary = service.deployments.first().map(|deployment| Arc::clone(&deployment.definition));
@@ -54,24 +55,28 @@ pub(super) fn update(state: &mut State, input: Input) -> Answer {
         Some(reference) => check::definition(state, reference)?,
         None => primary.clone().ok_or_else(|| ApiError::parameter("taskDefinition must be specified."))?,
     };
+    capacity::settle(&mut spec, &definition);
     let desired = match input.number("desiredCount") {
         None => service.desired,
         Some(count) if (0..=5_000).contains(&count) => count as usize,
         Some(_) => return Err(ApiError::parameter("desiredCount must be between 0 and 5000.")),
     };
     let other = primary.is_none_or(|primary| primary.arn != definition.arn);
-    let deploys = other
-        || input.flag("forceNewDeployment") == Some(true)
-        || DEPLOYING.iter().any(|field| sent.contains_key(*field));
+    let deploys = other || forced || DEPLOYING.iter().any(|field| sent.contains_key(*field));
     if deploys || sent.len() > 2 {
         check::spec(state, &spec, &definition, sent.contains_key("loadBalancers"))?;
     }
     let spec = Arc::new(spec);
     if let Some(service) = state.services.get_mut(&id) {
         service.spec = Arc::clone(&spec);
-        service.steady &= service.desired == desired;
-        service.desired = desired;
+        // What changes in place counts for the tasks that the present deployment starts from now on.
+        if let Some(primary) =
+            service.deployments.first_mut().filter(|_| sent.contains_key("capacityProviderStrategy"))
+        {
+            primary.spec = Arc::clone(&spec);
+        }
     }
+    set_desired(state, id, desired);
     if deploys {
         let deployment = Deployment::new(state.fresh(), definition, spec, state.now);
         begin(state, id, deployment);
@@ -80,8 +85,18 @@ pub(super) fn update(state: &mut State, input: Input) -> Answer {
     Ok(json!({"service": describe::render(state, &state.services[&id], true)}))
 }
 
-/// Puts sent fields over the present ones. A launch type and a capacity provider strategy exclude each other; parts of
-/// the deployment configuration that are not sent stay.
+/// Changes how many tasks a service is to have. That is no deployment: the PRIMARY one stays COMPLETED.
+pub(in crate::simulator) fn set_desired(state: &mut State, id: ServiceId, desired: usize) {
+    let delay = state.settings.scheduler_delay_ms;
+    let Some(service) = state.services.get_mut(&id).filter(|service| service.desired != desired) else {
+        return;
+    };
+    service.steady = false;
+    service.desired = desired;
+    wake(state, id, delay);
+}
+
+/// Puts sent fields over the present ones. Parts of the deployment configuration that are not sent stay.
 fn merge(spec: &mut Map<String, Value>, sent: &Map<String, Value>) {
     for (field, value) in sent {
         match (field.as_str(), value.as_object()) {
@@ -96,9 +111,6 @@ fn merge(spec: &mut Map<String, Value>, sent: &Map<String, Value>) {
                 spec.insert(field.clone(), value.clone());
             }
         }
-    }
-    if sent.contains_key("capacityProviderStrategy") {
-        spec.remove("launchType");
     }
     fill_nested(spec);
 }

@@ -53,8 +53,12 @@ fn health(state: &State, id: TaskId) -> Health {
     let grace_ends = task.started_at.unwrap_or(state.now) + grace.unwrap_or(0) * 1_000;
     let mut verdict = Health::Good;
     for registration in &task.registrations {
-        let key = (task.ip.clone(), registration.port);
-        let target = state.target_groups.get(&registration.group).and_then(|group| group.targets.get(&key));
+        let Some(group) = state.target_groups.get(&registration.group) else {
+            // Nobody can say how the task is in a group that is gone: it is neither proven nor replaced.
+            verdict = Health::Waiting;
+            continue;
+        };
+        let target = group.targets.get(&task.target_key(registration));
         let bad = |why: &str| Health::Bad(registration.group.clone(), why.into());
         match target.map(|target| (target.state, target)) {
             // A group that no listener names is not checked, so it can't hold a service up.

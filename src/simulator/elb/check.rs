@@ -73,6 +73,12 @@ fn accepts(matcher: &str, status: u16) -> bool {
     })
 }
 
+/// The port on which the task behind a target answers: that of its container, where the target's is the host's.
+pub(super) fn container_port(state: &State, target: &Target, port: u16) -> u16 {
+    let task = target.task.and_then(|id| state.tasks.get(&id));
+    task.map_or(port, |task| task.container_port(port))
+}
+
 /// The check to be made by someone else. What is played for an external target answers on one port only.
 pub(super) fn ask(state: &State, group: &TargetGroup, key: &TargetKey, target: &Target) -> Probe {
     let check = &group.health_check;
@@ -83,7 +89,7 @@ pub(super) fn ask(state: &State, group: &TargetGroup, key: &TargetKey, target: &
     Probe {
         id: 0,
         task: target.task.or(played.map(|external| external.id)),
-        port: if played.is_some() { key.1 } else { port },
+        port: if played.is_some() { key.1 } else { container_port(state, target, port) },
         address,
         path: check.path.clone().filter(|_| check.protocol.starts_with("HTTP")),
         matcher: check.matcher.clone().unwrap_or_default(),

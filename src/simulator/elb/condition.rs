@@ -2,8 +2,9 @@
 
 use crate::simulator::RouteRequest;
 use crate::simulator::wire::{ApiError, Input};
+use regex_lite::{Regex, RegexBuilder};
 use serde_json::{Map, Value, json};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 const FIELDS: [(&str, &str); 6] = [
     ("host-header", "HostHeaderConfig"),
@@ -37,6 +38,13 @@ fn normalise_one(condition: Input) -> Result<Value, ApiError> {
     if values.is_empty() && regexes.is_empty() {
         return Err(ApiError::validation(format!("A value must be specified for the condition '{field}'")));
     }
+    let literal = ["query-string", "http-request-method", "source-ip"].contains(&field);
+    if literal && !regexes.is_empty() {
+        return Err(ApiError::validation(format!("The condition '{field}' can't have regular expressions")));
+    }
+    if let Some(wrong) = regexes.iter().find(|regex| regex.len() > 128 || Regex::new(regex).is_err()) {
+        return Err(ApiError::validation(format!("The regular expression '{wrong}' is not valid")));
+    }
     let mut filled = config.and_then(|config| config.0.as_object().cloned()).unwrap_or_default();
     if !values.is_empty() {
         filled.insert("Values".into(), Value::Array(values.clone()));
@@ -50,7 +58,7 @@ fn normalise_one(condition: Input) -> Result<Value, ApiError> {
     Ok(Value::Object(shown))
 }
 
-/// True if the request meets every condition. Conditions by regular expression are never met.
+/// True if the request meets every condition.
 pub(super) fn all_match(conditions: &[Value], request: &RouteRequest) -> bool {
     conditions.iter().all(|condition| one_matches(condition, request))
 }
@@ -61,19 +69,28 @@ fn one_matches(condition: &Value, request: &RouteRequest) -> bool {
     let config = &condition[*config];
     let values = config["Values"].as_array().map(Vec::as_slice).unwrap_or_default();
     let any = |test: &dyn Fn(&str) -> bool| values.iter().filter_map(Value::as_str).any(test);
+    let regexes = config["RegexValues"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let by_regex = |text: &str, ignore_case: bool| {
+        let mut built = regexes
+            .iter()
+            .filter_map(Value::as_str)
+            .map(|regex| RegexBuilder::new(regex).case_insensitive(ignore_case).build());
+        built.any(|regex| regex.is_ok_and(|regex| regex.is_match(text)))
+    };
     let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
     match field {
         "host-header" => {
             let host = request.host.split(':').next().unwrap_or_default().to_ascii_lowercase();
-            any(&|pattern| wildcard(&pattern.to_ascii_lowercase(), &host))
+            any(&|pattern| wildcard(&pattern.to_ascii_lowercase(), &host)) || by_regex(&host, true)
         }
-        "path-pattern" => any(&|pattern| wildcard(pattern, path)),
+        "path-pattern" => any(&|pattern| wildcard(pattern, path)) || by_regex(path, false),
         "http-request-method" => any(&|method| method == request.method),
         "http-header" => {
             let name = config["HttpHeaderName"].as_str().unwrap_or_default();
             let mut sent = request.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name));
             sent.any(|(_, value)| {
                 any(&|pattern| wildcard(&pattern.to_ascii_lowercase(), &value.to_ascii_lowercase()))
+                    || by_regex(value, true)
             })
         }
         "query-string" => values.iter().any(|wanted| {
@@ -90,14 +107,16 @@ fn one_matches(condition: &Value, request: &RouteRequest) -> bool {
 }
 
 fn in_network(network: &str, ip: &str) -> bool {
-    let (base, bits) = network.split_once('/').unwrap_or((network, "32"));
-    let (Ok(base), Ok(bits), Ok(ip)) =
-        (base.parse::<Ipv4Addr>(), bits.parse::<u32>(), ip.parse::<Ipv4Addr>())
-    else {
-        return network == ip;
+    let (base, bits) = network.split_once('/').map_or((network, None), |(base, bits)| (base, Some(bits)));
+    let (Ok(base), Ok(ip)) = (base.parse::<IpAddr>(), ip.parse::<IpAddr>()) else { return false };
+    let (base, ip, width) = match (base, ip) {
+        (IpAddr::V4(base), IpAddr::V4(ip)) => (u128::from(u32::from(base)), u128::from(u32::from(ip)), 32),
+        (IpAddr::V6(base), IpAddr::V6(ip)) => (u128::from(base), u128::from(ip), 128),
+        _ => return false,
     };
-    let shift = 32 - bits.min(32);
-    u64::from(u32::from(base)) >> shift == u64::from(u32::from(ip)) >> shift
+    let Ok(bits) = bits.map_or(Ok(width), str::parse::<u32>) else { return false };
+    let shift = width - bits.min(width);
+    base.checked_shr(shift) == ip.checked_shr(shift)
 }
 
 /// Matches with `*` for any text and `?` for one character, in time proportional to pattern times text.
@@ -161,6 +180,12 @@ mod tests {
         assert!(!ask("shop.example", "/x?v=3"));
         assert!(!ask("other.example", "/x?v=2"));
         assert!(in_network("10.0.0.0/8", "10.9.9.9") && !in_network("10.0.0.0/8", "11.0.0.1"));
-        assert!(in_network("0.0.0.0/0", "1.2.3.4"));
+        assert!(in_network("0.0.0.0/0", "1.2.3.4") && in_network("10.0.0.1", "10.0.0.1"));
+        assert!(in_network("2001:db8::/32", "2001:db8::1") && !in_network("2001:db8::/32", "2001:db9::1"));
+        assert!(
+            in_network("::/0", "::1")
+                && !in_network("::/0", "1.2.3.4")
+                && !in_network("10.0.0.0/x", "10.0.0.1")
+        );
     }
 }

@@ -11,6 +11,7 @@ mod load_balancer;
 mod page;
 mod route;
 mod rule;
+mod sticky;
 mod tags;
 mod target;
 mod target_group;
@@ -24,48 +25,54 @@ pub(super) use listener::Listener;
 pub(super) use load_balancer::LoadBalancer;
 pub(super) use route::route;
 pub(super) use rule::{Rule, listener_of_rule, replace_actions};
+pub(super) use tags::put_tag;
 pub(super) use target::{deregister, register};
 pub(super) use target_group::TargetGroup;
 
+use super::operations::{Read, Write, find};
 use super::state::State;
 use super::wire::{Answer, Input};
 
+/// The operations that only read.
+pub(super) const READS: [(&str, Read); 8] = [
+    ("DescribeLoadBalancers", load_balancer::describe),
+    ("DescribeLoadBalancerAttributes", attributes::describe_load_balancer),
+    ("DescribeTargetGroups", target_group::describe),
+    ("DescribeTargetGroupAttributes", attributes::describe_target_group),
+    ("DescribeListeners", listener::describe),
+    ("DescribeRules", rule::describe),
+    ("DescribeTargetHealth", target::describe_health),
+    ("DescribeTags", tags::describe),
+];
+
 /// Runs an operation that only reads; `None`: there is no such operation.
 pub(super) fn read(state: &State, operation: &str, input: Input) -> Option<Answer> {
-    Some(match operation {
-        "DescribeLoadBalancers" => load_balancer::describe(state, input),
-        "DescribeLoadBalancerAttributes" => attributes::describe_load_balancer(state, input),
-        "DescribeTargetGroups" => target_group::describe(state, input),
-        "DescribeTargetGroupAttributes" => attributes::describe_target_group(state, input),
-        "DescribeListeners" => listener::describe(state, input),
-        "DescribeRules" => rule::describe(state, input),
-        "DescribeTargetHealth" => target::describe_health(state, input),
-        "DescribeTags" => tags::describe(state, input),
-        _ => return None,
-    })
+    find(&READS, operation).map(|run| run(state, input))
 }
+
+/// The operations that change something.
+pub(super) const WRITES: [(&str, Write); 18] = [
+    ("CreateLoadBalancer", load_balancer::create),
+    ("DeleteLoadBalancer", load_balancer::delete),
+    ("ModifyLoadBalancerAttributes", attributes::modify_load_balancer),
+    ("CreateTargetGroup", target_group::create),
+    ("ModifyTargetGroup", target_group::modify),
+    ("ModifyTargetGroupAttributes", attributes::modify_target_group),
+    ("DeleteTargetGroup", target_group::delete),
+    ("CreateListener", listener::create),
+    ("ModifyListener", listener::modify),
+    ("DeleteListener", listener::delete),
+    ("CreateRule", rule::create),
+    ("ModifyRule", rule::modify),
+    ("SetRulePriorities", rule::set_priorities),
+    ("DeleteRule", rule::delete),
+    ("RegisterTargets", target::register_call),
+    ("DeregisterTargets", target::deregister_call),
+    ("AddTags", tags::add),
+    ("RemoveTags", tags::remove),
+];
 
 /// Runs an operation that changes something; `None`: there is no such operation.
 pub(super) fn write(state: &mut State, operation: &str, input: Input) -> Option<Answer> {
-    Some(match operation {
-        "CreateLoadBalancer" => load_balancer::create(state, input),
-        "DeleteLoadBalancer" => load_balancer::delete(state, input),
-        "ModifyLoadBalancerAttributes" => attributes::modify_load_balancer(state, input),
-        "CreateTargetGroup" => target_group::create(state, input),
-        "ModifyTargetGroup" => target_group::modify(state, input),
-        "ModifyTargetGroupAttributes" => attributes::modify_target_group(state, input),
-        "DeleteTargetGroup" => target_group::delete(state, input),
-        "CreateListener" => listener::create(state, input),
-        "ModifyListener" => listener::modify(state, input),
-        "DeleteListener" => listener::delete(state, input),
-        "CreateRule" => rule::create(state, input),
-        "ModifyRule" => rule::modify(state, input),
-        "SetRulePriorities" => rule::set_priorities(state, input),
-        "DeleteRule" => rule::delete(state, input),
-        "RegisterTargets" => target::register_call(state, input),
-        "DeregisterTargets" => target::deregister_call(state, input),
-        "AddTags" => tags::add(state, input),
-        "RemoveTags" => tags::remove(state, input),
-        _ => return None,
-    })
+    find(&WRITES, operation).map(|run| run(state, input))
 }

@@ -1,10 +1,13 @@
 //! The data plane: where a request goes by the rules that the load balancer follows at present.
 
 use super::action::forward_weights;
+use super::check::container_port;
 use super::condition::all_match;
 use super::external::{Behind, behind, reach};
 use super::health::TargetState;
 use super::listener::Listener;
+use super::sticky::{self, Bond};
+use super::target_group::TargetGroup;
 use crate::simulator::random::Random;
 use crate::simulator::state::State;
 use crate::simulator::{Behaviour, Probes, RouteRequest, Routed, TargetFault, TargetRoute};
@@ -35,7 +38,7 @@ pub(in crate::simulator) fn route(
     match last.and_then(|action| Some((action["Type"].as_str()?, action))) {
         Some(("fixed-response", action)) => fixed(&action["FixedResponseConfig"]),
         Some(("redirect", action)) => redirect(&action["RedirectConfig"], listener, request),
-        Some(("forward", _)) => forward(state, random, &forward_weights(&rule.actions)),
+        Some(("forward", _)) => forward(state, random, &rule.actions, Bond::of(request)),
         _ => unavailable(500, "the rule has no action that answers"),
     }
 }
@@ -44,7 +47,30 @@ fn unavailable(status: u16, reason: &'static str) -> Routed {
     Routed::Unavailable { status, reason }
 }
 
-fn forward(state: &State, random: &mut Random, groups: &[(&str, u32)]) -> Routed {
+fn forward(state: &State, random: &mut Random, actions: &[Value], bond: Option<Bond>) -> Routed {
+    let groups = forward_weights(actions);
+    let duration = sticky::duration(actions);
+    let holds = |bond: &Bond| {
+        let named = groups.iter().any(|(arn, _)| *arn == bond.group);
+        named && duration.is_some_and(|duration| state.now.saturating_sub(bond.since) < duration)
+    };
+    let bond = bond.filter(holds);
+    let arn = match &bond {
+        Some(bond) => Some(bond.group.as_str()),
+        None => by_weight(random, &groups),
+    };
+    let Some(group) = arn.and_then(|arn| state.target_groups.get(arn)) else {
+        return unavailable(503, "all target groups have weight 0");
+    };
+    let routed = to_group(state, random, group);
+    let (Routed::Target(route), true) = (&routed, duration.is_some()) else { return routed };
+    let since = bond.filter(|_| !state.settings.sticky_cookies_renew).map_or(state.now, |bond| bond.since);
+    let bond = Bond { group: group.arn.clone(), since };
+    Routed::Target(TargetRoute { set_cookie: Some(bond.set_cookie(state.now)), ..route.clone() })
+}
+
+/// Draws a group by weight; `None`: all weights are 0.
+fn by_weight<'a>(random: &mut Random, groups: &[(&'a str, u32)]) -> Option<&'a str> {
     let sum: u64 = groups.iter().map(|(_, weight)| u64::from(*weight)).sum();
     let mut ticket = random.below(sum);
     let chosen = groups.iter().find(|(_, weight)| {
@@ -52,9 +78,11 @@ fn forward(state: &State, random: &mut Random, groups: &[(&str, u32)]) -> Routed
         ticket = ticket.saturating_sub(u64::from(*weight));
         hit
     });
-    let Some(group) = chosen.and_then(|(arn, _)| state.target_groups.get(*arn)) else {
-        return unavailable(503, "all target groups have weight 0");
-    };
+    chosen.map(|(arn, _)| *arn)
+}
+
+/// Chooses a target of a group.
+fn to_group(state: &State, random: &mut Random, group: &TargetGroup) -> Routed {
     let open = |target: &TargetState| !matches!(target, TargetState::Draining | TargetState::Unused);
     let mut targets: Vec<_> = group.targets.iter().filter(|(_, t)| t.state == TargetState::Healthy).collect();
     if targets.is_empty() {
@@ -68,12 +96,13 @@ fn forward(state: &State, random: &mut Random, groups: &[(&str, u32)]) -> Routed
     let mut route = TargetRoute {
         task: None,
         address: reach(state, key).filter(|_| real),
-        port: key.1,
+        port: container_port(state, target, key.1),
         target_group: group.arn.clone(),
         image: String::new(),
         release: format!("{}:{}", key.0, key.1),
         behaviour: Behaviour::default(),
         status: 200,
+        set_cookie: None,
     };
     match behind(state, key, target) {
         Behind::Program { id, image, release, behaviour, started_at } => {

@@ -125,3 +125,11 @@ pub(super) fn describe(state: &State, input: Input) -> Answer {
     }
     Ok(json!({"TagDescriptions": descriptions}))
 }
+
+/// Puts a tag on a resource, whatever its key, if the resource is there.
+pub(in crate::simulator) fn put_tag(state: &mut State, arn: &str, key: &str, value: &str) {
+    if let Ok(mut tags) = tags_of(state, arn).cloned() {
+        tags.insert(key.into(), value.into());
+        set_tags(state, arn, tags);
+    }
+}

@@ -109,7 +109,7 @@ fn task_at(state: &State, key: &TargetKey) -> Option<TaskId> {
     if state.externals.contains_key(key) {
         return None;
     }
-    state.tasks.values().find(|task| task.ip == key.0 && !task.exited).map(|task| task.id)
+    state.tasks.values().find(|task| task.is_at(key) && !task.exited).map(|task| task.id)
 }
 
 /// On real sockets a target must be something this machine has: nothing outside it is ever connected to.

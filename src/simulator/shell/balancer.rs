@@ -59,7 +59,14 @@ pub(super) async fn forward(
     let route = route_request(&request, peer);
     let routed = shared.world().route_request(shared.clock.now(), &listener.arn, &route);
     Ok(match routed {
-        Routed::Target(target) => to_target(&shared, &listener, &target, request, peer).await,
+        Routed::Target(target) => {
+            let mut response = to_target(&shared, &listener, &target, request, peer).await;
+            let cookie = target.set_cookie.and_then(|cookie| HeaderValue::from_str(&cookie).ok());
+            if let Some(cookie) = cookie {
+                response.headers_mut().append(header::SET_COOKIE, cookie);
+            }
+            response
+        }
         Routed::Fixed { status, body, content_type } => {
             let mut response = answer(code(status), "text/plain", body);
             if let Ok(value) = HeaderValue::from_str(&content_type) {

@@ -245,3 +245,76 @@ fn own((name, weight): (&str, u32)) -> (String, u32) {
 fn weights(world: &World) -> Vec<(String, u32)> {
     world.rules().into_iter().find(|rule| rule.arn == super::RULE).unwrap().weights
 }
+
+fn described(world: &mut World) -> serde_json::Value {
+    let asked = json!({"cluster": "prod", "services": ["web"]});
+    world.call("ecs", "DescribeServices", &asked).unwrap()["services"][0].clone()
+}
+
+#[test]
+fn a_native_strategy_moves_the_tasks_into_the_alternate_group_and_says_nothing_of_it() {
+    for strategy in ["BLUE_GREEN", "LINEAR", "CANARY"] {
+        let mut world = shop(Settings::default());
+        world.call("ecs", "RegisterTaskDefinition", &task_definition("web", "v1")).unwrap();
+        let mut request = super::service(&world, "web", "web", Some("web-blue"), 2);
+        let (blue, green) =
+            (world.target_group_arn("web-blue").unwrap(), world.target_group_arn("web-green").unwrap());
+        request["loadBalancers"][0]["advancedConfiguration"] = json!({"alternateTargetGroupArn": green,
+            "productionListenerRule": super::RULE, "roleArn": "arn:aws:iam::0:role/r"});
+        request["deploymentConfiguration"] = json!({"strategy": strategy});
+        world.call("ecs", "CreateService", &request).unwrap();
+        settle(&mut world, "web");
+        let releases = |world: &World, group: &str| {
+            let targets = world.target_health(group).into_iter().filter(|target| target.state == "healthy");
+            targets.filter_map(|target| target.release).collect::<Vec<_>>()
+        };
+        assert_eq!((releases(&world, "web-blue").len(), releases(&world, "web-green").len()), (2, 0));
+        for (tag, full, empty, weights_now) in
+            [("v2", "web-green", "web-blue", [0, 100]), ("v3", "web-blue", "web-green", [100, 0])]
+        {
+            update(&mut world, "web", tag);
+            settle(&mut world, "web");
+            assert_eq!(releases(&world, full), [tag, tag], "{strategy}");
+            assert!(releases(&world, empty).is_empty(), "{strategy}");
+            assert_eq!(weights(&world).iter().map(|(_, weight)| *weight).collect::<Vec<_>>(), weights_now);
+            let balancer = described(&mut world)["loadBalancers"][0].clone();
+            assert_eq!(balancer["targetGroupArn"], blue, "as it was declared, wherever the tasks are");
+            assert_eq!(balancer["advancedConfiguration"]["alternateTargetGroupArn"], green);
+        }
+        assert_eq!(described(&mut world)["deploymentConfiguration"]["strategy"], strategy);
+    }
+}
+
+#[test]
+fn a_rollback_makes_the_last_completed_revision_primary_and_says_so() {
+    let mut world = web(2);
+    let breaker = json!({"deploymentCircuitBreaker": {"enable": true, "rollback": true}});
+    update_service(&mut world, json!({"deploymentConfiguration": breaker}));
+    let completed = described(&mut world)["deployments"][0]["id"].as_str().unwrap().to_string();
+    update(&mut world, "web", "v2-missing");
+    let failed = described(&mut world)["deployments"][0]["id"].as_str().unwrap().to_string();
+    world.run_until(600_000, |world| world.service("web").unwrap().release == "v1").expect("rolled back");
+    let service = described(&mut world);
+    let deployments = service["deployments"].as_array().unwrap();
+    let primary = &deployments[0];
+    assert_eq!((&primary["status"], &primary["rolloutState"]), (&json!("PRIMARY"), &json!("IN_PROGRESS")));
+    assert!(primary["id"] != completed.as_str() && primary["id"] != failed.as_str());
+    let reason = format!("ECS deployment circuit breaker: rolling back to deploymentId {completed}.");
+    assert_eq!(primary["rolloutStateReason"], reason);
+    assert!(service["taskDefinition"].as_str().unwrap().ends_with("web:1"));
+    if let Some(gone) = deployments.iter().find(|deployment| deployment["id"] == failed.as_str()) {
+        assert_eq!((&gone["status"], &gone["rolloutState"]), (&json!("ACTIVE"), &json!("FAILED")));
+        assert_eq!(gone["rolloutStateReason"], "ECS deployment circuit breaker: tasks failed to start.");
+    }
+    settle(&mut world, "web");
+    let primary = described(&mut world)["deployments"][0].clone();
+    let id = primary["id"].as_str().unwrap();
+    assert_eq!(primary["rolloutStateReason"], format!("ECS deployment {id} completed."));
+    let events = events(&mut world, "web");
+    for wanted in [
+        format!("(service web) (deployment {failed}) deployment failed: tasks failed to start."),
+        format!("(service web) rolling back to deployment {completed}."),
+    ] {
+        assert!(events.contains(&wanted), "{events:?}");
+    }
+}

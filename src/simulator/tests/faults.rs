@@ -153,3 +153,110 @@ fn externally_probed_targets_are_as_healthy_as_the_prober_says() {
     world.task_exited(START + 80_000, task, 137);
     assert!(world.tasks().iter().all(|t| t.id != task));
 }
+
+#[test]
+fn every_operation_can_be_refused_damaged_and_answered_by_a_proxy() {
+    let offered = World::operations();
+    assert!(offered.len() > 45 && offered.iter().any(|operation| operation.name == "DescribeRules"));
+    for operation in offered {
+        let mut world = shop(Settings::default());
+        let before = world.call("ecs", "ListClusters", &json!({})).unwrap();
+        for (failure, status) in [
+            (Failure::Denied, &[400, 403][..]),
+            (Failure::Throttled, &[400]),
+            (Failure::NotFound, &[200, 400]),
+            (Failure::Proxy { seconds: 3_600 }, &[502]),
+        ] {
+            fail(&mut world, operation.name, 0, 1, failure.clone());
+            let answer = ask(&mut world, operation);
+            assert!(status.contains(&answer.status), "{} {failure:?}: {}", operation.name, answer.status);
+            assert!(!answer.dropped && !answer.body.is_empty());
+        }
+        assert!(world.calls().all().iter().filter(|call| call.is_write).all(|call| !call.took_effect));
+        assert_eq!(world.call("ecs", "ListClusters", &json!({})).unwrap(), before);
+    }
+}
+
+/// Calls an operation with nothing in it, by its service's usual protocol.
+fn ask(world: &mut World, operation: crate::simulator::OfferedOperation) -> crate::simulator::WireResponse {
+    let form = |version| format!("Action={}&Version={version}", operation.name).into_bytes();
+    let header = |name: &str, value: String| vec![(name.to_string(), value)];
+    let (headers, body) = match operation.service {
+        "ecs" => {
+            let target = format!("AmazonEC2ContainerServiceV20141113.{}", operation.name);
+            (header("x-amz-target", target), b"{}".to_vec())
+        }
+        "elbv2" => (vec![], form("2015-12-01")),
+        "cloudwatch" => (vec![], form("2010-08-01")),
+        _ => (vec![], form("2011-06-15")),
+    };
+    let request = crate::simulator::WireRequest { method: "POST".into(), path: "/".into(), headers, body };
+    let now = world.now();
+    world.handle(now, &request)
+}
+
+#[test]
+fn an_unreadable_answer_is_an_effect_with_half_a_document() {
+    let mut world = shop(Settings::default());
+    fail(&mut world, "CreateCluster", 0, 1, Failure::Unreadable);
+    let answer = ecs(&mut world, "CreateCluster", json!({"clusterName": "a"}));
+    assert_eq!(answer.status, 200);
+    assert!(serde_json::from_slice::<serde_json::Value>(&answer.body).is_err());
+    assert_eq!(world.calls().all()[0].error, None);
+    fail(&mut world, "DescribeRules", 0, 1, Failure::Unreadable);
+    let answer = elb(&mut world, "DescribeRules", &[("RuleArns.member.1", RULE)]);
+    let text = String::from_utf8(answer.body).unwrap();
+    assert!(answer.status == 200 && !text.contains("</DescribeRulesResponse>"), "{text}");
+    let listed = world.call("ecs", "ListClusters", &json!({})).unwrap();
+    assert_eq!(listed["clusterArns"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_stale_answer_is_as_old_as_was_said_and_no_older_than_what_is_known() {
+    let names = |world: &mut World, at| {
+        let answer = super::wire::ecs_at(world, at, "ListClusters", json!({}));
+        let answer: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        answer["clusterArns"].as_array().unwrap().len()
+    };
+    let create = |world: &mut World, at, name: &str| {
+        super::wire::ecs_at(world, at, "CreateCluster", json!({"clusterName": name}));
+    };
+    // Known from the injection on.
+    let mut world = shop(Settings::default());
+    create(&mut world, START + 1_000, "a");
+    fail(&mut world, "ListClusters", 0, 3, Failure::Stale { age_ms: 5_000 });
+    create(&mut world, START + 2_000, "b");
+    create(&mut world, START + 6_000, "c");
+    assert_eq!(names(&mut world, START + 6_000), 2, "as at the injection");
+    assert_eq!(
+        names(&mut world, START + 8_000),
+        2,
+        "just before b and c were made is the newest that is old enough"
+    );
+    assert_eq!(names(&mut world, START + 20_000), 4);
+    assert_eq!(names(&mut world, START + 20_000), 4);
+    // Known as long as the settings say.
+    let mut world = shop(Settings { history_ms: 60_000, ..Settings::default() });
+    create(&mut world, START + 10_000, "a");
+    world.advance(START + 10_500);
+    fail(&mut world, "*", 0, 1, Failure::Stale { age_ms: 5_000 });
+    assert_eq!(names(&mut world, START + 11_000), 1, "as just before a was made, the oldest that is known");
+    assert_eq!(names(&mut world, START + 11_000), 2);
+}
+
+#[test]
+fn a_date_can_be_wrong_without_anything_else_being_so() {
+    let mut world = shop(Settings::default());
+    let dates = |world: &mut World| {
+        let answer = ecs(world, "ListClusters", json!({}));
+        let dates = answer.headers.into_iter().filter(|(name, _)| name == "date");
+        (answer.status, dates.map(|(_, value)| value).collect::<Vec<_>>())
+    };
+    fail(&mut world, "ListClusters", 0, 1, Failure::Skewed { seconds: -3_600 });
+    fail(&mut world, "ListClusters", 0, 1, Failure::Dated("yesterday".into()));
+    fail(&mut world, "ListClusters", 0, 1, Failure::Proxy { seconds: 60 });
+    assert_eq!(dates(&mut world), (200, vec!["Sat, 31 Jan 2026 07:05:09 GMT".to_string()]));
+    assert_eq!(dates(&mut world), (200, vec!["yesterday".to_string()]));
+    assert_eq!(dates(&mut world), (502, vec!["Sat, 31 Jan 2026 08:06:09 GMT".to_string()]));
+    assert_eq!(dates(&mut world), (200, vec!["Sat, 31 Jan 2026 08:05:09 GMT".to_string()]));
+}

@@ -1,14 +1,17 @@
 //! Tests of the world: by its wire protocols, by its own interface, and with the real SDK clients.
 
+mod capacity;
 mod chaos;
 mod controller;
 mod deployments;
 mod external;
 mod faults;
+mod gone;
 mod routing;
 mod sdk;
 mod seeds;
 mod speed;
+mod strangers;
 mod wire;
 
 use super::{Millis, Settings, World};

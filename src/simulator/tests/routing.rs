@@ -1,7 +1,7 @@
 //! Target health and where requests go.
 
 use super::{LISTENER, RULE, START, deploy, settle, shop};
-use crate::simulator::{Behaviour, Fault, RouteRequest, Routed, Settings, TargetFault, World};
+use crate::simulator::{Behaviour, Fault, RouteRequest, Routed, Settings, TargetFault, Visitor, World};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -179,4 +179,132 @@ loadBalancers:
     assert_eq!((live(&world).as_str(), world.rules()[0].weights[0].0.as_str()), ("a", "b"));
     world.advance(START + 120_000);
     assert_eq!(live(&world), "b");
+}
+
+fn stick(world: &mut World, seconds: u32, blue: u32, green: u32) {
+    let arn = |name| world.target_group_arn(name).unwrap();
+    let groups = json!([{"TargetGroupArn": arn("web-blue"), "Weight": blue}, {"TargetGroupArn": arn("web-green"), "Weight": green}]);
+    let stickiness = json!({"Enabled": seconds > 0, "DurationSeconds": seconds.max(1)});
+    let forward = json!({"TargetGroups": groups, "TargetGroupStickinessConfig": stickiness});
+    let actions = json!([{"Type": "forward", "ForwardConfig": forward}]);
+    world.call("elbv2", "ModifyRule", &json!({"RuleArn": RULE, "Actions": actions})).unwrap();
+    world.advance(world.now() + 1_500);
+}
+
+fn answer(world: &mut World, visitor: &mut Visitor) -> String {
+    let now = world.now();
+    let routed = world.visit(now, LISTENER, "shop", "/", visitor);
+    routed.release().map_or_else(|| routed.status().to_string(), String::from)
+}
+
+#[test]
+fn a_sticky_client_stays_on_its_group_at_weight_0_while_the_duration_lasts() {
+    for renews in [false, true] {
+        let mut world = shop(Settings { sticky_cookies_renew: renews, ..Settings::default() });
+        deploy(&mut world, "web-blue", "v1", Some("web-blue"), 1);
+        deploy(&mut world, "web-green", "v2", Some("web-green"), 1);
+        settle(&mut world, "web-blue");
+        settle(&mut world, "web-green");
+        stick(&mut world, 600, 100, 0);
+        let (mut often, mut seldom) = (Visitor::default(), Visitor::default());
+        assert_eq!(
+            (answer(&mut world, &mut often), answer(&mut world, &mut seldom)),
+            ("v1".into(), "v1".into())
+        );
+        assert!(often.cookie().unwrap().starts_with("AWSALBTG="));
+        stick(&mut world, 600, 0, 100);
+        let begun = world.now();
+        for minute in 1..10 {
+            world.advance(begun + minute * 60_000);
+            assert_eq!(answer(&mut world, &mut often), "v1", "minute {minute}");
+            assert_eq!(answer(&mut world, &mut Visitor::default()), "v2", "a new client");
+        }
+        world.advance(begun + 600_000);
+        assert_eq!(answer(&mut world, &mut seldom), "v2", "its duration is over");
+        assert_eq!(answer(&mut world, &mut often), if renews { "v1" } else { "v2" });
+    }
+}
+
+#[test]
+fn a_cookie_binds_only_where_the_rule_is_sticky_and_names_the_group() {
+    let mut world = two_colours();
+    stick(&mut world, 600, 100, 0);
+    let mut visitor = Visitor::default();
+    assert_eq!(answer(&mut world, &mut visitor), "v1");
+    stick(&mut world, 0, 0, 100);
+    assert_eq!(answer(&mut world, &mut visitor.clone()), "v2", "stickiness is off");
+    let green = world.target_group_arn("web-green").unwrap();
+    let only = json!({"TargetGroups": [{"TargetGroupArn": green}], "TargetGroupStickinessConfig": {"Enabled": true, "DurationSeconds": 600}});
+    let actions = json!([{"Type": "forward", "ForwardConfig": only}]);
+    world.call("elbv2", "ModifyRule", &json!({"RuleArn": RULE, "Actions": actions})).unwrap();
+    world.advance(world.now() + 1_500);
+    assert_eq!(answer(&mut world, &mut visitor.clone()), "v2", "the rule does not name its group");
+    // A sticky client is not saved from a group that has nobody left.
+    stick(&mut world, 600, 0, 100);
+    world
+        .call("ecs", "UpdateService", &json!({"cluster": "prod", "service": "web-blue", "desiredCount": 0}))
+        .unwrap();
+    world.run_until(120_000, |world| world.target_health("web-blue").is_empty()).unwrap();
+    assert_eq!(answer(&mut world, &mut visitor), "503");
+}
+
+#[test]
+fn every_kind_of_condition_is_evaluated_by_priority_and_shown() {
+    let mut world = shop(Settings::default());
+    let conditions = [
+        json!({"Field": "host-header", "HostHeaderConfig": {"Values": ["*.shop.example"]}}),
+        json!({"Field": "path-pattern", "PathPatternConfig": {"Values": ["/api/*"]}}),
+        json!({"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": "X-Test", "Values": ["ye?"]}}),
+        json!({"Field": "http-request-method", "HttpRequestMethodConfig": {"Values": ["PUT", "POST"]}}),
+        json!({"Field": "query-string", "QueryStringConfig": {"Values": [{"Key": "version", "Value": "green"}]}}),
+        json!({"Field": "source-ip", "SourceIpConfig": {"Values": ["10.0.0.0/8", "2001:db8::/32"]}}),
+        json!({"Field": "path-pattern", "PathPatternConfig": {"RegexValues": ["^/v[0-9]+$"]}}),
+    ];
+    for (i, condition) in conditions.iter().enumerate().rev() {
+        let fixed = json!({"StatusCode": (200 + i).to_string(), "ContentType": "text/plain"});
+        let rule = json!({"ListenerArn": LISTENER, "Priority": i + 1, "Conditions": [condition],
+            "Actions": [{"Type": "fixed-response", "FixedResponseConfig": fixed}]});
+        world.call("elbv2", "CreateRule", &rule).unwrap();
+    }
+    world.advance(world.now() + 1_500);
+    let rules =
+        world.call("elbv2", "DescribeRules", &json!({"ListenerArn": LISTENER})).unwrap()["Rules"].clone();
+    let shown =
+        rules.as_array().unwrap().iter().map(|rule| (rule["Priority"].clone(), rule["Conditions"].clone()));
+    for ((priority, conditions), (i, wanted)) in shown.zip(conditions.iter().enumerate()) {
+        assert_eq!(priority, (i + 1).to_string());
+        assert_eq!(conditions[0]["Field"], wanted["Field"]);
+        let config = wanted.as_object().unwrap().iter().find(|(name, _)| *name != "Field").unwrap();
+        assert_eq!(conditions[0][config.0], *config.1);
+    }
+    assert_eq!(world.rules()[0].conditions[0]["Field"], "host-header");
+    let header = |name: &str, value: &str| vec![(name.to_string(), value.to_string())];
+    let none = || RouteRequest {
+        host: "x".into(),
+        path: "/".into(),
+        method: "GET".into(),
+        ..RouteRequest::default()
+    };
+    for (request, status) in [
+        (RouteRequest { host: "a.shop.example:8080".into(), path: "/api/x".into(), ..none() }, 200),
+        (RouteRequest { path: "/api/x".into(), headers: header("x-test", "YES"), ..none() }, 201),
+        (RouteRequest { headers: header("x-test", "YES"), method: "PUT".into(), ..none() }, 202),
+        (RouteRequest { headers: header("x-test", "yesss"), method: "PUT".into(), ..none() }, 203),
+        (
+            RouteRequest { path: "/?a=b&VERSION=green".into(), source_ip: Some("10.1.1.1".into()), ..none() },
+            204,
+        ),
+        (RouteRequest { source_ip: Some("2001:db8::7".into()), path: "/v7".into(), ..none() }, 205),
+        (RouteRequest { source_ip: Some("11.1.1.1".into()), path: "/v7".into(), ..none() }, 206),
+        (RouteRequest { path: "/v7/".into(), ..none() }, 503),
+        (RouteRequest { path: "/?version=blue".into(), method: "put".into(), ..none() }, 503),
+    ] {
+        let now = world.now();
+        assert_eq!(world.route_request(now, LISTENER, &request).status(), status, "{request:?}");
+    }
+    for wrong in [json!({"RegexValues": ["("]}), json!({"RegexValues": ["a".repeat(129)]})] {
+        let condition = json!([{"Field": "path-pattern", "PathPatternConfig": wrong}]);
+        let change = json!({"RuleArn": RULE, "Conditions": condition});
+        assert_eq!(world.call("elbv2", "ModifyRule", &change).unwrap_err().code, "ValidationError");
+    }
 }
