@@ -1,9 +1,10 @@
 //! All weight is on the new version; it is watched, and the old side stays as it is.
 
 use super::gate::{self, Verdict};
+use super::hindrance::Hindrance;
 use super::record::{Progress, Record};
-use super::view::{View, act, wait};
-use super::{Action, Decision, Phase, WaitingOn, candidate, returning};
+use super::view::{View, act, blocked, wait};
+use super::{Action, Decision, Phase, WaitingOn, candidate, foreign, returning};
 use crate::model::{Slot, Timestamp};
 
 /// Watches the bake in `slot` that began at `since`. A commit that wants something new waits for its end; one that
@@ -20,8 +21,11 @@ pub(super) fn proceed(view: View<'_>, slot: Slot, record: &Record, since: Timest
     if reverted && can_go_back && view.is_alive(other) {
         return returning::start(view, other);
     }
+    if let Some(hindrance) = foreign::unusable(view) {
+        return hold_or_block(view, slot, record, hindrance);
+    }
     if !view.all_to(slot) {
-        // A rule that a commit has added takes part.
+        // Only a rule that a commit has added: any other one would have been noticed.
         return candidate::give(view, slot, record, 100);
     }
     // Seconds that nobody watched are watched again.
@@ -36,5 +40,16 @@ pub(super) fn proceed(view: View<'_>, slot: Slot, record: &Record, since: Timest
             act(Phase::Baking, vec![Action::WriteRecord { slot, record: done }])
         }
         false => wait(Phase::Baking, gate::doubt(view, slot, record)),
+    }
+}
+
+/// What stands in the way of a version that has weight. While that does badly the run goes on, since how long it has done
+/// so is known to this run alone.
+pub(super) fn hold_or_block(view: View<'_>, slot: Slot, record: &Record, hindrance: Hindrance) -> Decision {
+    let is_ill = view.has_weight(slot) && !gate::ills(view.want, view.seen, slot, record).is_empty();
+    let stop = blocked(view, hindrance);
+    match is_ill {
+        true => Decision { phase: Phase::Shifting, ..stop },
+        false => stop,
     }
 }

@@ -1,10 +1,11 @@
 //! A rollout into the slot that does not serve: bring it up, gate it, shift to it.
 
 use super::gate::{self, Verdict};
-use super::observation::{Content, Hold, Stage, Workload};
+use super::hindrance::{Hindrance, Remedy};
+use super::observation::{Content, Hold, RuleObservation, Stage, Workload};
 use super::record::{Intent, Progress, Record};
 use super::view::{View, act, blocked, wait};
-use super::{Action, Decision, Phase, WaitingOn, foreign, returning, shift};
+use super::{Action, Decision, Phase, WaitingOn, bake, foreign, returning, shift};
 use crate::model::{Seconds, Slot, Timestamp, Weights};
 
 /// The next step of the rollout into `slot`, with `from` serving so far (`None`: nothing serves). Once requests reach the
@@ -27,11 +28,11 @@ fn next_step(view: View<'_>, slot: Slot, from: Option<Slot>) -> Decision {
     if let Some(ended) = rolling.and_then(|record| ended(view, slot, record)) {
         return ended;
     }
-    if let Some(hindrance) = view.seen.hindrances.first() {
-        return blocked(view, hindrance.clone());
-    }
-    if let Some(adopt) = foreign::strangers(view) {
-        return adopt;
+    if let Some(hindrance) = foreign::hindrance(view) {
+        return match rolling {
+            Some(record) => bake::hold_or_block(view, slot, record, hindrance),
+            None => blocked(view, hindrance),
+        };
     }
     if let Some(preparing) = prepare(view, slot, from, rolling) {
         return preparing;
@@ -46,8 +47,12 @@ fn next_step(view: View<'_>, slot: Slot, from: Option<Slot>) -> Decision {
 /// The slot's record, if it is the current one and speaks of the wanted revision.
 fn record_of_this_rollout<'a>(view: View<'a>, slot: Slot) -> Option<&'a Record> {
     let (_, record) = view.current().filter(|(holder, _)| *holder == slot)?;
-    let on_its_way =
-        matches!(record.progress, Progress::Rolling | Progress::Ready | Progress::Shifting { .. });
+    // One that had a share and has none any more is over.
+    let on_its_way = match record.progress {
+        Progress::Rolling | Progress::Ready => true,
+        Progress::Shifting { .. } => view.has_weight(slot),
+        _ => false,
+    };
     (on_its_way && record.revision == view.want.revision).then_some(record)
 }
 
@@ -158,7 +163,14 @@ fn sessions_left(view: View<'_>, slot: Slot) -> Seconds {
 /// Asks the gates, waits for people, and gives weight.
 fn pass(view: View<'_>, slot: Slot, record: &Record) -> Decision {
     if let Some(waiting) = gate::closed_gate(view.want, view.seen, slot) {
-        return wait(Phase::Gating, waiting);
+        return match waiting {
+            WaitingOn::Unread { what }
+                if !view.has_weight(slot) && view.watched(record) > view.want.deadline =>
+            {
+                blocked(view, unread(what))
+            }
+            waiting => wait(Phase::Gating, waiting),
+        };
     }
     if let Progress::Shifting { share, since } = record.progress {
         return shift_on(view, slot, record, share, since);
@@ -177,7 +189,20 @@ fn pass(view: View<'_>, slot: Slot, record: &Record) -> Decision {
         let ready = Record { progress: Progress::Ready, ..record.clone() };
         return act(Phase::Gating, vec![Action::WriteRecord { slot, record: ready }]);
     }
-    give(view, slot, record, shift::next_share(view.want, serves_beside(view, slot, record), 0))
+    give(view, slot, record, next_share(view, slot, record, 0))
+}
+
+/// Evidence that could not be read for the whole of the deadline. It is no verdict on the revision.
+fn unread(what: String) -> Hindrance {
+    let gates = Remedy::Edit {
+        document: "the BlueGreen".into(),
+        field: "gates".into(),
+        to: "ones that can be read".into(),
+    };
+    Hindrance::new(
+        format!("{what}, and nothing goes forward without it"),
+        vec![Remedy::Restore { what }, gates],
+    )
 }
 
 /// True if the side that the rollout of `record` comes from answers requests, so that small steps protect somebody.
@@ -185,21 +210,30 @@ fn serves_beside(view: View<'_>, slot: Slot, record: &Record) -> bool {
     let other = view.slot(slot.other());
     record.from == Some(slot.other())
         && view.is_alive(slot.other())
-        && (other.targets.healthy > 0 || other.unread.is_some())
+        && (other.targets.may_answer() > 0 || other.unread.is_some())
+}
+
+/// The share after `share`. A step that some rule has been given already is that step, whatever the other side does since.
+fn next_share(view: View<'_>, slot: Slot, record: &Record, share: u32) -> u32 {
+    let begun = record.intent.next.filter(|next| *next > share && is_at(view, slot, *next));
+    begun.unwrap_or_else(|| shift::next_share(view.want, serves_beside(view, slot, record), share))
+}
+
+/// True if some rule gives `slot` exactly `share`.
+fn is_at(view: View<'_>, slot: Slot, share: u32) -> bool {
+    view.usable().any(|(_, rule)| rule.split.weights().same_split(Weights::percent(slot, share)))
 }
 
 /// `share` was reached at `since`: hold it, then take the next step. A step that is already begun on one of several
 /// rules is finished, and a rule that a commit has added is brought to where the others are.
 fn shift_on(view: View<'_>, slot: Slot, record: &Record, share: u32, since: Timestamp) -> Decision {
-    let next = shift::next_share(view.want, serves_beside(view, slot, record), share);
-    let is_at =
-        |share| view.usable().any(|(_, rule)| rule.split.weights().same_split(Weights::percent(slot, share)));
-    let begun = next != share && is_at(next);
-    if begun {
+    let next = next_share(view, slot, record, share);
+    if next != share && is_at(view, slot, next) {
         return give(view, slot, record, next);
     }
-    let share_now = Weights::percent(slot, share);
-    if !view.usable().all(|(_, rule)| rule.split.weights().same_split(share_now)) {
+    let joins =
+        |rule: &RuleObservation| record.joins(rule) && rule.split.weights().share_percent(slot) < share;
+    if view.usable().any(|(_, rule)| joins(rule)) {
         return give(view, slot, record, share);
     }
     let remaining = shift::hold_of(view.want, share).saturating_sub(view.now.since(since));
@@ -213,7 +247,11 @@ fn shift_on(view: View<'_>, slot: Slot, record: &Record, share: u32, since: Time
 /// that it was reached.
 pub(super) fn give(view: View<'_>, slot: Slot, record: &Record, share: u32) -> Decision {
     let weights = Weights::percent(slot, share);
-    let behind = view.usable().find(|(_, rule)| !rule.split.weights().same_split(weights));
+    // A share is never lowered on the way forward.
+    let behind = view.usable().find(|(_, rule)| {
+        let now = rule.split.weights();
+        now.share_percent(slot) < share && !now.same_split(weights)
+    });
     let Some((rule, _)) = behind else {
         let progress = match share {
             100 => Progress::Baking(view.now),

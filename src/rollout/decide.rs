@@ -2,7 +2,7 @@
 
 use super::observation::{Content, Desired, Observation, Workload};
 use super::record::{Progress, Record};
-use super::view::{View, act, wait};
+use super::view::{View, act, blocked, wait};
 use super::{Action, Decision, Phase, WaitingOn, bake, candidate, foreign, gone, live, returning};
 use crate::model::{Slot, Timestamp};
 
@@ -16,7 +16,7 @@ pub fn decide(want: &Desired, seen: &Observation, now: Timestamp) -> Decision {
     if let Some(back) = foreign::taken_back(view) {
         return back;
     }
-    if let Some(stop) = foreign::hindrance(view) {
+    if let Some(stop) = foreign::changed(view) {
         return stop;
     }
     if let Some(away) = gone::evacuate(view) {
@@ -27,6 +27,9 @@ pub fn decide(want: &Desired, seen: &Observation, now: Timestamp) -> Decision {
             Progress::Returning { .. } if returning::is_overtaken(view, slot) => {
                 candidate::proceed(view, slot, Some(slot.other()))
             }
+            Progress::Returning { .. } if returning::has_another_version(view, slot, record) => {
+                after_a_change(view, slot)
+            }
             Progress::Returning { .. } if view.is_gone(slot) => settled(view),
             Progress::Returning { .. } => returning::proceed(view, slot),
             Progress::Failed(_) => after_failure(view, record),
@@ -35,6 +38,15 @@ pub fn decide(want: &Desired, seen: &Observation, now: Timestamp) -> Decision {
             Progress::Done(_) => settled(view),
         },
         None => settled(view),
+    }
+}
+
+/// The slot that traffic was to return to runs something else by now, while the other side does well: what it runs has to
+/// pass the gates, or traffic stays where it is.
+fn after_a_change(view: View<'_>, slot: Slot) -> Decision {
+    match view.has_weight(slot) {
+        true => returning::start(view, slot.other()),
+        false => candidate::proceed(view, slot, Some(slot.other())),
     }
 }
 
@@ -78,6 +90,9 @@ fn has_failed(view: View<'_>, slot: Slot) -> bool {
 
 /// No rollout is under way: live is as Git wants it, or a rollout into the idle slot begins.
 fn settled(view: View<'_>) -> Decision {
+    if let Some(hindrance) = foreign::unusable(view) {
+        return blocked(view, hindrance);
+    }
     let Some(serving) = view.unanimous() else {
         return foreign::split_without_rollout(view);
     };

@@ -18,7 +18,8 @@ pub(super) fn taken_back(view: View<'_>) -> Option<Decision> {
     if is_under_way && view.slot(slot).signals.abort == Some(record.sequence) {
         return Some(returning::fail(view, slot, record, "aborted by `cutover abort`".into()));
     }
-    if record.revision != view.want.revision || !gate::is_taken_back(view.seen, slot, record) {
+    let is_over = matches!(record.progress, Progress::Done(_));
+    if is_over && record.revision != view.want.revision || !gate::is_taken_back(view.seen, slot, record) {
         return None;
     }
     let remaining = gate::left_to_last(view, Ill::TakenBack);
@@ -29,11 +30,23 @@ pub(super) fn taken_back(view: View<'_>) -> Option<Decision> {
     Some(returning::fail(view, slot, record, why))
 }
 
-/// A decision to stop if a rule can't be used or was changed by somebody else. A return goes on over the rules that can
-/// be used, and what a person asked to be taken back is taken from a changed rule, too.
-pub(super) fn hindrance(view: View<'_>) -> Option<Decision> {
-    let returns = is_return(view);
-    let unusable = view.seen.rules.iter().find_map(|rule| match &rule.split {
+/// A decision to stop if a rule was changed by somebody else. What a person asked to be taken back is taken from a changed
+/// rule, too.
+pub(super) fn changed(view: View<'_>) -> Option<Decision> {
+    let changed = view.seen.changed_by_others.clone();
+    let changed = changed.map(|by| Hindrance::new(by.why, vec![set_back(view, by.rule)]));
+    let changed = changed.or_else(|| unexpected_share(view)).filter(|_| !is_asked_back(view));
+    changed.map(|hindrance| blocked(view, hindrance))
+}
+
+/// What closes every way forward: a rule that can't be used, slots that can't be told apart, somebody else's targets.
+pub(super) fn hindrance(view: View<'_>) -> Option<Hindrance> {
+    unusable(view).or_else(|| view.seen.hindrances.first().cloned()).or_else(|| strangers(view))
+}
+
+/// A rule that forwards to neither slot. A return goes on over the others.
+pub(super) fn unusable(view: View<'_>) -> Option<Hindrance> {
+    view.seen.rules.iter().find_map(|rule| match &rule.split {
         RuleSplit::Neither(why) => Some(Hindrance::new(
             format!("{} forwards to neither of the two {}s ({why})", rule.id, view.want.terms.group()),
             vec![
@@ -46,25 +59,15 @@ pub(super) fn hindrance(view: View<'_>) -> Option<Decision> {
             ],
         )),
         RuleSplit::Both(_) | RuleSplit::Only(_) => None,
-    });
-    let unusable = unusable.filter(|_| !returns || view.usable().next().is_none());
-    let changed = view.seen.changed_by_others.clone();
-    let changed = changed.map(|by| Hindrance::new(by.why, vec![set_back(view, by.rule)]));
-    let changed = changed.or_else(|| unexpected_share(view)).filter(|_| !is_asked_back(view));
-    unusable.or(changed).map(|hindrance| blocked(view, hindrance))
-}
-
-/// True while traffic is on its way back, or is to be.
-fn is_return(view: View<'_>) -> bool {
-    view.current().is_some_and(|(slot, record)| {
-        matches!(record.progress, Progress::Returning { .. } | Progress::Failed(_))
-            || record.from.is_some() && record.revision != view.want.revision && view.has_weight(slot)
     })
 }
 
 /// True if a person asked for the return that is under way.
 fn is_asked_back(view: View<'_>) -> bool {
-    is_return(view)
+    let returns = view.current().is_some_and(|(_, record)| {
+        matches!(record.progress, Progress::Returning { .. } | Progress::Failed(_))
+    });
+    returns
         && Slot::BOTH.into_iter().any(|slot| {
             let seen = view.slot(slot);
             seen.record.as_ref().is_some_and(|record| {
@@ -78,6 +81,9 @@ fn is_asked_back(view: View<'_>) -> bool {
 /// finished proof is never somebody's mistake.
 fn unexpected_share(view: View<'_>) -> Option<Hindrance> {
     let (slot, record) = view.current()?;
+    if is_idle(view, slot, record) {
+        return None;
+    }
     let odd = view.usable().map(|(_, rule)| rule).find(|rule| !is_expected(view, slot, record, rule))?;
     Some(Hindrance::new(
         format!(
@@ -89,6 +95,13 @@ fn unexpected_share(view: View<'_>) -> Option<Hindrance> {
         ),
         vec![set_back(view, odd.id.clone()), Remedy::Retry],
     ))
+}
+
+/// True for the note of a rollout that nothing is left of: its slot has neither tasks nor weight.
+fn is_idle(view: View<'_>, slot: Slot, record: &Record) -> bool {
+    let under_way =
+        matches!(record.progress, Progress::Rolling | Progress::Ready | Progress::Shifting { .. });
+    under_way && !view.is_alive(slot) && !view.has_weight(slot)
 }
 
 fn is_expected(view: View<'_>, slot: Slot, record: &Record, rule: &RuleObservation) -> bool {
@@ -107,14 +120,14 @@ fn is_expected(view: View<'_>, slot: Slot, record: &Record, rule: &RuleObservati
         weights.same_split(Weights::percent(slot, reached))
             || next.is_some_and(|next| weights.same_split(Weights::percent(slot, next)))
     };
-    let joins = !record.intent.rules.is_empty() && !record.intent.rules.contains(&rule.mark());
+    let joins = record.joins(rule);
     match &record.progress {
         _ if weights.all_to(other) && (view.has_proof(other) || joins && record.from == Some(other)) => true,
         Progress::Rolling | Progress::Ready => is_reached_or_intended(0),
         Progress::Shifting { share, .. } => is_reached_or_intended(*share),
         Progress::Baking(_) | Progress::Done(_) => weights.all_to(slot),
         Progress::Returning { least, .. } => share >= *least,
-        Progress::Failed(_) => true,
+        Progress::Failed(_) => record.from.is_some() || weights.all_to(slot) || weights.all_to(other),
     }
 }
 
@@ -123,8 +136,8 @@ pub(super) fn split_without_rollout(view: View<'_>) -> Decision {
     let rules: Vec<String> =
         view.seen.rules.iter().map(|rule| format!("{}: {}", rule.id, rule.split.weights())).collect();
     let slot = best_side(view);
-    let odd = view.usable().find(|(_, rule)| !rule.split.weights().all_to(slot));
-    let rule = odd.map(|(_, rule)| rule.id.clone()).unwrap_or_default();
+    let odd = view.seen.rules.iter().find(|rule| !rule.split.weights().all_to(slot));
+    let rule = odd.map(|rule| rule.id.clone()).unwrap_or_default();
     let why = format!(
         "no rollout is under way, yet the rules do not send all requests to one slot ({})",
         rules.join("; ")
@@ -134,7 +147,7 @@ pub(super) fn split_without_rollout(view: View<'_>) -> Decision {
 }
 
 /// Requests reach targets that are not ours: what is there has to be adopted, and is never taken for a first deploy.
-pub(super) fn strangers(view: View<'_>) -> Option<Decision> {
+fn strangers(view: View<'_>) -> Option<Hindrance> {
     let serves = |slot: &Slot| {
         let seen = view.slot(*slot);
         seen.workload == Workload::Absent && view.has_weight(*slot) && seen.targets.registered() > 0
@@ -145,7 +158,7 @@ pub(super) fn strangers(view: View<'_>) -> Option<Decision> {
     let edit =
         |field: &str, to: String| Remedy::Edit { document: "the BlueGreen".into(), field: field.into(), to };
     let (group, targets) = (view.want.terms.group(), view.want.terms.targets());
-    let hindrance = match (of_others, strangers.first()) {
+    Some(match (of_others, strangers.first()) {
         (Some(stranger), _) => Hindrance::new(
             format!(
                 "requests go to {targets} of service {} in the {slot} {group}, which belongs to application {}",
@@ -167,8 +180,7 @@ pub(super) fn strangers(view: View<'_>) -> Option<Decision> {
             ),
             vec![edit(&format!("slots.{slot}.service"), "the service that serves there".into())],
         ),
-    };
-    Some(blocked(view, hindrance))
+    })
 }
 
 /// The side that serves best: one with a finished proof and targets, then one with targets, then where most goes.

@@ -157,19 +157,25 @@ pub fn ills(want: &Desired, seen: &Observation, slot: Slot, record: &Record) -> 
     ills
 }
 
-/// True if the version had weight, and every rule that can be used gives everything to the other side, whose proof is
-/// finished.
+/// True if the version had weight on a rule that gives everything to the other side by now, whose proof is finished. Once
+/// the rollout is over it takes all rules.
 pub(super) fn is_taken_back(seen: &Observation, slot: Slot, record: &Record) -> bool {
-    let had_weight =
-        matches!(record.progress, Progress::Shifting { .. } | Progress::Baking(_) | Progress::Done(_));
-    let mut usable =
-        seen.rules.iter().filter(|rule| !matches!(rule.split, super::RuleSplit::Neither(_))).peekable();
-    let proven = seen.slots.get(slot.other()).record.as_ref();
+    let other = slot.other();
+    let proven = seen.slots.get(other).record.as_ref();
     let proven = proven.is_some_and(|record| matches!(record.progress, Progress::Done(_)));
-    had_weight
-        && proven
-        && usable.peek().is_some()
-        && usable.all(|rule| rule.split.weights().all_to(slot.other()))
+    let mut moved = seen
+        .rules
+        .iter()
+        .filter(|rule| !matches!(rule.split, super::RuleSplit::Neither(_)) && !record.joins(rule))
+        .map(|rule| rule.split.weights().all_to(other))
+        .peekable();
+    let is_back = match record.progress {
+        Progress::Shifting { share, .. } => share > 0 && moved.any(|is_back| is_back),
+        Progress::Baking(_) => moved.any(|is_back| is_back),
+        Progress::Done(_) => moved.peek().is_some() && moved.all(|is_back| is_back),
+        _ => false,
+    };
+    proven && is_back
 }
 
 /// Targets in `initial` or of unknown state are not counted as lost, but without a healthy one there is no service.

@@ -238,12 +238,19 @@ pub struct Targets {
     pub unused: u32,
     /// `unavailable`, or a reason such as `Elb.InternalError`: neither good nor bad.
     pub unknown: u32,
+    /// Healthy, but none of the slot's own members.
+    pub foreign: u32,
 }
 
 impl Targets {
     /// The targets that are there to stay, in whatever state.
     pub fn registered(&self) -> u32 {
-        self.healthy + self.initial + self.unhealthy + self.unused + self.unknown
+        self.may_answer() + self.unhealthy + self.unused
+    }
+
+    /// The targets that may answer a request, whosever they are.
+    pub fn may_answer(&self) -> u32 {
+        self.healthy + self.initial + self.unknown + self.foreign
     }
 
     /// True if nothing is registered, in whatever state.
@@ -257,7 +264,7 @@ impl Targets {
     pub fn of_these(&self, ready: &BTreeSet<String>, healthy: &BTreeSet<String>) -> Targets {
         let counted =
             u32::try_from(ready.intersection(healthy).count()).unwrap_or(u32::MAX).min(self.healthy);
-        Targets { healthy: counted, unknown: self.unknown + (self.healthy - counted), ..*self }
+        Targets { healthy: counted, foreign: self.foreign + (self.healthy - counted), ..*self }
     }
 }
 

@@ -76,6 +76,11 @@ pub struct Signals {
 const REASON_LIMIT: usize = 120;
 
 impl Record {
+    /// True for a rule that this rollout does not move yet: a commit has added it since.
+    pub fn joins(&self, rule: &super::RuleObservation) -> bool {
+        !self.intent.rules.is_empty() && !self.intent.rules.contains(&rule.mark())
+    }
+
     /// The record as one tag value (letters, digits, spaces and `+-=._:/@` only, at most 256 characters):
     /// `7 rev=0123456789abcdef from=blue started=1700000000 failed=why`.
     pub fn to_tag(&self) -> String {

@@ -2,7 +2,7 @@
 //! arrived in the middle of a shift. It needs the rules and the health of that slot, and nothing else: notes are written
 //! where that can be done.
 
-use super::observation::Workload;
+use super::observation::{Content, Workload};
 use super::record::{Progress, Record};
 use super::view::{View, act, wait};
 use super::{Action, Decision, Phase, WaitingOn, gate, shift};
@@ -87,6 +87,13 @@ fn affordable(view: View<'_>, slot: Slot, healthy: u32, needed: u32) -> u32 {
         return 0;
     }
     (healthy * 100).checked_div(needed).unwrap_or(0)
+}
+
+/// True if `slot` was to take the traffic with the version that Git wants and has another one by now, while the side that
+/// serves does well.
+pub(super) fn has_another_version(view: View<'_>, slot: Slot, record: &Record) -> bool {
+    let is_other = matches!(view.slot(slot).workload, Workload::Present { content: Content::Other, .. });
+    record.revision == view.want.revision && is_other && !gate::is_failing(view, slot.other())
 }
 
 /// True if `slot` can't take the traffic back and Git wants something that runs nowhere: the commit that fixes both

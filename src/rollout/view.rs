@@ -30,10 +30,19 @@ impl<'a> View<'a> {
 
     /// A record that will speak once it is written.
     pub fn next_record(self, slot: Slot, from: Option<Slot>, progress: Progress) -> Record {
-        let sequence = self.current().map_or(1, |(_, record)| record.sequence.saturating_add(1));
+        let sequence = self.last_number().saturating_add(1);
         let revision = self.revision_of(slot);
         let intent = Intent { rules: self.rule_marks(), ..Intent::default() };
         Record { sequence, revision, from, started: self.now, progress, intent }
+    }
+
+    /// The highest number that any note or signal bears: a signal may outlive the note that it speaks of.
+    fn last_number(self) -> u64 {
+        let numbers = Slot::BOTH.into_iter().flat_map(|slot| {
+            let SlotObservation { record, signals, .. } = self.slot(slot);
+            [record.as_ref().map(|record| record.sequence), signals.promote, signals.abort]
+        });
+        numbers.flatten().max().unwrap_or(0)
     }
 
     /// What `slot` runs, as far as it can be told: the wanted revision, or that of its last record.
@@ -77,12 +86,12 @@ impl<'a> View<'a> {
     }
 
     /// True if there is no service that could serve behind the slot's group, by two readings: the platform names none,
-    /// and the load balancer has no healthy target.
+    /// and the load balancer no target that may answer.
     pub fn is_gone(self, slot: Slot) -> bool {
         let seen = self.slot(slot);
         !matches!(seen.workload, Workload::Present { .. })
             && seen.unread.is_none()
-            && seen.targets.healthy == 0
+            && seen.targets.may_answer() == 0
     }
 
     /// True if it is not known whether the slot's service is as the documents say.
