@@ -147,7 +147,11 @@ mod tests {
         clock.note("Fri, 14 Nov 2053 22:13:20 GMT");
         clock.note("Tue, 14 Nov 2023 22:14:53 GMT");
         clock.note("Fri, 14 Nov 2053 22:13:20 GMT");
-        assert_eq!(clock.now(), Timestamp(1_700_000_092), "two odd headers that do not follow each other moved it");
+        assert_eq!(
+            clock.now(),
+            Timestamp(1_700_000_092),
+            "two odd headers that do not follow each other moved it"
+        );
     }
 
     #[tokio::test(start_paused = true)]
