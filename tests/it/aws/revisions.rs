@@ -79,7 +79,7 @@ async fn a_lost_answer_leaves_one_revision() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_family_is_asked_for_once_a_plan_and_once_more_before_it_is_registered() {
+async fn a_new_family_is_asked_for_before_and_under_the_lock_and_once_more_before_it_is_registered() {
     for waits in [false, true] {
         let rig = Rig::new().await;
         let all = rig.aws.lock_places("prod").acquire_many_owned(LOCKS_ON_A_CLUSTER as u32).await.unwrap();
@@ -92,7 +92,7 @@ async fn a_new_family_is_asked_for_once_a_plan_and_once_more_before_it_is_regist
         let (played, ()) = tokio::join!(play(&rig, &deployment, &stop), freed);
         assert_eq!(played.report.verdict, Verdict::Done);
         let asked = (rig.count("DescribeTaskDefinition"), rig.count("RegisterTaskDefinition"));
-        assert_eq!(asked, (2 + usize::from(waits), 1), "waited for its turn: {waits}");
+        assert_eq!(asked, (3 + usize::from(waits), 1), "waited for its turn: {waits}");
     }
 }
 
