@@ -1,7 +1,7 @@
 //! From environment, profile and options to clients.
 
 use super::clock::DateReader;
-use super::{Aws, Calls, Clock, LockPlaces, Pace, Shared, wire};
+use super::{Aws, Calls, Clock, LockPlaces, Names, Pace, Shared, wire};
 use crate::engine::{Trouble, TroubleKind};
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -9,7 +9,7 @@ use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_smithy_types::retry::RetryConfig;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -98,7 +98,6 @@ fn clients(config: &SdkConfig, region: String, clock: Clock) -> Shared {
         pace: Pace::default(),
         calls: Calls::default(),
         lock_places: LockPlaces::default(),
-        listeners: Mutex::default(),
-        target_groups: Mutex::default(),
+        names: Names::default(),
     }
 }

@@ -31,7 +31,7 @@ macro_rules! ecs_operations {
             /// messages.
             ///
             /// # Errors
-            /// Those of [`Aws::send`]; an answer that is no JSON is [`TroubleKind::Transient`].
+            /// Those of [`Aws::send`]; an answer that is no JSON object is [`TroubleKind::Transient`].
             pub async fn ecs(
                 &self,
                 operation: EcsOperation,
@@ -55,10 +55,10 @@ macro_rules! ecs_operations {
                         }).await
                     })*
                 }?;
-                serde_json::from_slice(&raw).map_err(|error| Trouble {
+                object(&raw).map_err(|message| Trouble {
                     kind: TroubleKind::Transient,
                     doing: call.doing(),
-                    message: format!("the answer is not JSON: {error}"),
+                    message,
                 })
             }
         }
@@ -79,6 +79,15 @@ ecs_operations! {
     TagResource => tag_resource,
     UntagResource => untag_resource,
     UpdateService => update_service,
+}
+
+/// Reads an answer. What is no object has nothing in it, which would look like the absence of all that was asked for.
+fn object(raw: &[u8]) -> Result<Value, String> {
+    match serde_json::from_slice(raw) {
+        Ok(answer @ Value::Object(_)) => Ok(answer),
+        Ok(_) => Err("the answer is no JSON object".into()),
+        Err(error) => Err(format!("the answer is not JSON: {error}")),
+    }
 }
 
 /// Replaces a request's body. Runs before it is signed.

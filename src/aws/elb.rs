@@ -1,10 +1,9 @@
-//! Rules and listeners of ELBv2 as trees, and the facts of a listener that never change.
+//! Rules and listeners of ELBv2 as trees, and where a listener can be reached.
 
 use super::ecs::{RawAnswer, with_body};
 use super::query::encode_form;
 use super::{Aws, Call, Conduct, Node, ServiceName};
 use crate::engine::{Trouble, TroubleKind};
-use std::sync::PoisonError;
 
 const API_VERSION: &str = "2015-12-01";
 /// A listener has 100 rules unless its quota was raised; a page holds up to 400.
@@ -173,14 +172,13 @@ impl Aws {
         Ok(())
     }
 
-    /// Where a listener can be reached; read once a run.
+    /// Where a listener can be reached; read once a minute.
     ///
     /// # Errors
     /// Those of [`Aws::send`]; an answer without these facts is [`TroubleKind::Transient`].
     pub async fn listener_facts(&self, arn: &str) -> Result<ListenerFacts, Trouble> {
-        let known = &self.shared.listeners;
-        if let Some(facts) = known.lock().unwrap_or_else(PoisonError::into_inner).get(arn) {
-            return Ok(facts.clone());
+        if let Some(facts) = self.shared.names.listener(arn) {
+            return Ok(facts);
         }
         let listeners = self.elb_listeners(&[arn.to_owned()]).await?;
         let incomplete = |what: &str| Trouble {
@@ -213,7 +211,7 @@ impl Aws {
             .and_then(|l| l.dns_name)
             .ok_or_else(|| incomplete("the load balancer's DNS name"))?;
         let facts = ListenerFacts { load_balancer_arn, dns_name, port, tls };
-        known.lock().unwrap_or_else(PoisonError::into_inner).insert(arn.to_owned(), facts.clone());
+        self.shared.names.keep_listener(arn, facts.clone());
         Ok(facts)
     }
 }

@@ -71,7 +71,10 @@ impl Failure {
         match error {
             SdkError::ServiceError(service) => {
                 let status = service.raw().status().as_u16();
-                Failure::answered(call, service.err().code(), service.err().message(), status)
+                match service.err().code().filter(|code| is_code(code)) {
+                    Some(code) => Failure::answered(call, code, service.err().message(), status),
+                    None => Failure::unreadable(call, status, service.raw().headers().get("content-type")),
+                }
             }
             SdkError::ResponseError(response) => {
                 let status = response.raw().status().as_u16();
@@ -89,16 +92,27 @@ impl Failure {
         }
     }
 
+    /// Without a code of AWS's: what refused is a proxy or a load balancer on the way, or the answer was cut off. It says
+    /// nothing about what was asked for, whatever its status.
+    fn unreadable(call: &Call, status: u16, content_type: Option<&str>) -> Failure {
+        let form = content_type.map(|form| format!(", {}", cut(form))).unwrap_or_default();
+        let message = format!(
+            "the answer (HTTP {status}{form}) is not one of AWS's; if it stays so, look for a proxy or firewall on the \
+             way ({})",
+            call.service.iam_prefix()
+        );
+        Failure::plain(call, TroubleKind::Transient, message)
+    }
+
     /// Classifies AWS's own error code.
-    fn answered(call: &Call, code: Option<&str>, message: Option<&str>, status: u16) -> Failure {
-        let code = code.unwrap_or_default();
+    fn answered(call: &Call, code: &str, message: Option<&str>, status: u16) -> Failure {
         // CBOR and some JSON services prefix the shape's namespace.
         let code = code.rsplit('#').next().unwrap_or(code);
         let said = cut(message.unwrap_or("no message"));
         let throttled =
             THROTTLED.contains(&code) || status == 429 || (said.starts_with("Rate exceeded") && status < 500);
         let skewed = SKEWED.contains(&code);
-        let text = if code.is_empty() { format!("HTTP {status}: {said}") } else { format!("{code}: {said}") };
+        let text = format!("{code}: {said}");
         let kind = if throttled || status >= 500 || PASSING.contains(&code) {
             TroubleKind::Transient
         } else if skewed || DENIED.contains(&code) {
@@ -133,8 +147,16 @@ impl Failure {
     }
 }
 
+/// True for the form of AWS's error codes; a proxy's own JSON may have a `code` as well.
+fn is_code(code: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._-#:/".contains(c);
+    code.starts_with(|c: char| c.is_ascii_alphabetic()) && code.len() <= 128 && code.chars().all(fits)
+}
+
 fn is_missing(call: &Call, code: &str, message: &str) -> bool {
     code.contains("NotFound")
+        // Nor for a service's target group that is gone.
+        || (call.service == ServiceName::Ecs && message.contains("target group") && message.contains("does not exist"))
         || code == "ServiceNotActiveException"
         // ECS has no code of its own for an unknown task definition.
         || (call.service == ServiceName::Ecs
@@ -197,7 +219,7 @@ mod tests {
 
     fn kind_of(operation: &'static str, code: &str, message: &str, status: u16) -> TroubleKind {
         let call = Call::new(ServiceName::Ecs, operation, "web");
-        Failure::answered(&call, Some(code), Some(message), status).trouble.kind
+        Failure::answered(&call, code, Some(message), status).trouble.kind
     }
 
     #[test]
@@ -215,7 +237,7 @@ mod tests {
             ("RuleNotFound", "no rule", 400, Missing),
             ("InvalidParameterException", "bad", 400, Rejected),
             ("LimitExceededException", "quota", 400, Rejected),
-            ("", "", 418, Rejected),
+            ("InvalidParameterException", "The target group arn:x does not exist.", 400, Missing),
         ] {
             assert_eq!(kind_of("DescribeServices", code, message, status), want, "{code}");
         }
@@ -225,9 +247,19 @@ mod tests {
     }
 
     #[test]
+    fn what_has_the_form_of_a_code_is_told_from_a_proxys_words() {
+        for code in ["AccessDenied", "com.amazonaws.ecs#ServerException", "Sender.X", "ValidationError"] {
+            assert!(is_code(code), "{code}");
+        }
+        for text in ["", "403", "access denied by policy", "<html>", "Zugriff_verweigert\u{e4}"] {
+            assert!(!is_code(text), "{text}");
+        }
+    }
+
+    #[test]
     fn a_denial_names_the_action() {
         let call = Call::new(ServiceName::Elb, "ModifyRule", "arn:x");
-        let failure = Failure::answered(&call, Some("AccessDenied"), Some("User is not allowed"), 403);
+        let failure = Failure::answered(&call, "AccessDenied", Some("User is not allowed"), 403);
         assert!(
             failure.trouble.to_string().contains("elasticloadbalancing:ModifyRule"),
             "{}",
@@ -238,7 +270,7 @@ mod tests {
     #[test]
     fn messages_are_one_bounded_line() {
         let call = Call::new(ServiceName::Ecs, "CreateService", "web");
-        let failure = Failure::answered(&call, Some("X"), Some(&"a\n\u{1b}".repeat(9_000)), 400);
+        let failure = Failure::answered(&call, "X", Some(&"a\n\u{1b}".repeat(9_000)), 400);
         assert!(failure.trouble.message.chars().count() < MESSAGE_LIMIT + 10);
         assert!(!failure.trouble.message.contains(['\n', '\u{1b}']));
     }

@@ -8,6 +8,7 @@ mod ecs;
 mod elb;
 mod error;
 mod guard;
+mod names;
 mod pace;
 mod places;
 mod query;
@@ -27,9 +28,9 @@ pub use send::{Call, Conduct, ServiceName};
 pub use crate::engine::{Clock, WriteGuard};
 
 use calls::Calls;
+use names::Names;
 use pace::Pace;
 use places::LockPlaces;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 /// The clients of one account and region, shared by all adapters of a run. Cheap to clone; clones share clients, pace,
@@ -51,9 +52,7 @@ struct Shared {
     pace: Pace,
     calls: Calls,
     lock_places: LockPlaces,
-    listeners: Mutex<HashMap<String, ListenerFacts>>,
-    /// Target groups' ARNs by name.
-    target_groups: Mutex<HashMap<String, String>>,
+    names: Names,
 }
 
 impl Aws {

@@ -119,6 +119,7 @@ impl Aws {
                 Conduct::Write => failure.throttled || (failure.skewed && attempt == 1),
                 Conduct::WriteNow => false,
             };
+            self.shared.names.forget_if_gone(call, &failure.trouble);
             if !again || attempt == ATTEMPTS {
                 return Err(failure.trouble);
             }

@@ -4,22 +4,26 @@ use super::{Aws, Call, Conduct, ServiceName};
 use crate::engine::{Trouble, TroubleKind};
 use aws_sdk_elasticloadbalancingv2::types::TargetGroup;
 use std::collections::BTreeMap;
-use std::sync::PoisonError;
 
 /// What one DescribeTargetGroups call takes.
 const NAMES_A_CALL: usize = 20;
 
 impl Aws {
-    /// The ARNs of target groups given by name or ARN, in the same order. Names are looked up once a run.
+    /// The ARNs of target groups given by name or ARN, in the same order. Names are looked up once, until
+    /// AWS says that something is gone; who uses the ARNs does so by [`Aws::with_target_groups`].
     ///
     /// # Errors
     /// [`TroubleKind::Missing`] with the name if there is no such group; otherwise those of [`Aws::send`].
     pub async fn target_group_arns(&self, names: &[&str]) -> Result<Vec<String>, Trouble> {
         let is_arn = |name: &str| name.starts_with("arn:");
-        let mut unknown: Vec<String> = {
-            let known = self.shared.target_groups.lock().unwrap_or_else(PoisonError::into_inner);
-            names.iter().filter(|n| !is_arn(n) && !known.contains_key(**n)).map(|n| (*n).to_owned()).collect()
-        };
+        let mut found: BTreeMap<String, String> = BTreeMap::new();
+        let mut unknown: Vec<String> = vec![];
+        for name in names.iter().filter(|name| !is_arn(name)) {
+            match self.shared.names.target_group(name) {
+                Some(arn) => drop(found.insert((*name).to_owned(), arn)),
+                None => unknown.push((*name).to_owned()),
+            }
+        }
         unknown.sort();
         unknown.dedup();
         for chunk in unknown.chunks(NAMES_A_CALL) {
@@ -28,28 +32,41 @@ impl Aws {
                 .send(&call, Conduct::Read, || {
                     self.elb().describe_target_groups().set_names(Some(chunk.to_vec())).send()
                 })
-                .await?;
-            let mut known = self.shared.target_groups.lock().unwrap_or_else(PoisonError::into_inner);
+                .await
+                .map_err(|trouble| self.without_group(chunk, trouble))?;
             for group in answer.target_groups.unwrap_or_default() {
                 if let (Some(name), Some(arn)) = (group.target_group_name, group.target_group_arn) {
-                    known.insert(name, arn);
+                    self.shared.names.keep_target_group(name.clone(), arn.clone());
+                    found.insert(name, arn);
                 }
             }
         }
-        let known = self.shared.target_groups.lock().unwrap_or_else(PoisonError::into_inner);
-        names
-            .iter()
-            .map(|name| {
-                if is_arn(name) {
-                    return Ok((*name).to_owned());
-                }
-                known.get(*name).cloned().ok_or_else(|| Trouble {
-                    kind: TroubleKind::Missing,
-                    doing: format!("DescribeTargetGroups {name}"),
-                    message: format!("there is no target group `{name}` in {}", self.region()),
-                })
-            })
-            .collect()
+        let arn_of = |name: &&str| match found.get(*name) {
+            _ if is_arn(name) => Ok((*name).to_owned()),
+            Some(arn) => Ok(arn.clone()),
+            // AWS says so if there is no such group: an answer that is silent about it tells nothing.
+            None => Err(lacking(name)),
+        };
+        names.iter().map(arn_of).collect()
+    }
+
+    /// AWS does not say which of the names it does not know.
+    fn without_group(&self, names: &[String], trouble: Trouble) -> Trouble {
+        if trouble.kind != TroubleKind::Missing {
+            return trouble;
+        }
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        let message = match names.as_slice() {
+            [name] => format!("there is no target group {name} in {}", self.region()),
+            several => {
+                format!(
+                    "there is no target group of one of the names {} in {}",
+                    several.join(", "),
+                    self.region()
+                )
+            }
+        };
+        Trouble { message, ..trouble }
     }
 
     /// Reads target groups by ARN; the answer has every one of them.
@@ -73,11 +90,15 @@ impl Aws {
         }
         match arns.iter().find(|arn| !found.contains_key(*arn)) {
             None => Ok(found),
-            Some(arn) => Err(Trouble {
-                kind: TroubleKind::Transient,
-                doing: format!("DescribeTargetGroups {arn}"),
-                message: "the answer lacks it".into(),
-            }),
+            Some(arn) => Err(lacking(arn)),
         }
+    }
+}
+
+fn lacking(group: &str) -> Trouble {
+    Trouble {
+        kind: TroubleKind::Transient,
+        doing: format!("DescribeTargetGroups {group}"),
+        message: "the answer lacks it".into(),
     }
 }

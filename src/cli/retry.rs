@@ -37,7 +37,7 @@ pub async fn run(args: &RetryArgs, output: Output) -> Result<Exit, CliError> {
     let (deployment, target) = args.request.open("nothing was changed", output).await?;
     // Refuses before the lock is taken, which takes some seconds.
     engine::choose(&target, &deployment, RequestVerb::Retry, workload).await?;
-    engine::lock(&target).await?;
+    engine::lock(&target, |text| output.note(&format!("waiting for {text}"))).await?;
     let result = forget(&target, &deployment, workload, output).await;
     if let Err(trouble) = target.release().await {
         output

@@ -1,6 +1,7 @@
 //! Finds what differs between a document and what runs.
 
 use super::align::{Scope, align, pair_items, trim};
+use super::content::without_foreign_tags;
 use super::fields::{Route, route};
 use super::mask::mask_pair;
 use super::normalise::spell;
@@ -66,10 +67,11 @@ pub fn compare_service(declared: &Value, live: &Value) -> Comparison {
 }
 
 /// Compares a TaskDefinition document's spec with a revision as `DescribeTaskDefinition` answers it, its `tags` put
-/// beside the other fields. Both directions count, defaults aside: a field taken out of the document is a change.
+/// beside the other fields. Both directions count, defaults aside: a field taken out of the document is a change. Tags
+/// that others put on the revision are none.
 pub fn compare_task_definition(declared: &Value, live: &Value) -> Comparison {
+    let live = spell(Kind::TaskDefinition, &without_foreign_tags(declared, live));
     let declared = spell(Kind::TaskDefinition, declared);
-    let live = spell(Kind::TaskDefinition, live);
     compare(Kind::TaskDefinition, &declared, &live, Scope::Whole)
 }
 

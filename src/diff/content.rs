@@ -1,9 +1,10 @@
 //! What a document's content is called.
 
-use super::normalise::canonical;
-use crate::model::{Kind, RevisionId};
+use super::normalise::{canonical, normal_form};
+use crate::model::{Kind, RevisionId, marks};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Fields of a service that say who it is or how many, not what its tasks are.
@@ -16,6 +17,72 @@ const REVISION_DIGITS: usize = 16;
 /// order and spelling. Our own and AWS's tags are left out, so a described revision hashes like its document.
 pub fn content_hash(task_definition_spec: &Value) -> String {
     sha256(&["task-definition", &canonical(Kind::TaskDefinition, task_definition_spec)])
+}
+
+/// What a task definition contains, as a document declares it or as a revision has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskContent {
+    /// The [`content_hash`].
+    hash: String,
+    /// The same without tags.
+    hash_without_tags: String,
+    /// The user's, AWS's, and those that others put on a revision.
+    tags: BTreeMap<String, String>,
+    /// What a revision of ours says that its document's hash was.
+    mark: Option<String>,
+}
+
+impl TaskContent {
+    /// Of a document's spec, or of a revision as described, its `tags` put beside the other fields.
+    pub fn of(task_definition: &Value) -> TaskContent {
+        let mut bare = task_definition.clone();
+        if let Some(fields) = bare.as_object_mut() {
+            fields.shift_remove("tags");
+        }
+        TaskContent {
+            hash: content_hash(task_definition),
+            hash_without_tags: content_hash(&bare),
+            tags: tags_of(&normal_form(Kind::TaskDefinition, task_definition)),
+            mark: tags_of(task_definition).remove(marks::CONTENT),
+        }
+    }
+
+    /// The [`content_hash`].
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// True if a revision that contains `live` is what this document declares. Others put tags on revisions and take them
+    /// off (cost taggers, Terraform): what has our mark was made of the document that the mark names, whatever tags it
+    /// bears by now; without one only the declared tags count. The mark speaks of tags alone, since it is copied along
+    /// when somebody makes a revision of ours into another one.
+    pub fn is_had_by(&self, live: &TaskContent) -> bool {
+        live.hash == self.hash
+            || live.hash_without_tags == self.hash_without_tags
+                && match &live.mark {
+                    Some(mark) => *mark == self.hash,
+                    None => self.tags.iter().all(|(key, value)| live.tags.get(key) == Some(value)),
+                }
+    }
+}
+
+fn tags_of(task_definition: &Value) -> BTreeMap<String, String> {
+    let text = |tag: &Value, field| Some(tag.get(field)?.as_str()?.to_owned());
+    let tags = task_definition.get("tags").and_then(Value::as_array).into_iter().flatten();
+    tags.filter_map(|tag| Some((text(tag, "key")?, text(tag, "value").unwrap_or_default()))).collect()
+}
+
+/// A revision as described, without the tags that others put on it: those that the document does not declare, unless the
+/// revision's mark says that its own document did.
+pub(super) fn without_foreign_tags(declared: &Value, live: &Value) -> Value {
+    let (mine, content) = (tags_of(declared), TaskContent::of(live));
+    let mut own = live.clone();
+    if content.mark.as_ref() != Some(&content.hash)
+        && let Some(tags) = own.get_mut("tags").and_then(Value::as_array_mut)
+    {
+        tags.retain(|tag| tag.get("key").and_then(Value::as_str).is_some_and(|key| mine.contains_key(key)));
+    }
+    own
 }
 
 /// Names what a slot runs. `task_definition` is a [`content_hash`], or the ARN or `family:revision` of a revision that
@@ -66,6 +133,36 @@ mod tests {
              "portMappings": [{"containerPort": 8080, "hostPort": 8080, "protocol": "tcp"}]}]});
         assert_eq!(content_hash(&document), content_hash(&described));
         assert_eq!(content_hash(&document).len(), 64);
+    }
+
+    fn tagged(image: &str, tags: &[(&str, &str)]) -> Value {
+        let tags: Vec<Value> = tags.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
+        json!({"family": "web", "containerDefinitions": [{"name": "app", "image": image}], "tags": tags})
+    }
+
+    #[test]
+    fn tags_of_others_are_no_content_and_a_copied_mark_hides_no_change() {
+        let document = TaskContent::of(&tagged("web:1", &[("team", "shop")]));
+        let hash = document.hash().to_owned();
+        let ours = (marks::CONTENT, hash.as_str());
+        for (what, live, want) in [
+            ("as registered", tagged("web:1", &[("team", "shop"), ours]), true),
+            ("tagged", tagged("web:1", &[("team", "shop"), ours, ("cost", "7"), ("aws:x", "y")]), true),
+            ("tagged over", tagged("web:1", &[("team", "other"), ours]), true),
+            ("stripped", tagged("web:1", &[ours]), true),
+            ("not ours", tagged("web:1", &[("team", "shop"), ("cost", "7")]), true),
+            ("not ours, other tags", tagged("web:1", &[("team", "other")]), false),
+            ("without tags", tagged("web:1", &[]), false),
+            ("a copy with another image", tagged("web:2", &[("team", "shop"), ours]), false),
+            (
+                "of other tags",
+                tagged("web:1", &[("team", "shop"), ("old", "x"), (marks::CONTENT, "0")]),
+                false,
+            ),
+            ("of an older version", tagged("web:1", &[("team", "shop"), (marks::CONTENT, "0")]), true),
+        ] {
+            assert_eq!(document.is_had_by(&TaskContent::of(&live)), want, "{what}");
+        }
     }
 
     #[test]

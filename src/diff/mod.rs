@@ -18,7 +18,7 @@ mod unified;
 mod yaml;
 
 pub use compare::{Comparison, CountChange, FieldChange, compare_service, compare_task_definition};
-pub use content::{content_hash, revision_id};
+pub use content::{TaskContent, content_hash, revision_id};
 pub use fields::{Route, route};
 pub use mask::{MASKED, MASKED_CHANGED, mask};
 pub use normalise::normal_form;

@@ -5,19 +5,50 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 
-/// The other side's time for decisions: the first answer's `Date` plus the time that has passed since on the monotonic
-/// clock. It never goes back and never jumps, whatever happens to this machine's wall clock or to a later header.
+/// How far the `Date` of an answer may be from a time and still agree with it. An answer is under way for up to 30
+/// seconds, and `Date` counts whole seconds.
+const AGREEING: Duration = Duration::from_secs(31);
+
+/// The other side's time for decisions: the `Date` of its answers plus the time that has passed since on the monotonic
+/// clock. It is set, and set anew, only by two answers in a row that agree with each other: whatever happens to this
+/// machine's wall clock, and one odd header, change nothing. Between two such settings it never jumps.
 #[derive(Debug, Default)]
 pub struct Clock {
-    anchor: Mutex<Option<(Timestamp, Instant)>>,
+    dates: Mutex<Dates>,
     /// How many times faster than here time passes there; 0 counts as 1.
     scale: u32,
+}
+
+#[derive(Debug, Default)]
+struct Dates {
+    anchor: Option<Anchor>,
+    /// The last answer's, if it did not agree with the anchor.
+    odd: Option<Anchor>,
+}
+
+/// A time of the other side, and when it was told.
+#[derive(Clone, Copy, Debug)]
+struct Anchor {
+    at: Timestamp,
+    since: Instant,
+}
+
+impl Anchor {
+    /// What the clock that was right then says at `when`.
+    fn time_at(self, when: Instant, scale: u32) -> Timestamp {
+        let passed = when.saturating_duration_since(self.since) * scale;
+        Timestamp(self.at.0.saturating_add(passed.as_secs()))
+    }
+
+    fn agrees_with(self, later: Anchor, scale: u32) -> bool {
+        self.time_at(later.since, scale).0.abs_diff(later.at.0) <= (AGREEING * scale).as_secs()
+    }
 }
 
 impl Clock {
     /// A clock for a simulated AWS whose time runs `scale` times as fast as real time.
     pub fn scaled(scale: u32) -> Clock {
-        Clock { anchor: Mutex::default(), scale }
+        Clock { dates: Mutex::default(), scale }
     }
 
     /// How many times as fast as real time the other side's time passes: 1, but for a simulator.
@@ -25,10 +56,10 @@ impl Clock {
         self.scale.max(1)
     }
 
-    /// The time now. Before the first answer this is the system's time.
+    /// The time now. Before two answers have agreed this is the system's time.
     pub fn now(&self) -> Timestamp {
-        match *self.anchor.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some((at, since)) => Timestamp(at.0.saturating_add((since.elapsed() * self.scale()).as_secs())),
+        match self.dates.lock().unwrap_or_else(PoisonError::into_inner).anchor {
+            Some(anchor) => anchor.time_at(Instant::now(), self.scale()),
             None => Clock::system(),
         }
     }
@@ -40,11 +71,23 @@ impl Clock {
         seconds_of(SystemTime::now())
     }
 
-    /// Takes the first `Date` as the anchor; later ones only differ by the network's delay. What is no date is ignored.
+    /// Compares the `Date` of an answer with the clock; of two answers that agree with each other and not with it, it takes
+    /// the time. To be called with answers of the other side only: whoever else is on the way has a clock of its own. What
+    /// is no date is ignored.
     pub fn note(&self, date: &str) {
         let Ok(date) = httpdate::parse_http_date(date) else { return };
-        let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
-        anchor.get_or_insert((seconds_of(date), Instant::now()));
+        let (told, scale) = (Anchor { at: seconds_of(date), since: Instant::now() }, self.scale());
+        let mut dates = self.dates.lock().unwrap_or_else(PoisonError::into_inner);
+        let agrees = |with: Option<Anchor>| with.filter(|anchor| anchor.agrees_with(told, scale));
+        if agrees(dates.anchor).is_some() {
+            dates.odd = None;
+        } else if let Some(first) = agrees(dates.odd) {
+            // Delays only make an answer's date older.
+            let is_older = told.at < first.time_at(told.since, scale);
+            *dates = Dates { anchor: Some(if is_older { first } else { told }), odd: None };
+        } else {
+            dates.odd = Some(told);
+        }
     }
 }
 
@@ -82,18 +125,57 @@ fn seconds_of(time: SystemTime) -> Timestamp {
 mod tests {
     use super::*;
 
+    const HEADER: &str = "Tue, 14 Nov 2023 22:13:20 GMT";
+    const SOON: &str = "Tue, 14 Nov 2023 22:13:22 GMT";
+
     #[tokio::test(start_paused = true)]
-    async fn time_follows_the_first_answer_and_the_monotonic_clock_only() {
+    async fn time_follows_two_answers_that_agree_and_the_monotonic_clock_only() {
         let clock = Clock::default();
-        assert!(clock.now().0 > 1_700_000_000, "system time before the first answer");
         clock.note("no date");
-        clock.note("Tue, 14 Nov 2023 22:13:20 GMT");
-        assert_eq!(clock.now(), Timestamp(1_700_000_000));
+        clock.note(HEADER);
+        assert!(clock.now().0 > 1_780_000_000, "one answer alone set the clock");
+        clock.note(SOON);
+        assert_eq!(clock.now(), Timestamp(1_700_000_002));
         tokio::time::advance(Duration::from_secs(90)).await;
-        assert_eq!(clock.now(), Timestamp(1_700_000_090));
+        assert_eq!(clock.now(), Timestamp(1_700_000_092));
+        for odd in ["Fri, 14 Nov 2053 22:13:20 GMT", "Tue, 14 Nov 2000 22:13:20 GMT"] {
+            clock.note(odd);
+            assert_eq!(clock.now(), Timestamp(1_700_000_092), "one odd header moved the clock");
+        }
+        // An answer that was under way for long is no odd one.
+        clock.note("Tue, 14 Nov 2023 22:14:25 GMT");
         clock.note("Fri, 14 Nov 2053 22:13:20 GMT");
-        clock.note("Tue, 14 Nov 2000 22:13:20 GMT");
-        assert_eq!(clock.now(), Timestamp(1_700_000_090), "a later header moved the clock");
+        clock.note("Tue, 14 Nov 2023 22:14:53 GMT");
+        clock.note("Fri, 14 Nov 2053 22:13:20 GMT");
+        assert_eq!(
+            clock.now(),
+            Timestamp(1_700_000_092),
+            "two odd headers that do not follow each other moved it"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_wrong_is_set_right_by_two_answers_that_agree() {
+        for (wrong, right) in [(HEADER, 2_000_000_000), ("Wed, 18 May 2033 03:33:20 GMT", 1_700_000_000)] {
+            let clock = Clock::default();
+            (0..2).for_each(|_| clock.note(wrong));
+            tokio::time::advance(Duration::from_secs(600)).await;
+            let date = |seconds| httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds));
+            clock.note(&date(right));
+            tokio::time::advance(Duration::from_secs(20)).await;
+            clock.note(&date(right + 20));
+            assert_eq!(clock.now(), Timestamp(right + 20));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_simulators_time_that_passes_faster_is_followed_as_well() {
+        let clock = Clock::scaled(60);
+        clock.note(HEADER);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        clock.note("Tue, 14 Nov 2023 22:14:20 GMT");
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert_eq!(clock.now(), Timestamp(1_700_000_660));
     }
 
     #[tokio::test(start_paused = true)]

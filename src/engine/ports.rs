@@ -274,6 +274,12 @@ pub trait Guard {
     /// is no room for it.
     async fn check_lease(&self) -> Result<(), Trouble>;
 
+    /// Waits until [`Guard::check_lease`] begins to wait for a lease that another run has, and says which run, and how long
+    /// at most. May be dropped while it waits.
+    async fn lock_waited_for(&self) -> String {
+        std::future::pending().await
+    }
+
     /// Where only so many runs of this process may have their lease at a time: takes one of those places, first come, first
     /// served, and tells `waits` what is awaited if none is free. True if it was waited for: what was read before is
     /// old. May be dropped while it waits.

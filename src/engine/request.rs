@@ -154,15 +154,35 @@ impl Chosen {
     }
 }
 
-/// Takes the application's lock for something that is written outside of a sync. What was observed before is old by then.
+/// Takes the application's lock for something that is written outside of a sync; `waits` is told of another run that has
+/// it. What was observed before is old by then.
 ///
 /// # Errors
 /// If another run has it.
-pub async fn lock<A: Guard>(adapter: &A) -> Result<(), Trouble> {
+pub async fn lock<A: Guard>(adapter: &A, waits: impl Fn(String)) -> Result<(), Trouble> {
+    let locked = async {
+        loop {
+            match adapter.check_lease().await {
+                Err(trouble) if trouble.kind == TroubleKind::LookAgain => {}
+                other => return other,
+            }
+        }
+    };
+    telling_lock(adapter, waits, locked).await
+}
+
+/// Does `work`, and tells meanwhile which lock it waits for.
+pub(super) async fn telling_lock<A: Guard, T>(
+    adapter: &A,
+    waits: impl Fn(String),
+    work: impl Future<Output = T>,
+) -> T {
+    tokio::pin!(work);
     loop {
-        match adapter.check_lease().await {
-            Err(trouble) if trouble.kind == TroubleKind::LookAgain => {}
-            other => return other,
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            text = adapter.lock_waited_for() => waits(text),
         }
     }
 }
@@ -188,7 +208,7 @@ pub async fn handle<A: Adapter + Signalling>(
     };
     if verb == RequestVerb::Retry {
         // Refused before the lock was taken, which takes some seconds; decided under it.
-        lock(adapter).await?;
+        lock(adapter, drop).await?;
         chosen = choose(adapter, deployment, verb, workload).await?;
     }
     chosen.leave(adapter).await?;

@@ -146,6 +146,10 @@ impl<'a, A: Adapter> Run<'a, A> {
             seen.slots.get_mut(slot).hold = hold(self.ports.adapter, &seen, slot).await?;
             decision = decide(&want, &seen, self.now());
         }
+        if matches!(decision.outcome(), Some(Outcome::Blocked { .. })) {
+            // Without the lock what was read may be another run's work, half done: nobody is blamed for that.
+            self.ports.adapter.check_lease().await?;
+        }
         self.announce(&decision);
         if let Some(outcome) = decision.outcome() {
             return Ok(Step::Ended(outcome));

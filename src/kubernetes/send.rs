@@ -149,16 +149,18 @@ impl Cluster {
         })?;
         self.shared.calls.note_bytes(body.len());
         let header = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
-        if let Some(date) = header(DATE) {
-            self.shared.clock.note(date);
-        }
         if head.status.is_success() {
-            return serde_json::from_slice(&body).map_err(|_| {
+            let answer = serde_json::from_slice(&body).map_err(|_| {
                 no_answer(
                     TroubleKind::Transient,
                     "the answer is no JSON; is this a Kubernetes API server?".into(),
                 )
-            });
+            })?;
+            // A proxy before it, which answers with failures of its own, has its own clock.
+            if let Some(date) = header(DATE) {
+                self.shared.clock.note(date);
+            }
+            return Ok(answer);
         }
         let retry_after =
             header(RETRY_AFTER).and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);

@@ -166,10 +166,16 @@ async fn without_the_guards_leave_nothing_is_written_and_everything_is_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_servers_time_is_taken_from_its_answers() {
-    let dated = Some((200, vec![("date", "Tue, 14 Nov 2023 22:13:20 GMT".to_owned())], config("a")));
-    let (cluster, _) = scripted(vec![dated]);
-    cluster.get(&config_maps(), Some("shop"), "a").await.expect("read");
+async fn the_servers_time_is_taken_from_two_of_its_answers_and_not_from_a_proxys_failures() {
+    let dated = |status, year: u32, body| {
+        Some((status, vec![("date", format!("Tue, 14 Nov {year} 22:13:20 GMT"))], body))
+    };
+    let failed = || dated(503, 2000, json!({"kind": "Status", "status": "Failure"}));
+    let (cluster, _) =
+        scripted(vec![failed(), failed(), dated(200, 2023, config("a")), dated(200, 2023, config("a"))]);
+    for _ in 0..2 {
+        cluster.get(&config_maps(), Some("shop"), "a").await.expect("read");
+    }
     assert_eq!(cluster.clock().now(), Timestamp(1_700_000_000));
 }
 

@@ -2,7 +2,7 @@
 
 use super::words::{differing, in_git, revision_name};
 use super::{Change, LiveRevision, PlanItem};
-use crate::diff::{Comparison, compare_task_definition, content_hash};
+use crate::diff::{Comparison, TaskContent, compare_task_definition, content_hash};
 use crate::model::{Kind, TaskDefinition};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -50,7 +50,12 @@ pub(super) fn plan_task_definition(document: &TaskDefinition, revisions: &Revisi
         Some((revision, described)) => {
             let old = revision_name(&revision.arn);
             let comparison = compare_task_definition(&document.spec, described);
-            let why = format!("registers a revision; differs from {old} in {}", differing(&comparison));
+            let fields = match comparison.is_unchanged() {
+                // It was registered with tags that the document no longer has, beside which others put theirs.
+                true => "tags".to_owned(),
+                false => differing(&comparison),
+            };
+            let why = format!("registers a revision; differs from {old} in {fields}");
             (comparison, format!("live {old}"), why)
         }
         None => {
@@ -70,8 +75,8 @@ fn is_same(document: &TaskDefinition, hash: &str, revision: &LiveRevision) -> bo
         return false;
     }
     revision.content.as_deref() == Some(hash)
-        || revision
-            .described
-            .as_ref()
-            .is_some_and(|described| compare_task_definition(&document.spec, described).is_unchanged())
+        || revision.described.as_ref().is_some_and(|described| {
+            let declared = TaskContent::of(&document.spec);
+            declared.is_had_by(&TaskContent::of(described))
+        })
 }

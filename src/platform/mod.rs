@@ -2,6 +2,7 @@
 
 pub mod ecs;
 pub mod kubernetes;
+mod lock_waits;
 mod owner;
 
 pub use owner::Owner;

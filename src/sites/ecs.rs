@@ -159,6 +159,10 @@ impl Guard for EcsTarget {
     async fn take_place(&self, waits: impl Fn(String)) -> bool {
         self.writer.take_place(waits).await
     }
+
+    async fn lock_waited_for(&self) -> String {
+        self.writer.lock_waited_for().await
+    }
 }
 
 impl TimeSource for EcsTarget {

@@ -146,6 +146,10 @@ impl Guard for Target {
         on!(self, target => target.check_lease().await)
     }
 
+    async fn lock_waited_for(&self) -> String {
+        on!(self, target => target.lock_waited_for().await)
+    }
+
     async fn take_place(&self, waits: impl Fn(String)) -> bool {
         on!(self, target => target.take_place(waits).await)
     }

@@ -1,5 +1,6 @@
 //! Brings one application to its documents: the plan, then rolling services and rollouts side by side, then pruning.
 
+mod lock;
 mod place;
 mod prune;
 mod report;
@@ -12,13 +13,14 @@ use super::deployment::Deployment;
 use super::events::{Event, Watcher};
 use super::plan::read_live;
 use super::ports::{Platform, Trouble, TroubleKind};
+use super::request::telling_lock;
 use super::run::{Adapter, StopSignal, backoff};
 use super::spans::{traced, work_span};
 use super::status::{Status, status, summarise};
 use crate::model::{HookPhase, SyncMode};
 use crate::plan::{Change, Live, Plan, PlanItem, assemble};
 use futures_util::FutureExt;
-use place::{Place, take_place, tell_turn};
+use place::{Place, document, take_place, tell_lock, tell_turn};
 use report::are_done;
 use std::time::Duration;
 use todo::Todo;
@@ -95,6 +97,17 @@ async fn bring_about<A: Adapter + Platform>(
     watcher: &dyn Watcher,
     stop: &StopSignal,
 ) -> Result<(SyncReport, Before), Trouble> {
+    let document = document(&deployment.application);
+    let waits = |text| watcher.event(Event::Settling { document: document.clone(), text });
+    telling_lock(adapter, waits, carry_out(adapter, deployment, watcher, stop).boxed_local()).await
+}
+
+async fn carry_out<A: Adapter + Platform>(
+    adapter: &A,
+    deployment: &Deployment,
+    watcher: &dyn Watcher,
+    stop: &StopSignal,
+) -> Result<(SyncReport, Before), Trouble> {
     let (live, plan) = read(adapter, deployment).await?;
     watcher.planned(&plan);
     let application = &deployment.application;
@@ -124,6 +137,20 @@ async fn bring_about<A: Adapter + Platform>(
     // The time given to it begins with its turn.
     let end = Instant::now() + Duration::from_secs(application.sync.timeout);
     let work = Work { adapter, deployment, watcher, stop, end };
+    let (live, plan) = match work.read_as_only_writer(&plan, &live).await {
+        Ok(None) => (live, plan),
+        Ok(Some((live, now))) => {
+            tell_lock(watcher, application, &plan, &now);
+            if let Some(results) = already_done(deployment, &now, &live, watcher) {
+                return ended(now, &live, results, Verdict::Done);
+            }
+            (live, now)
+        }
+        Err(result) => {
+            let verdict = result.verdict;
+            return ended(plan, &live, vec![result], verdict);
+        }
+    };
     let todo = Todo::new(deployment, &plan, &live);
     let prunes: Vec<&PlanItem> = plan.items.iter().filter(|item| item.change == Change::Prune).collect();
     let mut results = work.apply(&todo, |turn| turn.phase <= HookPhase::Sync).await;

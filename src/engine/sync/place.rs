@@ -48,6 +48,19 @@ pub(super) fn tell_turn(watcher: &dyn Watcher, application: &Application, before
     }
 }
 
+/// Tells that what is planned `now`, under the lock, is not what was planned `before`.
+pub(super) fn tell_lock(watcher: &dyn Watcher, application: &Application, before: &Plan, now: &Plan) {
+    if before == now {
+        return;
+    }
+    let text = format!(
+        "what is live has changed until this run was the only writer, and it is planned anew. {}",
+        now.summary()
+    );
+    watcher.event(Event::Notice { workload: document(application), text });
+    watcher.planned(now);
+}
+
 /// What of a sync concerns the application as a whole is told of this.
 pub(super) fn document(application: &Application) -> String {
     format!("Application/{}", application.name)

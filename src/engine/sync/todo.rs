@@ -57,6 +57,13 @@ impl<'a> Todo<'a> {
         Some(results)
     }
 
+    /// True if something is written whatever rollouts find.
+    pub fn is_certain_to_write(&self) -> bool {
+        let writes =
+            |item: &&PlanItem| item.turn.phase != HookPhase::SyncFail && item.change != Change::Unchanged;
+        self.items.iter().any(writes)
+    }
+
     pub fn turns(&self) -> BTreeSet<Turn> {
         let items = self.items.iter().map(|item| item.turn);
         items.chain(self.rollouts.iter().map(|rollout| rollout.turn)).collect()

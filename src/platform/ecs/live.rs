@@ -61,8 +61,8 @@ impl LiveService {
 
     /// What the mark says that the revision it runs contains, if the mark speaks of that very revision.
     pub fn marked_content(&self) -> Option<&str> {
-        let (revision, hash) = self.tags.get(marks::TASK_DEFINITION)?.split_once(' ')?;
-        (revision == short_revision(self.task_definition())).then_some(hash)
+        let mark = self.tags.get(marks::TASK_DEFINITION)?;
+        marks::content_in(mark, short_revision(self.task_definition()))
     }
 }
 

@@ -26,7 +26,9 @@ mod schedules;
 
 pub use writer::{Lease, LockError, Writer};
 
-use waits::{PLAIN_RENEWAL_UNTIL, RENEW_AFTER, SETTLE, SURE_UNTIL, TTL, WATCH_EVERY, WRITE_BOUND};
+use waits::{
+    FREE_AGAIN_AFTER, PLAIN_RENEWAL_UNTIL, RENEW_AFTER, SETTLE, SURE_UNTIL, TTL, WATCH_EVERY, WRITE_BOUND,
+};
 
 use crate::engine::{Begun, Trouble, TroubleKind};
 use crate::platform::Owner;
@@ -83,8 +85,8 @@ struct State {
 
 impl<R: Register> Held<R> {
     /// Takes the lock, or says who has it. Takes [`SETTLE`] when it is free, up to [`TTL`] more when a
-    /// dead run left it.
-    async fn acquire(register: R, owner: Owner) -> Result<Held<R>, Refused> {
+    /// dead run left it, of which `waits` is told the tag's value and that time.
+    async fn acquire(register: R, owner: Owner, waits: impl Fn(&str, Duration)) -> Result<Held<R>, Refused> {
         let mut counter = 0;
         let mut attempts = 0;
         let mut watched: Option<(String, Instant)> = None;
@@ -112,6 +114,9 @@ impl<R: Register> Held<R> {
                     // It changed under our eyes: its owner lives. Our own stray write is no owner.
                     Some(_) if !owner.wrote(&value) => return Err(Refused::Held(value)),
                     _ => {
+                        if !owner.wrote(&value) {
+                            waits(&value, TTL);
+                        }
                         watched = Some((value, Instant::now()));
                         tokio::time::sleep(WATCH_EVERY).await;
                         continue;
@@ -199,14 +204,27 @@ impl<R: Register> Held<R> {
         Ok(())
     }
 
-    /// Frees the lock, if it is still ours. A lease so old that somebody may be taking it over is left to expire: our
-    /// clearing could hit the new owner's name.
+    /// Frees the lock, if it is still ours: tries until it is free, or so old that somebody may be taking it over. Such a
+    /// one is left to expire: our clearing could hit the new owner's name.
     pub(super) async fn release(&self) -> Result<(), Trouble> {
         let mut state = self.state.lock().await;
         if state.lost.is_some() {
             return Ok(());
         }
         state.lost = Some("it was released".into());
+        loop {
+            let freed = self.free(&state).await;
+            let left = PLAIN_RENEWAL_UNTIL.saturating_sub(state.confirmed.elapsed());
+            match &freed {
+                Err(trouble) if trouble.kind == TroubleKind::Transient && left > FREE_AGAIN_AFTER => {
+                    tokio::time::sleep(FREE_AGAIN_AFTER).await;
+                }
+                _ => return freed,
+            }
+        }
+    }
+
+    async fn free(&self, state: &State) -> Result<(), Trouble> {
         self.register.make_room(true).await;
         let begun = Begun::now();
         let ours = self.register.read().await?.is_some_and(|value| self.owner.wrote(&value));

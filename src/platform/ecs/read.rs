@@ -15,8 +15,23 @@ const FRESH: Duration = Duration::from_secs(15);
 /// ListServices gives 100 a page; a cluster holds 5000 services.
 const PAGE_LIMIT: usize = 200;
 
-/// Descriptions of the last seconds, by name. A write of ours and the taking of the lock empty it.
-pub(super) type SeenServices = Arc<Mutex<HashMap<String, Seen>>>;
+/// Descriptions of the last seconds. A write of ours and the taking of the lock empty it.
+pub(super) type SeenServices = Arc<Mutex<Kept>>;
+
+/// Descriptions by name, and how often they were forgotten: what was asked for before the last time is not kept.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    services: HashMap<String, Seen>,
+    forgotten: u64,
+}
+
+impl Kept {
+    /// From now on nothing that was read, or is being read, counts any more.
+    pub(super) fn forget(&mut self) {
+        self.services.clear();
+        self.forgotten += 1;
+    }
+}
 
 /// A description kept for those who have not used it yet, so that a run's listing, plan and first observation cost one
 /// reading of each service.
@@ -79,17 +94,18 @@ impl Ecs {
     ) -> Result<BTreeMap<String, LiveService>, Trouble> {
         let mut found = BTreeMap::new();
         let mut wanted: BTreeSet<String> = names.into_iter().collect();
-        {
+        let forgotten = {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             wanted.retain(|name| {
-                let Some(kept) = seen.get_mut(name) else { return true };
+                let Some(kept) = seen.services.get_mut(name) else { return true };
                 let usable = purpose.may_use(kept);
                 if usable {
                     found.extend(kept.service.clone().map(|service| (name.clone(), service)));
                 }
                 !usable
             });
-        }
+            seen.forgotten
+        };
         let described = self.describe(wanted).await?;
         let at = Instant::now();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,7 +113,9 @@ impl Ecs {
             let for_plan = purpose == Purpose::Hint;
             let for_observation = for_plan || purpose == Purpose::Plan;
             found.extend(service.clone().map(|service| (name.clone(), service)));
-            seen.insert(name, Seen { at, for_plan, for_observation, service });
+            if seen.forgotten == forgotten {
+                seen.services.insert(name, Seen { at, for_plan, for_observation, service });
+            }
         }
         Ok(found)
     }
@@ -157,7 +175,7 @@ impl Ecs {
 
     /// After one of our writes nothing kept counts any more.
     pub(super) fn forget_seen(&self) {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).forget();
     }
 
     pub(super) fn unreadable(&self, operation: &str, sentence: &str) -> Trouble {

@@ -4,7 +4,7 @@ use super::revisions::Search;
 use super::write::{Stamp, with_tags};
 use super::{Ecs, LiveService, LiveTaskDefinition};
 use crate::aws::{Conduct, EcsOperation};
-use crate::diff::content_hash;
+use crate::diff::{TaskContent, content_hash};
 use crate::engine::{Trouble, TroubleKind};
 use crate::model::{Kind, TaskDefinition, marks};
 use serde_json::Value;
@@ -19,7 +19,7 @@ pub(super) struct Registering {
     turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     found: Mutex<HashMap<String, String>>,
     missed: Mutex<HashMap<String, u64>>,
-    pub(super) contents: Mutex<HashMap<String, Option<String>>>,
+    pub(super) contents: Mutex<HashMap<String, Option<TaskContent>>>,
 }
 
 impl Ecs {
@@ -34,7 +34,7 @@ impl Ecs {
         document: &TaskDefinition,
         hints: &[&LiveService],
     ) -> Result<String, Trouble> {
-        let wanted = content_hash(&document.spec);
+        let wanted = TaskContent::of(&document.spec);
         let family = family_of(document);
         let key = content_key(document);
         let turn = {
@@ -47,11 +47,12 @@ impl Ecs {
         if let Some(arn) = known {
             return Ok(arn);
         }
-        // What the plan looked for in vain is not looked for again: the new revision's number tells whether it is still so.
+        // What the plan looked for in vain is not looked for again, as long as nothing was registered since: that was before
+        // this run was the only writer.
         let missed = self.registering.missed.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
         let search = match missed {
-            Some(newest) => Search::Missed { newest },
-            None => self.find_revision(family, &wanted, hints).await?,
+            Some(newest) if newest == self.newest_number(family).await? => Search::Missed { newest },
+            _ => self.find_revision(family, &wanted, hints).await?,
         };
         let arn = match search {
             Search::Found(arn) => arn,
@@ -59,7 +60,7 @@ impl Ecs {
                 let arn = self.register_new(stamp, document, family, &wanted).await?;
                 match number(&arn) == newest.saturating_add(1) {
                     true => arn,
-                    // Somebody registered meanwhile; if it was the same, theirs came first.
+                    // Somebody of another application registered meanwhile; if it was the same, theirs came first.
                     false => self.look_through(family, &wanted, Some(&arn)).await?.unwrap_or(arn),
                 }
             }
@@ -82,7 +83,7 @@ impl Ecs {
         document: &TaskDefinition,
         hints: &[&LiveService],
     ) -> Result<Option<String>, Trouble> {
-        let search = self.find_revision(family_of(document), &content_hash(&document.spec), hints).await?;
+        let search = self.find_revision(family_of(document), &TaskContent::of(&document.spec), hints).await?;
         let mut missed = self.registering.missed.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(match search {
             Search::Found(arn) => {
@@ -96,19 +97,38 @@ impl Ecs {
         })
     }
 
+    /// The number of the family's newest ACTIVE revision; 0 if there is none.
+    async fn newest_number(&self, family: &str) -> Result<u64, Trouble> {
+        Ok(self.newest(family).await?.map_or(0, |live| number(&live.arn)))
+    }
+
+    /// After AWS said of a revision that it is gone or not ACTIVE any more: forgets all that was found so far, so that it
+    /// is looked for again. True if this run had found the revision; one that a document names by itself is not ours to
+    /// look for.
+    pub(super) fn forget_revision(&self, arn: &str) -> bool {
+        let mut found = self.registering.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_found = found.values().any(|known| known == arn);
+        if was_found {
+            found.clear();
+            self.registering.contents.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            self.revisions.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        was_found
+    }
+
     async fn register_new(
         &self,
         stamp: &Stamp,
         document: &TaskDefinition,
         family: &str,
-        wanted: &str,
+        wanted: &TaskContent,
     ) -> Result<String, Trouble> {
         let body = with_tags(
             document.spec.clone(),
             &[
                 (marks::APPLICATION, stamp.application.clone()),
                 (marks::DOCUMENT, marks::document(Kind::TaskDefinition, &document.name)),
-                (marks::CONTENT, wanted.to_owned()),
+                (marks::CONTENT, wanted.hash().to_owned()),
                 (marks::COMMIT, stamp.commit.clone()),
             ],
         );
@@ -121,7 +141,7 @@ impl Ecs {
             }
             // RegisterTaskDefinition has no client token: look before anybody registers again.
             Err(trouble) if trouble.kind == TroubleKind::Transient => match self.newest(family).await? {
-                Some(live) if content_hash(&live.json) == wanted => Ok(live.arn.clone()),
+                Some(live) if wanted.is_had_by(&TaskContent::of(&live.json)) => Ok(live.arn.clone()),
                 _ => Err(trouble),
             },
             Err(trouble) => Err(trouble),

@@ -9,7 +9,7 @@ use super::live::{items, short_revision, text};
 use super::register::number;
 use super::{Ecs, LiveService, LiveTaskDefinition};
 use crate::aws::{Conduct, EcsOperation};
-use crate::diff::content_hash;
+use crate::diff::TaskContent;
 use crate::engine::{Trouble, TroubleKind};
 use crate::model::TaskDefinition;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -42,31 +42,18 @@ impl Ecs {
         cell.get_or_try_init(|| self.describe_revision(id)).await.cloned()
     }
 
-    /// The content hash of the revision that a service runs: from the service's mark if that speaks of this revision,
-    /// from the revision itself otherwise.
-    ///
-    /// # Errors
-    /// Those of [`Ecs::read_task_definition`].
-    pub async fn content_of(&self, service: &LiveService) -> Result<String, Trouble> {
-        if let Some(hash) = service.marked_content() {
-            return Ok(hash.to_owned());
-        }
-        let live = self.read_task_definition(service.task_definition()).await?;
-        Ok(content_hash(&live.json))
-    }
-
     /// True if the service runs a revision with the document's content. A mark that says so is believed; one that
     /// denies it is checked, since another version of this program may have written it.
     ///
     /// # Errors
     /// Those of [`Ecs::read_task_definition`].
     pub async fn runs(&self, service: &LiveService, document: &TaskDefinition) -> Result<bool, Trouble> {
-        let wanted = content_hash(&document.spec);
-        if service.marked_content() == Some(&wanted) {
+        let wanted = TaskContent::of(&document.spec);
+        if service.marked_content() == Some(wanted.hash()) {
             return Ok(true);
         }
         match self.read_task_definition(service.task_definition()).await {
-            Ok(live) => Ok(content_hash(&live.json) == wanted),
+            Ok(live) => Ok(wanted.is_had_by(&TaskContent::of(&live.json))),
             // What it runs was deleted: AWS no longer tells it from anything, and nothing can be started from it.
             Err(trouble) if trouble.kind == TroubleKind::Missing => Ok(false),
             Err(trouble) => Err(trouble),
@@ -77,11 +64,11 @@ impl Ecs {
     pub(super) async fn find_revision(
         &self,
         family: &str,
-        wanted: &str,
+        wanted: &TaskContent,
         hints: &[&LiveService],
     ) -> Result<Search, Trouble> {
         let fits = |live: &LiveTaskDefinition| {
-            live.active && live.family == family && content_hash(&live.json) == wanted
+            live.active && live.family == family && wanted.is_had_by(&TaskContent::of(&live.json))
         };
         for hint in hints {
             let live = match self.read_task_definition(hint.task_definition()).await {
@@ -106,7 +93,7 @@ impl Ecs {
     pub(super) async fn look_through(
         &self,
         family: &str,
-        wanted: &str,
+        wanted: &TaskContent,
         but: Option<&str>,
     ) -> Result<Option<String>, Trouble> {
         let mut token = None;
@@ -116,7 +103,7 @@ impl Ecs {
                 .map(|arn| async move { self.content_at(&arn).await.map(|content| (arn, content)) })
                 .buffered(READ_AT_ONCE);
             while let Some((arn, content)) = contents.try_next().await? {
-                if content.as_deref() == Some(wanted) {
+                if content.is_some_and(|content| wanted.is_had_by(&content)) {
                     return Ok(Some(arn));
                 }
             }
@@ -128,8 +115,8 @@ impl Ecs {
         Err(self.unreadable("ListTaskDefinitions", "the list does not end"))
     }
 
-    /// The content hash of a revision; `None` if it is gone or not ACTIVE. Only the hash is kept: families are long.
-    async fn content_at(&self, arn: &str) -> Result<Option<String>, Trouble> {
+    /// The content of a revision; `None` if it is gone or not ACTIVE. Only its hashes and tags are kept: families are long.
+    async fn content_at(&self, arn: &str) -> Result<Option<TaskContent>, Trouble> {
         let key = short_revision(arn);
         let known =
             self.registering.contents.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
@@ -145,7 +132,7 @@ impl Ecs {
             None => self.describe_revision(arn).await,
         };
         let content = match live {
-            Ok(live) => live.active.then(|| content_hash(&live.json)),
+            Ok(live) => live.active.then(|| TaskContent::of(&live.json)),
             Err(trouble) if trouble.kind == TroubleKind::Missing => None,
             Err(trouble) => return Err(trouble),
         };

@@ -171,7 +171,7 @@ impl Ecs {
             Revision::Document(document) => {
                 let arn = self.register(stamp, document, hints).await?;
                 let hash = content_hash(&document.spec);
-                tags.push((marks::TASK_DEFINITION, format!("{} {hash}", short_revision(&arn))));
+                tags.push((marks::TASK_DEFINITION, marks::task_definition(short_revision(&arn), &hash)));
                 arn
             }
         };

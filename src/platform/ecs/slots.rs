@@ -120,14 +120,16 @@ impl Ecs {
         record: &Record,
     ) -> Result<(), Trouble> {
         let name = rollout.slot_name(slot);
-        let groups = self.slot_groups(rollout).await?;
         let (task_definition, mut tags) = self.slot_revision(rollout, slot).await?;
         tags.extend(record_tags(record));
-        let mut body = with_tags(slot_spec(rollout, slot, &groups)?, &tags);
-        body["taskDefinition"] = task_definition.into();
-        body["desiredCount"] = count.into();
-        body["clientToken"] = client_token(rollout, &name, record).into();
-        self.create(&name, body).await
+        let create = async |arns: Vec<String>| {
+            let mut body = with_tags(slot_spec(rollout, slot, &by_slot(&arns))?, &tags);
+            body["taskDefinition"] = task_definition.clone().into();
+            body["desiredCount"] = count.into();
+            body["clientToken"] = client_token(rollout, &name, record).into();
+            self.create(&name, body).await
+        };
+        self.aws.with_target_groups(&group_names(rollout), create).await
     }
 
     async fn update_slot(&self, rollout: &Rollout, slot: Slot, count: u32) -> Result<(), Trouble> {
@@ -176,7 +178,7 @@ impl Ecs {
                     Stamp { application: rollout.application.clone(), commit: rollout.commit.clone() };
                 let arn = self.register(&stamp, document, &hints).await?;
                 let hash = content_hash(&document.spec);
-                tags.push((marks::TASK_DEFINITION, format!("{} {hash}", short_revision(&arn))));
+                tags.push((marks::TASK_DEFINITION, marks::task_definition(short_revision(&arn), &hash)));
                 arn
             }
         };
@@ -206,15 +208,21 @@ impl Ecs {
     }
 
     async fn slot_groups(&self, rollout: &Rollout) -> Result<BySlot<String>, Trouble> {
-        let names = Slot::BOTH.map(|slot| rollout.blue_green.target_group(slot));
-        let arns = self.aws.target_group_arns(&names).await?;
-        Ok(BySlot { blue: arns[0].clone(), green: arns[1].clone() })
+        Ok(by_slot(&self.aws.target_group_arns(&group_names(rollout)).await?))
     }
 }
 
 /// The tags of a record and of its intent, written together.
 fn record_tags(record: &Record) -> [(&'static str, String); 2] {
     [(marks::RECORD, record.to_tag()), (marks::INTENT, record.intent_to_tag())]
+}
+
+fn group_names(rollout: &Rollout) -> [&str; 2] {
+    Slot::BOTH.map(|slot| rollout.blue_green.target_group(slot))
+}
+
+fn by_slot(arns: &[String]) -> BySlot<String> {
+    BySlot { blue: arns[0].clone(), green: arns[1].clone() }
 }
 
 /// Record and signals from a service's tags. Anything that is not ours is a lost note.

@@ -3,6 +3,7 @@
 use super::{Ecs, LiveService};
 use crate::aws::{Conduct, EcsOperation};
 use crate::engine::{Trouble, TroubleKind};
+use crate::model::marks;
 use serde_json::{Value, json};
 
 /// On whose behalf something is written.
@@ -21,7 +22,8 @@ impl Ecs {
     pub async fn tag_service(&self, service: &LiveService, tags: &[(&str, String)]) -> Result<(), Trouble> {
         let new: Vec<Value> = tags
             .iter()
-            .filter(|(key, value)| service.tags.get(*key) != Some(value))
+            .map(|(key, value)| (key, marks::fit(key, value)))
+            .filter(|(key, value)| service.tags.get(**key).map(String::as_str) != Some(value))
             .map(|(key, value)| json!({"key": key, "value": value}))
             .collect();
         if new.is_empty() {
@@ -49,18 +51,29 @@ impl Ecs {
     pub(super) async fn create(&self, name: &str, mut body: Value) -> Result<(), Trouble> {
         body["cluster"] = self.cluster.clone().into();
         self.forget_seen();
-        self.aws
-            .ecs(EcsOperation::CreateService, Conduct::Write, name, &body)
-            .await
-            .map(drop)
-            .map_err(passing_create)
+        let created = self.aws.ecs(EcsOperation::CreateService, Conduct::Write, name, &body).await;
+        created.map(drop).map_err(|trouble| passing_create(self.or_look_again(&body, trouble)))
     }
 
     pub(super) async fn update(&self, name: &str, mut body: Value) -> Result<(), Trouble> {
         body["cluster"] = self.cluster.clone().into();
         body["service"] = name.into();
         self.forget_seen();
-        self.aws.ecs(EcsOperation::UpdateService, Conduct::Write, name, &body).await.map(drop)
+        let updated = self.aws.ecs(EcsOperation::UpdateService, Conduct::Write, name, &body).await;
+        updated.map(drop).map_err(|trouble| self.or_look_again(&body, trouble))
+    }
+
+    /// A revision that this run has found may be deregistered since: it is looked for again, and registered anew.
+    fn or_look_again(&self, body: &Value, trouble: Trouble) -> Trouble {
+        let is_gone = matches!(trouble.kind, TroubleKind::Rejected | TroubleKind::Missing)
+            && speaks_of_a_revision_that_is_gone(&trouble.message);
+        let revision = body.get("taskDefinition").and_then(Value::as_str).unwrap_or_default();
+        if !is_gone || !self.forget_revision(revision) {
+            return trouble;
+        }
+        let message =
+            format!("{}; {revision} was deregistered meanwhile and is looked for again", trouble.message);
+        Trouble { kind: TroubleKind::Transient, message, ..trouble }
     }
 
     /// Deletes a service together with its tasks, if it bears the application's mark.
@@ -88,6 +101,13 @@ pub(super) fn foreign(application: &str, service: &LiveService) -> Trouble {
     }
 }
 
+/// ECS has no code of its own for it: `TaskDefinition is inactive`, `TaskDefinition not found.`
+fn speaks_of_a_revision_that_is_gone(message: &str) -> bool {
+    let words = message.to_ascii_lowercase().replace("task definition", "taskdefinition");
+    let gone = ["inactive", "not found", "does not exist", "unable to describe"];
+    words.contains("taskdefinition") && gone.into_iter().any(|word| words.contains(word))
+}
+
 /// Refusals of CreateService that pass by themselves: the name is still taken (our own lost answer, or a service that
 /// drains), or ELB's change of a moment ago has not reached ECS yet.
 fn passing_create(mut trouble: Trouble) -> Trouble {
@@ -108,7 +128,7 @@ pub(super) fn with_tags(mut spec: Value, ours: &[(&str, String)]) -> Value {
         .filter(|tag| !ours.iter().any(|(key, _)| tag.get("key").and_then(Value::as_str) == Some(key)))
         .cloned()
         .collect();
-    tags.extend(ours.iter().map(|(key, value)| json!({"key": key, "value": value})));
+    tags.extend(ours.iter().map(|(key, value)| json!({"key": key, "value": marks::fit(key, value)})));
     spec["tags"] = tags.into();
     spec
 }

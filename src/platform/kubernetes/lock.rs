@@ -23,5 +23,7 @@ const RENEW_AFTER: Duration = Duration::from_secs(20);
 const SURE_UNTIL: Duration = Duration::from_secs(30);
 /// How often a foreign Lease is looked at.
 const WATCH_EVERY: Duration = Duration::from_secs(3);
+/// How long after a failure to free the Lease that is tried again.
+const FREE_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// Attempts to take a Lease that is free.
 const ATTEMPTS: u32 = 5;

@@ -51,6 +51,18 @@ impl Alb {
         let arns = self.aws.target_group_arns(&names).await?;
         Ok(BySlot { blue: arns[0].clone(), green: arns[1].clone() })
     }
+
+    /// Does `work` with the ARNs of the slots' target groups; see [`Aws::with_target_groups`].
+    async fn with_groups<T>(
+        &self,
+        rollout: &Rollout,
+        work: impl AsyncFn(BySlot<String>) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        let names = Slot::BOTH.map(|slot| rollout.blue_green.target_group(slot));
+        let of_slots =
+            async |arns: Vec<String>| work(BySlot { blue: arns[0].clone(), green: arns[1].clone() }).await;
+        self.aws.with_target_groups(&names, of_slots).await
+    }
 }
 
 /// The ARNs of the production rules and listeners, in the order that `Action`s count them.
@@ -72,9 +84,8 @@ fn settle(rules: &[String]) -> Seconds {
     rules.iter().map(of).max().unwrap_or(SETTLE_APPLICATION)
 }
 
-impl Traffic for Alb {
-    async fn observe_traffic(&self, rollout: &Rollout) -> Result<TrafficReading, Trouble> {
-        let groups = self.groups(rollout).await?;
+impl Alb {
+    async fn observe(&self, rollout: &Rollout, groups: &BySlot<String>) -> Result<TrafficReading, Trouble> {
         let production = production_rules(rollout);
         let test = test_rule(rollout);
         let all: Vec<String> = production.iter().chain(test).cloned().collect();
@@ -91,7 +102,7 @@ impl Traffic for Alb {
             if let Some(seconds) = rules.get(arn).and_then(|rule| rule.actions.stickiness()) {
                 stickiness.insert(arn.clone(), seconds);
             }
-            observations.push(rules::observation(arn, rules::take(&mut rules, arn)?, &groups));
+            observations.push(rules::observation(arn, rules::take(&mut rules, arn)?, groups));
         }
         let test_rule = test.and_then(|_| observations.pop());
         Ok(TrafficReading {
@@ -104,6 +115,12 @@ impl Traffic for Alb {
             unread: BySlot::default(),
             hindrances: vec![],
         })
+    }
+}
+
+impl Traffic for Alb {
+    async fn observe_traffic(&self, rollout: &Rollout) -> Result<TrafficReading, Trouble> {
+        self.with_groups(rollout, async |groups| self.observe(rollout, &groups).await).await
     }
 
     async fn apply_traffic(

@@ -24,8 +24,11 @@ impl Alb {
         if target_groups.is_empty() {
             return Ok(vec![]);
         }
-        let arns = self.aws.target_group_arns(target_groups).await?;
-        let groups = self.aws.describe_target_groups(&arns).await?;
+        let described = async |arns: Vec<String>| {
+            let groups = self.aws.describe_target_groups(&arns).await?;
+            Ok((arns, groups))
+        };
+        let (arns, groups) = self.aws.with_target_groups(target_groups, described).await?;
         let mut balancers: Vec<String> =
             groups.into_values().flat_map(|g| g.load_balancer_arns.unwrap_or_default()).collect();
         balancers.sort();

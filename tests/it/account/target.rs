@@ -144,6 +144,10 @@ impl Guard for Target {
     async fn check_lease(&self) -> Result<(), Trouble> {
         self.writer.check_lease().await
     }
+
+    async fn lock_waited_for(&self) -> String {
+        self.writer.lock_waited_for().await
+    }
 }
 
 impl TimeSource for Target {

@@ -1,8 +1,11 @@
 use super::{Rig, seconds, stamp, task_definition};
-use cutover::engine::{Guard, TroubleKind};
+use crate::account::{Shop, Worker};
+use cutover::engine::{Deployment, Event, Guard, StopSignal, TroubleKind, Verdict, Watcher, sync};
 use cutover::platform::ecs::{LockError, Owner};
-use cutover::simulator::Failure;
+use cutover::simulator::{Failure, Settings};
+use cutover::sites::EcsTarget;
 use serde_json::json;
+use std::cell::RefCell;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -101,4 +104,104 @@ async fn a_cluster_that_does_not_exist_is_named() {
     let Err(LockError::Trouble(trouble)) = ecs.acquire_lock("shop", owner(1)).await else { panic!() };
     assert_eq!(trouble.kind, TroubleKind::Missing);
     assert!(trouble.to_string().contains("nowhere"), "{trouble}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn freeing_the_lock_is_tried_until_it_is_free() {
+    for failure in [Failure::LostAnswer, Failure::CutBefore, Failure::Internal] {
+        let rig = Rig::new().await;
+        let lease = rig.ecs().acquire_lock("shop", owner(1)).await.unwrap();
+        rig.inject("UntagResource", failure.clone(), 3);
+        lease.release().await.unwrap();
+        assert_eq!(lock_tag(&rig), None, "{failure:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_cannot_be_freed_is_given_up_before_others_may_take_it() {
+    let rig = Rig::new().await;
+    let lease = rig.ecs().acquire_lock("shop", owner(1)).await.unwrap();
+    rig.inject("UntagResource", Failure::CutBefore, u32::MAX);
+    let begin = Instant::now();
+    let trouble = lease.release().await.unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Transient, "{trouble}");
+    assert!((20..40).contains(&begin.elapsed().as_secs()), "{:?}", begin.elapsed());
+    rig.another().await.ecs().acquire_lock("shop", owner(2)).await.unwrap();
+}
+
+/// Everything that a run says.
+#[derive(Default)]
+struct Heard(RefCell<Vec<String>>);
+
+impl Watcher for Heard {
+    fn event(&self, event: Event) {
+        self.0.borrow_mut().push(match event {
+            Event::Settling { document, text } => format!("{document}: {text}"),
+            other => format!("{other:?}"),
+        });
+    }
+}
+
+/// One sync of a process of its own, and what it said.
+async fn sync_by(rig: &Rig, deployment: &Deployment) -> (Verdict, Vec<String>) {
+    let rig = rig.another().await;
+    let target = EcsTarget::new(rig.aws.clone(), &deployment.application, "prod", 1);
+    let heard = Heard::default();
+    let report = sync(&target, deployment, &heard, &StopSignal::default()).await.expect("a plan");
+    target.release().await.expect("the lock is freed");
+    let mut said = heard.0.into_inner();
+    said.extend(report.results.into_iter().map(|result| format!("{}: {}", result.document, result.message)));
+    (report.verdict, said)
+}
+
+const SAYS_WHO: &str = "another run on ";
+
+#[tokio::test(start_paused = true)]
+async fn two_syncs_at_once_register_once_and_blame_nobody() {
+    let worker = |image| Worker { name: "worker", image };
+    let steps = "[{weight: 10, hold: 15s}, {weight: 50, hold: 15s}, {weight: 100}]";
+    let shop = |image| Shop { workers: vec![worker(image)], steps, ..Shop::default().at(image) }.deployment();
+    let settings = Settings { start_delay_ms: 800, ..Settings::default() };
+    for later in [0, 1, 2, 4, 5, 6, 8, 12, 16, 20, 25, 30, 40, 50, 60] {
+        let rig = Rig::with(settings.clone(), &crate::account::seed()).await;
+        for (image, revisions) in [("v1", 1), ("v2", 2)] {
+            let deployment = shop(image);
+            let second = async {
+                seconds(later).await;
+                sync_by(&rig, &deployment).await
+            };
+            let ends = tokio::join!(sync_by(&rig, &deployment), second);
+            let mut done = 0;
+            for (verdict, said) in [ends.0, ends.1] {
+                let text = said.join("\n");
+                let blamed = said.iter().find(|line| line.contains("somebody") || line.contains("is not as"));
+                assert_eq!(blamed, None, "{later} s later, {image}:\n{text}");
+                match verdict {
+                    Verdict::Done => done += 1,
+                    Verdict::Error => assert!(text.contains(SAYS_WHO), "{later} s later, {image}:\n{text}"),
+                    other => panic!("{later} s later, {image}: {other:?}\n{text}"),
+                }
+            }
+            assert!(done > 0, "{later} s later, {image}: none was done");
+            for family in ["web", "worker"] {
+                let registered = rig.connector.world().revisions_registered(family);
+                assert_eq!(registered, revisions, "{later} s later, {image}: {family}");
+            }
+            assert_eq!(sync_by(&rig, &deployment).await.0, Verdict::Done);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_the_lock_says_who_has_it_and_how_long_at_most() {
+    let rig = Rig::new().await;
+    let deployment = super::places::deployment(0);
+    let other = rig.another().await;
+    let dead = other.ecs().acquire_lock("a00", owner(7)).await.unwrap();
+    drop(dead);
+    let (verdict, said) = sync_by(&rig, &deployment).await;
+    assert_eq!(verdict, Verdict::Done, "{said:?}");
+    let wait = "Application/a00: the lock of application a00, which another run on laptop (process 7) has: 60 s at most, \
+                after which a dead run's lock is taken over; a run that is alive shows itself before";
+    assert_eq!(said.iter().filter(|line| *line == wait).count(), 1, "{said:#?}");
 }

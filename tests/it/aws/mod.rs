@@ -5,6 +5,7 @@ mod lock;
 mod pace;
 mod patrol;
 mod places;
+mod proxy;
 mod revisions;
 mod services;
 mod slots;
@@ -12,6 +13,7 @@ mod sockets;
 mod traffic;
 mod waits;
 
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use cutover::aws::{Aws, Connect};
 use cutover::engine::{EcsDocuments, Rollout, WorkloadDocuments};
 use cutover::model::{
@@ -157,11 +159,16 @@ pub fn documents(rollout: &mut Rollout) -> &mut EcsDocuments {
 }
 
 async fn connect(connector: &Connector) -> Aws {
+    connect_by(SharedHttpClient::new(connector.clone())).await
+}
+
+/// Clients of a new process, on this wire.
+async fn connect_by(wire: SharedHttpClient) -> Aws {
     let credentials = aws_credential_types::Credentials::new("AKIATEST", "secret", None, None, "test");
     let options = Connect {
         region: Some("eu-central-1".into()),
         endpoint_url: Some("http://simulator.test".into()),
-        http_client: Some(aws_smithy_runtime_api::client::http::SharedHttpClient::new(connector.clone())),
+        http_client: Some(wire),
         credentials: Some(credentials),
         ..Connect::default()
     };

@@ -83,7 +83,9 @@ async fn calls_are_counted_as_the_other_side_counts_them() {
 #[tokio::test(start_paused = true)]
 async fn time_is_the_other_sides() {
     let rig = Rig::new().await;
-    assert_eq!(rig.aws.identity().await.unwrap().0, "000000000000");
+    for _ in 0..2 {
+        assert_eq!(rig.aws.identity().await.unwrap().0, "000000000000");
+    }
     let (ours, theirs) = (rig.aws.clock().now().0, rig.connector.now() / 1_000);
     assert!(ours.abs_diff(theirs) <= 1, "{ours} {theirs}");
     super::seconds(1_000).await;

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 const CLUSTER: &str = "arn:aws:ecs:eu-central-1:000000000000:cluster/prod";
 const WAITS: &str = "Application/a00: its turn on cluster prod: 40 other syncs have their locks in its tags, of which AWS \
                      allows 50";
-const FULL: &str = "Service/a00: cluster prod has the 50 tags that AWS allows, and each sync under way has its lock in one; it \
+const FULL: &str = "Application/a00: cluster prod has the 50 tags that AWS allows, and each sync under way has its lock in one; it \
                     goes on when another one has ended";
 
 /// An application of one worker.

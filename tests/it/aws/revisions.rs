@@ -79,7 +79,7 @@ async fn a_lost_answer_leaves_one_revision() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_family_is_asked_for_once_a_plan_and_not_again_before_it_is_registered() {
+async fn a_new_family_is_asked_for_before_and_under_the_lock_and_once_more_before_it_is_registered() {
     for waits in [false, true] {
         let rig = Rig::new().await;
         let all = rig.aws.lock_places("prod").acquire_many_owned(LOCKS_ON_A_CLUSTER as u32).await.unwrap();
@@ -92,14 +92,14 @@ async fn a_new_family_is_asked_for_once_a_plan_and_not_again_before_it_is_regist
         let (played, ()) = tokio::join!(play(&rig, &deployment, &stop), freed);
         assert_eq!(played.report.verdict, Verdict::Done);
         let asked = (rig.count("DescribeTaskDefinition"), rig.count("RegisterTaskDefinition"));
-        assert_eq!(asked, (1 + usize::from(waits), 1), "waited for its turn: {waits}");
+        assert_eq!(asked, (3 + usize::from(waits), 1), "waited for its turn: {waits}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_registered_since_the_plan_is_found_by_the_number_of_the_new_revision() {
+async fn what_was_registered_since_the_plan_is_taken_and_not_registered_again() {
     for (image, taken, registered) in
-        [(None, 1, 1), (Some("registry.example/shop/a00:v1"), 1, 2), (Some("x"), 2, 2)]
+        [(None, 1, 1), (Some("registry.example/shop/a00:v1"), 1, 1), (Some("x"), 2, 2)]
     {
         let rig = Rig::new().await;
         let (ecs, deployment) = (rig.ecs(), deployment(0));
@@ -169,4 +169,101 @@ async fn a_refused_definition_says_why_and_is_not_repeated() {
     let trouble = rig.ecs().register(&stamp(), &document, &[]).await.unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Rejected, "{trouble}");
     assert_eq!(rig.count("RegisterTaskDefinition"), 1);
+}
+
+/// Puts a tag on every service and revision, as a tool that books costs does.
+fn tag_everything(rig: &Rig, family: &str, services: &[&str]) {
+    let mut world = rig.connector.world();
+    let listed = world.call("ecs", "ListTaskDefinitions", &json!({"familyPrefix": family})).unwrap();
+    let mut arns: Vec<serde_json::Value> = listed["taskDefinitionArns"].as_array().unwrap().clone();
+    let described =
+        world.call("ecs", "DescribeServices", &json!({"cluster": "prod", "services": services})).unwrap();
+    arns.extend(
+        described["services"].as_array().unwrap().iter().map(|service| service["serviceArn"].clone()),
+    );
+    for arn in arns {
+        let tags = json!([{"key": "cost-centre", "value": "7"}, {"key": "team", "value": "of the tagger"}]);
+        world.call("ecs", "TagResource", &json!({"resourceArn": arn, "tags": tags})).unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tool_that_tags_everything_causes_no_new_revision() {
+    for (alone, tags) in
+        [(true, json!([])), (false, json!([])), (true, json!([{"key": "team", "value": "shop"}]))]
+    {
+        let rig = Rig::new().await;
+        let mut deployment = deployment(0);
+        let document = deployment.manifests.task_definitions.get_mut("a00").unwrap();
+        document.spec["tags"] = tags.clone();
+        if alone {
+            deployment.manifests.services.clear();
+        }
+        let services: &[&str] = if alone { &[] } else { &["a00"] };
+        for round in 0..3 {
+            rig.clear_log();
+            let played = play(&rig, &deployment, &StopSignal::default()).await;
+            assert_eq!(played.report.verdict, Verdict::Done, "{:?}", played.report.results);
+            assert!(round == 0 || rig.writes() == 0, "alone: {alone}, {tags}: {} writes", rig.writes());
+            tag_everything(&rig, "a00", if alone { &["-"] } else { services });
+        }
+        assert_eq!(rig.connector.world().revisions_registered("a00"), 1, "alone: {alone}, {tags}");
+        // What the document changes is seen all the same, and once.
+        let document = deployment.manifests.task_definitions.get_mut("a00").unwrap();
+        document.spec["tags"] = json!([{"key": "stage", "value": "x"}]);
+        for _ in 0..2 {
+            play(&rig, &deployment, &StopSignal::default()).await;
+            tag_everything(&rig, "a00", if alone { &["-"] } else { services });
+        }
+        assert_eq!(rig.connector.world().revisions_registered("a00"), 2, "alone: {alone}, {tags}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revision_that_is_deregistered_before_its_service_is_created_is_registered_anew() {
+    let rig = Rig::new().await;
+    let ecs = rig.ecs();
+    let (document, worker) = (task_definition("web", "web:v1"), super::service("worker"));
+    let arn = ecs.register(&stamp(), &document, &[]).await.unwrap();
+    let input = json!({"taskDefinition": arn});
+    rig.connector.world().call("ecs", "DeregisterTaskDefinition", &input).unwrap();
+    let trouble = ecs.apply_service_create(&stamp(), &worker, Some(&document)).await.unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Transient, "{trouble}");
+    ecs.apply_service_create(&stamp(), &worker, Some(&document)).await.unwrap();
+    let live = ecs.read_service("worker").await.unwrap().unwrap();
+    assert!(live.task_definition().ends_with("/web:2"), "{}", live.task_definition());
+    // A revision that a document names by itself is nobody's to register.
+    let mut external = super::service("external");
+    external.task_definition = cutover::model::TaskDefinitionRef::External(arn);
+    let trouble = ecs.apply_service_create(&stamp(), &external, None).await.unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Rejected, "{trouble}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longest_names_that_aws_allows_are_synced_and_recognised() {
+    let rig = Rig::new().await;
+    let mut deployment = deployment(0);
+    let long = "n".repeat(253);
+    deployment.application.name.clone_from(&long);
+    deployment.commit = "a word (for people) ".repeat(20);
+    let manifests = &mut deployment.manifests;
+    let mut document = manifests.task_definitions.remove("a00").unwrap();
+    (document.name, document.spec["family"]) = (long.clone(), "f".repeat(255).into());
+    manifests.task_definitions.insert(long.clone(), document);
+    let mut service = manifests.services.remove("a00").unwrap();
+    service.task_definition = cutover::model::TaskDefinitionRef::Document(long.clone());
+    (service.name, service.spec["serviceName"]) = (long.clone(), "s".repeat(255).into());
+    manifests.services.insert(long.clone(), service);
+    for round in 0..2 {
+        rig.clear_log();
+        let played = play(&rig, &deployment, &StopSignal::default()).await;
+        assert_eq!(played.report.verdict, Verdict::Done, "{:?}", played.report.results);
+        if round == 1 {
+            assert_eq!(
+                (rig.writes(), rig.count("DescribeTaskDefinition")),
+                (0, 0),
+                "the mark was not recognised"
+            );
+        }
+    }
 }

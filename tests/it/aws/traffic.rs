@@ -198,3 +198,80 @@ async fn every_use_of_a_group_is_found_before_it_is_deleted() {
     assert_eq!(uses[2].rule, rig.rule(10));
     assert_eq!(uses[1].rule, rig.rule(20));
 }
+
+/// Deletes a target group and makes it anew under its name, as a tool that replaces it does.
+fn replace_group(rig: &Rig, name: &str) {
+    let mut world = rig.connector.world();
+    let old = world.call("elbv2", "DescribeTargetGroups", &json!({"Names": [name]})).unwrap();
+    let old = old["TargetGroups"][0]["TargetGroupArn"].clone();
+    let fixed = json!([{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503"}}]);
+    let rules = world.rules();
+    let naming: Vec<_> =
+        rules.iter().filter(|rule| rule.weights.iter().any(|(group, _)| group == name)).collect();
+    let mut before = vec![];
+    for rule in &naming {
+        let (operation, key, arn, actions) = match rule.priority {
+            Some(_) => ("ModifyRule", "RuleArn", &rule.arn, "Actions"),
+            None => ("ModifyListener", "ListenerArn", &rule.listener_arn, "DefaultActions"),
+        };
+        let read = json!({"RuleArns": [rule.arn]});
+        let described = world.call("elbv2", "DescribeRules", &read).unwrap();
+        before.push((operation, key, arn, actions, described["Rules"][0]["Actions"].clone()));
+        world.call("elbv2", operation, &json!({key: arn, actions: fixed})).unwrap();
+    }
+    world.call("elbv2", "DeleteTargetGroup", &json!({"TargetGroupArn": old})).unwrap();
+    let group = json!({"Name": name, "Protocol": "HTTP", "Port": 8080, "TargetType": "ip", "VpcId": "vpc-1"});
+    let new = world.call("elbv2", "CreateTargetGroup", &group).unwrap();
+    let new = new["TargetGroups"][0]["TargetGroupArn"].as_str().unwrap();
+    assert_ne!(old, new);
+    for (operation, key, arn, actions, value) in before {
+        let value = value.to_string().replace(old.as_str().unwrap(), new);
+        let value: serde_json::Value = serde_json::from_str(&value).unwrap();
+        world.call("elbv2", operation, &json!({key: arn, actions: value})).unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_group_that_was_replaced_under_its_name_is_found_by_who_knew_the_old_one() {
+    let rig = Rig::new().await;
+    let (alb, rollout) = (rig.alb(), rig.rollout("web:v1"));
+    let before = alb.observe_traffic(&rollout).await.unwrap();
+    replace_group(&rig, "web-green");
+    let after = alb.observe_traffic(&rollout).await.unwrap();
+    let splits = |reading: &cutover::engine::TrafficReading| {
+        reading.rules.iter().chain(&reading.test_rule).map(|rule| rule.split.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(splits(&after), splits(&before));
+    replace_group(&rig, "web-blue");
+    assert_eq!(alb.uses_of(&["web-blue"]).await.unwrap().len(), 2);
+    // What is truly gone is told, and asked for twice at most.
+    rig.clear_log();
+    let trouble = alb.uses_of(&["nothing"]).await.unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Missing, "{trouble}");
+    assert!(trouble.message.contains("there is no target group `nothing`"), "{trouble}");
+    assert_eq!(rig.count("DescribeTargetGroups"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slot_is_created_behind_the_group_that_has_the_name_by_now() {
+    let rig = Rig::new().await;
+    let (ecs, rollout) = (rig.ecs(), rig.rollout("web:v1"));
+    rig.aws.target_group_arns(&["web-blue", "web-green"]).await.unwrap();
+    replace_group(&rig, "web-green");
+    let create = Action::CreateSlot { slot: Slot::Green, count: 1, record: super::record(1) };
+    cutover::engine::Workloads::apply_workload(&ecs, &rollout, &create).await.unwrap();
+    let service = ecs.read_service("web-green").await.unwrap().unwrap();
+    let group = service.json["loadBalancers"][0]["targetGroupArn"].as_str().unwrap();
+    assert_eq!(rig.another().await.aws.target_group_arns(&["web-green"]).await.unwrap(), [group]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_a_listener_can_be_reached_is_asked_again_after_a_while() {
+    let rig = Rig::new().await;
+    let listener = rig.listener(8443);
+    assert_eq!(rig.aws.listener_facts(&listener).await.unwrap().port, 8443);
+    let moved = json!({"ListenerArn": listener, "Port": 9443});
+    rig.connector.world().call("elbv2", "ModifyListener", &moved).unwrap();
+    seconds(60).await;
+    assert_eq!(rig.aws.listener_facts(&listener).await.unwrap().port, 9443);
+}

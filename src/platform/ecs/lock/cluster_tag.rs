@@ -53,9 +53,15 @@ impl ClusterTag {
         let cluster = items(&answer, "clusters").find(|c| text(c, "status") != Some("INACTIVE"));
         let Some(cluster) = cluster else {
             let missing = "there is no such cluster; check destination.ecs.cluster and the region";
+            let is_described = items(&answer, "clusters").next().is_some();
             return Err(match items(&answer, "failures").find_map(|f| text(f, "reason")) {
-                Some(reason) if reason != "MISSING" => trouble(TroubleKind::Transient, reason.to_owned()),
-                _ => trouble(TroubleKind::Missing, missing.into()),
+                Some("MISSING") => trouble(TroubleKind::Missing, missing.into()),
+                Some(reason) => trouble(TroubleKind::Transient, reason.to_owned()),
+                None if is_described => trouble(TroubleKind::Missing, missing.into()),
+                None => trouble(
+                    TroubleKind::Transient,
+                    "the answer neither describes it nor says that it is missing".into(),
+                ),
             });
         };
         let arn = text(cluster, "clusterArn")

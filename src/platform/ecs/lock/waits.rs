@@ -19,3 +19,5 @@ pub(super) const SURE_UNTIL: Duration = Duration::from_secs(30);
 pub(super) const PLAIN_RENEWAL_UNTIL: Duration = Duration::from_secs(40);
 /// How often a foreign tag is looked at.
 pub(super) const WATCH_EVERY: Duration = Duration::from_secs(5);
+/// How long after a failure to free the lock that is tried again.
+pub(super) const FREE_AGAIN_AFTER: Duration = Duration::from_secs(2);

@@ -7,6 +7,7 @@ use crate::engine::{Guard, Trouble, TroubleKind};
 use crate::platform::Owner;
 use crate::platform::ecs::Ecs;
 use crate::platform::ecs::read::SeenServices;
+use crate::platform::lock_waits::{LockWaits, held};
 use futures_util::future::BoxFuture;
 use std::fmt;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
@@ -30,11 +31,7 @@ pub enum LockError {
 impl fmt::Display for LockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            LockError::Held { application, by } => write!(
-                f,
-                "{by} works on application {application}; let it end, or stop it there (a dead run's lock is taken \
-                 over after a minute)"
-            ),
+            LockError::Held { application, by } => f.write_str(&held(by, application)),
             LockError::Trouble(trouble) => trouble.fmt(f),
         }
     }
@@ -87,7 +84,8 @@ impl Ecs {
     /// # Errors
     /// [`LockError::Held`] if another run is alive.
     pub async fn acquire_lock(&self, application: &str, owner: Owner) -> Result<Lease, LockError> {
-        let lease = acquire(&self.aws, &self.cluster, application, owner).await?;
+        let waits = LockWaits::new(application);
+        let lease = acquire(&self.aws, &self.cluster, application, owner, &waits).await?;
         self.forget_seen();
         Ok(lease)
     }
@@ -101,16 +99,23 @@ impl Ecs {
             application: application.to_owned(),
             owner,
             seen: Arc::clone(&self.seen),
+            waits: LockWaits::new(application),
             place: StdMutex::default(),
             lease: Mutex::default(),
         }
     }
 }
 
-async fn acquire(aws: &Aws, cluster: &str, application: &str, owner: Owner) -> Result<Lease, LockError> {
+async fn acquire(
+    aws: &Aws,
+    cluster: &str,
+    application: &str,
+    owner: Owner,
+    waits: &LockWaits,
+) -> Result<Lease, LockError> {
     let tag = ClusterTag::new(aws, cluster, application);
     let owner = owner.with_fence(aws.fence());
-    match Held::acquire(tag, owner).await {
+    match Held::acquire(tag, owner, |value, at_most| waits.begin(value, at_most)).await {
         Ok(held) => Ok(Lease(Arc::new(held))),
         Err(Refused::Held(value)) => {
             Err(LockError::Held { application: application.to_owned(), by: Owner::describe(&value) })
@@ -127,6 +132,7 @@ pub struct Writer {
     application: String,
     owner: Owner,
     seen: SeenServices,
+    waits: LockWaits,
     /// Kept until the lock is free again.
     place: StdMutex<Option<OwnedSemaphorePermit>>,
     lease: Mutex<Option<Lease>>,
@@ -200,15 +206,20 @@ impl Guard for Writer {
         }
         // Who may not write has no use for the lock.
         self.aws.check_guard().await?;
-        let taken = acquire(&self.aws, &self.cluster, &self.application, self.owner.clone()).await?;
+        let taken =
+            acquire(&self.aws, &self.cluster, &self.application, self.owner.clone(), &self.waits).await?;
         self.aws.set_guard(Some(Arc::new(taken.clone())));
         *lease = Some(taken);
         // What was read before we were the only writer counts no more.
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).forget();
         Err(Trouble {
             kind: TroubleKind::LookAgain,
             doing: format!("taking the lock of application {}", self.application),
             message: "it is ours now; looking again before the first write".into(),
         })
+    }
+
+    async fn lock_waited_for(&self) -> String {
+        self.waits.next().await
     }
 }

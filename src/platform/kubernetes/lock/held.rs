@@ -1,10 +1,11 @@
 //! The Lease as one run holds it.
 
-use super::{ATTEMPTS, RENEW_AFTER, SURE_UNTIL, TTL, WATCH_EVERY};
+use super::{ATTEMPTS, FREE_AGAIN_AFTER, RENEW_AFTER, SURE_UNTIL, TTL, WATCH_EVERY};
 use crate::engine::{Begun, Trouble, TroubleKind};
 use crate::kubernetes::{Cluster, LeaseForm, LeaseObject};
 use crate::model::marks;
 use crate::platform::Owner;
+use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -47,8 +48,12 @@ struct State {
 
 impl Held {
     /// Takes the Lease, or says who has it: at once when it is free or was left by a run that worked from the owner's
-    /// seat, after [`TTL`] when another dead run left it.
-    pub(super) async fn acquire(place: Place, owner: Owner) -> Result<Held, Refused> {
+    /// seat, after [`TTL`] when another dead run left it, of which `waits` is told the holder and that time.
+    pub(super) async fn acquire(
+        place: Place,
+        owner: Owner,
+        waits: impl Fn(&str, Duration),
+    ) -> Result<Held, Refused> {
         let identity = owner.identity();
         let mut watched: Option<(String, Instant)> = None;
         let mut attempts = 0;
@@ -72,6 +77,7 @@ impl Held {
                     // It changed under our eyes: its holder lives.
                     Some(_) => return Err(Refused::Held(holder.to_owned())),
                     None => {
+                        waits(holder, TTL);
                         watched = Some((version, Instant::now()));
                         tokio::time::sleep(WATCH_EVERY).await;
                         continue;
@@ -143,17 +149,26 @@ impl Held {
         })
     }
 
-    /// Frees the Lease, if it is still ours.
+    /// Frees the Lease, if it is still ours: tries until it is free or has expired.
     pub(super) async fn release(&self) -> Result<(), Trouble> {
         let mut state = self.state.lock().await;
         if state.lost.is_some() {
             return Ok(());
         }
         state.lost = Some("it was released".into());
-        match self.place.write(Some(&state.lease), "").await {
-            // It is not as we wrote it last: not ours, or about to be.
-            Err(trouble) if matches!(trouble.kind, TroubleKind::LookAgain | TroubleKind::Missing) => Ok(()),
-            other => other.map(drop),
+        loop {
+            let freed = self.place.write(Some(&state.lease), "").await;
+            let left = TTL.saturating_sub(state.confirmed.elapsed());
+            match freed {
+                // It is not as we wrote it last: freed by a write whose answer was lost, not ours, or about to be.
+                Err(trouble) if matches!(trouble.kind, TroubleKind::LookAgain | TroubleKind::Missing) => {
+                    return Ok(());
+                }
+                Err(trouble) if trouble.kind == TroubleKind::Transient && left > FREE_AGAIN_AFTER => {
+                    tokio::time::sleep(FREE_AGAIN_AFTER).await;
+                }
+                other => return other.map(drop),
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use super::held::{Held, Place, Refused};
 use crate::engine::TroubleKind;
 use crate::kubernetes::fake::{Answer, Asked, cluster, ok, refusal};
 use crate::platform::Owner;
+use crate::platform::lock_waits::LockWaits;
 use crate::platform::owner::tests::Seat;
 use futures_util::FutureExt;
 use serde_json::{Value, json};
@@ -72,7 +73,7 @@ impl World {
     }
 
     async fn acquire_as(&self, owner: Owner) -> Result<Held, String> {
-        Held::acquire(self.place(), owner).await.map_err(|refused| match refused {
+        Held::acquire(self.place(), owner, |_, _| {}).await.map_err(|refused| match refused {
             Refused::Held(by) => format!("held by {by}"),
             Refused::Trouble(trouble) => trouble.to_string(),
         })
@@ -136,6 +137,44 @@ async fn a_released_lock_is_free_at_once() {
     let begun = Instant::now();
     world.acquire("other").await.expect("free");
     assert!(begun.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn freeing_is_tried_until_the_lock_is_free_or_has_expired() {
+    let world = World::new();
+    let held = world.acquire("one").await.expect("free");
+    world.with(|store| store.lost_answers = 1);
+    held.release().await.expect("released, though its answer was lost");
+    assert_eq!(world.holder(), "");
+    let held = world.acquire("one").await.expect("free");
+    world.with(|store| store.broken = true);
+    let mends = async {
+        sleep(Duration::from_secs(10)).await;
+        world.with(|store| store.broken = false);
+    };
+    let (released, ()) = tokio::join!(held.release(), mends);
+    released.expect("released once the server answers");
+    assert_eq!(world.holder(), "");
+    let held = world.acquire("one").await.expect("free");
+    world.with(|store| store.broken = true);
+    let begun = Instant::now();
+    assert_eq!(held.release().await.expect_err("never").kind, TroubleKind::Transient);
+    let took = begun.elapsed();
+    assert!(took <= super::TTL + Duration::from_secs(30) && took > super::TTL / 2, "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_is_told_who_has_the_lock_and_how_long_at_most() {
+    let world = World::new();
+    let _dead = world.acquire("dead").await.expect("free");
+    let waits = LockWaits::new("shop");
+    let tell = |holder: &str, at_most| waits.begin(holder, at_most);
+    Held::acquire(world.place(), Owner::new("heir", 1), tell).await.ok().expect("taken over");
+    assert_eq!(
+        waits.next().await,
+        "the lock of application shop, which another run on dead (process 1) has: 60 s at most, after which a dead run's \
+         lock is taken over; a run that is alive shows itself before"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@ use crate::kubernetes::{Apply, Cluster};
 use crate::platform::Owner;
 use crate::platform::kubernetes::Kubernetes;
 use crate::platform::kubernetes::inventory::Inventory;
+use crate::platform::lock_waits::LockWaits;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -47,6 +48,7 @@ pub struct Writer {
     application: String,
     owner: Owner,
     inventory: Arc<Inventory>,
+    waits: LockWaits,
     lease: Mutex<Option<Lease>>,
 }
 
@@ -61,6 +63,7 @@ impl Kubernetes {
             application: self.identity.application().to_owned(),
             owner,
             inventory: Arc::clone(&self.inventory),
+            waits: LockWaits::new(self.identity.application()),
             lease: Mutex::default(),
         }
     }
@@ -115,10 +118,11 @@ impl Writer {
             namespace: self.namespace.clone(),
             application: self.application.clone(),
         };
-        let held = match Held::acquire(place(), self.owner.clone()).await {
+        let waits = |holder: &str, at_most| self.waits.begin(holder, at_most);
+        let held = match Held::acquire(place(), self.owner.clone(), waits).await {
             Err(Refused::Trouble(trouble)) if trouble.kind == TroubleKind::Missing => {
                 self.make_namespace(trouble).await?;
-                Held::acquire(place(), self.owner.clone()).await
+                Held::acquire(place(), self.owner.clone(), waits).await
             }
             other => other,
         };
@@ -127,12 +131,7 @@ impl Writer {
             Refused::Held(by) => Trouble {
                 kind: TroubleKind::Rejected,
                 doing: "taking the application's lock".into(),
-                message: format!(
-                    "{} works on application {}; let it end, or stop it there (a dead run's lock is taken over after a \
-                     minute)",
-                    Owner::describe(&by),
-                    self.application
-                ),
+                message: self.waits.refusal(&by),
             },
         })?;
         let lease = Lease(Arc::new(held));
@@ -194,5 +193,9 @@ impl Guard for Writer {
             doing: format!("taking the lock of application {}", self.application),
             message: "it is ours now; looking again before the first write".into(),
         })
+    }
+
+    async fn lock_waited_for(&self) -> String {
+        self.waits.next().await
     }
 }
