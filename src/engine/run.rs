@@ -10,7 +10,7 @@ use super::trail::Trail;
 use crate::model::{ClusterTraffic, Seconds, Slot};
 use crate::rollout::{
     Action, Alarm, Decision, Desired, Hold, HttpAnswer, Observation, Outcome, Phase, Progress, Record,
-    RuleObservation, SlotObservation, Targets, Workload, decide, http_can_be_asked,
+    Remedy, RuleObservation, SlotObservation, Targets, Workload, decide, http_can_be_asked,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -146,7 +146,9 @@ impl<'a, A: Adapter> Run<'a, A> {
             seen.slots.get_mut(slot).hold = hold(self.ports.adapter, &seen, slot).await?;
             decision = decide(&want, &seen, self.now());
         }
-        if matches!(decision.outcome(), Some(Outcome::Blocked { .. })) {
+        if let Some(Outcome::Blocked { remedies, .. }) = decision.outcome()
+            && remedies.iter().any(|remedy| matches!(remedy, Remedy::SetRule { .. }))
+        {
             // Without the lock what was read may be another run's work, half done: nobody is blamed for that.
             self.ports.adapter.check_lease().await?;
         }

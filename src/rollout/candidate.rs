@@ -262,7 +262,11 @@ pub(super) fn give(view: View<'_>, slot: Slot, record: &Record, share: u32) -> D
         return act(Phase::Shifting, vec![Action::WriteRecord { slot, record: reached }]);
     };
     if let Some(short) = gate::short_of_capacity(view, slot, share) {
-        return wait(Phase::Shifting, short);
+        let count = shift::tasks_beside_the_other(view, slot);
+        return match view.slot(slot).count() < count {
+            true => act(Phase::Shifting, vec![Action::ScaleSlot { slot, count }]),
+            false => wait(Phase::Shifting, short),
+        };
     }
     let mut actions = vec![];
     let intent = Intent { next: Some(share), rules: view.rule_marks(), ..record.intent.clone() };

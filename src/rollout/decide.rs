@@ -31,6 +31,9 @@ pub fn decide(want: &Desired, seen: &Observation, now: Timestamp) -> Decision {
                 after_a_change(view, slot)
             }
             Progress::Returning { .. } if view.is_gone(slot) => settled(view),
+            Progress::Returning { .. } if returning::is_dead_end(view, slot) => {
+                returning::start(view, slot.other())
+            }
             Progress::Returning { .. } => returning::proceed(view, slot),
             Progress::Failed(_) => after_failure(view, record),
             Progress::Baking(since) => bake::proceed(view, slot, record, since),

@@ -127,7 +127,10 @@ fn is_expected(view: View<'_>, slot: Slot, record: &Record, rule: &RuleObservati
         Progress::Shifting { share, .. } => is_reached_or_intended(*share),
         Progress::Baking(_) | Progress::Done(_) => weights.all_to(slot),
         Progress::Returning { least, .. } => share >= *least,
-        Progress::Failed(_) => record.from.is_some() || weights.all_to(slot) || weights.all_to(other),
+        Progress::Failed(_) => {
+            let returns = record.from.is_some_and(|from| !view.is_gone(from));
+            returns || weights.all_to(slot) || weights.all_to(other)
+        }
     }
 }
 

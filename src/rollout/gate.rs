@@ -147,6 +147,11 @@ pub fn ills(want: &Desired, seen: &Observation, slot: Slot, record: &Record) -> 
     {
         ills.push(Ill::Http);
     }
+    if matches!(record.progress, Progress::Returning { .. }) {
+        // It is no gate that it has to pass, but it has to answer.
+        let dead = observed.unread.is_none() && shortage(want, seen, slot, record) == Some(Ill::Dead);
+        return if dead { vec![Ill::Dead] } else { vec![] };
+    }
     if is_taken_back(seen, slot, record) {
         return vec![Ill::TakenBack];
     }
@@ -251,7 +256,7 @@ pub(super) fn left_to_last(view: View<'_>, ill: Ill) -> Seconds {
     bound(ill, view.want).saturating_sub(lasted)
 }
 
-fn has_lasted(view: View<'_>, ill: Ill) -> bool {
+pub(super) fn has_lasted(view: View<'_>, ill: Ill) -> bool {
     view.seen.ill_since.contains_key(&ill) && left_to_last(view, ill) == 0
 }
 
@@ -266,7 +271,8 @@ pub(super) fn stability_left(want: &Desired, seen: &Observation, now: Timestamp)
 
 /// What `slot` still lacks to take `share` of what the other side serves; `None` if it has the tasks for it.
 pub(super) fn short_of_capacity(view: View<'_>, slot: Slot, share: u32) -> Option<WaitingOn> {
-    let (healthy, required) = (view.slot(slot).targets.healthy, capacity(view, slot, share));
+    let required = capacity(view, slot, share).max(view.required(slot));
+    let healthy = view.slot(slot).targets.healthy;
     (healthy < required).then_some(WaitingOn::HealthyTargets { slot, healthy, required })
 }
 

@@ -2,11 +2,11 @@
 //! arrived in the middle of a shift. It needs the rules and the health of that slot, and nothing else: notes are written
 //! where that can be done.
 
-use super::observation::{Content, Workload};
+use super::observation::{Content, Ill, Workload};
 use super::record::{Progress, Record};
 use super::view::{View, act, wait};
 use super::{Action, Decision, Phase, WaitingOn, gate, shift};
-use crate::model::{Slot, Weights};
+use crate::model::{RevisionId, Slot, Weights};
 
 /// By how many points a partial return goes on at least: each costs a write.
 const STEP_AT_LEAST: u32 = 10;
@@ -19,7 +19,7 @@ pub(super) fn start(view: View<'_>, slot: Slot) -> Decision {
     }
     let shares = view.usable().map(|(_, rule)| rule.split.weights().share_percent(slot));
     let (least, most) = shares.fold((100, 0), |(least, most), share| (least.min(share), most.max(share)));
-    let record = view.next_record(slot, Some(slot.other()), Progress::Returning { least, most });
+    let record = returned(view, slot, Some(slot.other()), Progress::Returning { least, most });
     act(Phase::RollingBack, view.owning(slot, vec![Action::WriteRecord { slot, record }]))
 }
 
@@ -28,8 +28,20 @@ pub(super) fn start_or_done(view: View<'_>, slot: Slot) -> Decision {
     if !view.all_to(slot) {
         return start(view, slot);
     }
-    let record = view.next_record(slot, None, Progress::Done(view.now));
+    let record = returned(view, slot, None, Progress::Done(view.now));
     act(Phase::RollingBack, view.owning(slot, vec![Action::WriteRecord { slot, record }]))
+}
+
+/// The note of a return to `slot`. Only what had a finished proof before has one afterwards.
+fn returned(view: View<'_>, slot: Slot, from: Option<Slot>, progress: Progress) -> Record {
+    let record = view.next_record(slot, from, progress);
+    let before = view.slot(slot).record.as_ref();
+    let is_proven = before
+        .is_some_and(|before| matches!(before.progress, Progress::Done(_) | Progress::Returning { .. }));
+    match (is_proven, before) {
+        (true, Some(before)) => Record { revision: before.revision.clone(), ..record },
+        _ => Record { revision: RevisionId("unproven".into()), ..record },
+    }
 }
 
 /// Notes that the revision in `slot` failed and, if it came from another slot that is there, that traffic returns.
@@ -51,7 +63,7 @@ pub(super) fn fail(view: View<'_>, slot: Slot, record: &Record, why: String) -> 
 /// as it can.
 pub(super) fn proceed(view: View<'_>, slot: Slot) -> Decision {
     if view.all_to(slot) {
-        let record = view.next_record(slot, None, Progress::Done(view.now));
+        let record = returned(view, slot, None, Progress::Done(view.now));
         return act(Phase::RollingBack, view.owning(slot, vec![Action::WriteRecord { slot, record }]));
     }
     let naming = view.naming(slot);
@@ -94,6 +106,15 @@ fn affordable(view: View<'_>, slot: Slot, healthy: u32, needed: u32) -> u32 {
 pub(super) fn has_another_version(view: View<'_>, slot: Slot, record: &Record) -> bool {
     let is_other = matches!(view.slot(slot).workload, Workload::Present { content: Content::Other, .. });
     record.revision == view.want.revision && is_other && !gate::is_failing(view, slot.other())
+}
+
+/// True if nothing answers in `slot` while the other side, which did not fail, still has requests and answers them.
+pub(super) fn is_dead_end(view: View<'_>, slot: Slot) -> bool {
+    let other = slot.other();
+    view.has_weight(other)
+        && view.slot(other).targets.healthy > 0
+        && !gate::is_failing(view, other)
+        && gate::has_lasted(view, Ill::Dead)
 }
 
 /// True if `slot` can't take the traffic back and Git wants something that runs nowhere: the commit that fixes both
