@@ -69,6 +69,7 @@ ecs_operations! {
     CreateService => create_service,
     DeleteService => delete_service,
     DescribeClusters => describe_clusters,
+    DescribeContainerInstances => describe_container_instances,
     DescribeServices => describe_services,
     DescribeTaskDefinition => describe_task_definition,
     DescribeTasks => describe_tasks,

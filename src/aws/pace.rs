@@ -28,9 +28,14 @@ impl Bucket {
     fn of(call: &Call) -> Bucket {
         match (call.service, call.operation) {
             (ServiceName::Ecs, "DescribeClusters" | "ListClusters") => Bucket::ClusterReads,
-            (ServiceName::Ecs, "DescribeServices" | "ListServices" | "DescribeTasks" | "ListTasks") => {
-                Bucket::ServiceAndTaskReads
-            }
+            (
+                ServiceName::Ecs,
+                "DescribeServices"
+                | "ListServices"
+                | "DescribeTasks"
+                | "ListTasks"
+                | "DescribeContainerInstances",
+            ) => Bucket::ServiceAndTaskReads,
             (ServiceName::Ecs, "DescribeTaskDefinition" | "ListTaskDefinitions") => {
                 Bucket::TaskDefinitionReads
             }

@@ -3,7 +3,7 @@
 use super::error::{CliError, Exit};
 use super::output::{Output, clean};
 use super::request::RequestArgs;
-use crate::engine::{self, Deployment, RequestVerb};
+use crate::engine::{self, Deployment, RequestVerb, Signalling, Unfit};
 use crate::sites::Target;
 use clap::Args;
 use serde_json::json;
@@ -16,7 +16,8 @@ Examples:
 
 /// Let the next sync try a failed revision again, or accept rules that somebody else changed
 ///
-/// Removes the notes that keep a revision in quarantine. If a sync refuses to go on because a rule's weights are not as
+/// Removes the notes that keep a revision in quarantine, or that keep a rolling service's from being sent again after ECS
+/// gave it up. If a sync refuses to go on because a rule's weights are not as
 /// it left them, this makes it take them as they are.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -35,15 +36,43 @@ pub async fn run(args: &RetryArgs, output: Output) -> Result<Exit, CliError> {
     }
     let workload = args.request.workload();
     let (deployment, target) = args.request.open("nothing was changed", output).await?;
-    // Refuses before the lock is taken, which takes some seconds.
-    engine::choose(&target, &deployment, RequestVerb::Retry, workload).await?;
-    engine::lock(&target, |text| output.note(&format!("waiting for {text}"))).await?;
-    let result = forget(&target, &deployment, workload, output).await;
+    let result = retry(&target, &deployment, workload, output).await;
     if let Err(trouble) = target.release().await {
         output
             .note(&format!("the application's lock could not be freed; others wait for a minute: {trouble}"));
     }
     result.map(|()| Exit::Done)
+}
+
+async fn retry(
+    target: &Target,
+    deployment: &Deployment,
+    workload: Option<&str>,
+    output: Output,
+) -> Result<(), CliError> {
+    let lifted = match workload {
+        None => target.forget_refused(deployment).await?,
+        Some(_) => vec![],
+    };
+    // Refuses before the lock is taken, which takes some seconds.
+    match engine::choose(target, deployment, RequestVerb::Retry, workload).await {
+        Err(Unfit::NoWorkload { .. } | Unfit::Nothing(..)) if !lifted.is_empty() => {
+            return tell_lifted(&lifted, output);
+        }
+        other => other?,
+    };
+    engine::lock(target, |text| output.note(&format!("waiting for {text}"))).await?;
+    forget(target, deployment, workload, output).await
+}
+
+fn tell_lifted(services: &[String], output: Output) -> Result<(), CliError> {
+    if output.is_json() {
+        return output.json(&json!({"retried": {"services": services}}));
+    }
+    output.text(&format!(
+        "what ECS gave up of {} is sent again by the next `cutover sync`\n",
+        clean(&services.join(" and "))
+    ))
 }
 
 async fn forget(

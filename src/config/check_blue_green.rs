@@ -9,6 +9,7 @@ use super::forms::{
 };
 use super::problems::Problems;
 use super::repository::Index;
+use crate::diff::same_reference;
 use crate::model::{BlueGreen, Kind, Listeners, Manifests, PlatformKind, Slot};
 use serde_json::Value;
 use std::collections::HashSet;
@@ -259,6 +260,27 @@ fn check_gates(document: &Document, blue_green: &BlueGreen, problems: &mut Probl
     }
 }
 
+/// Ways to a service's tasks that know no weights, and what they make of two slots.
+const INSEPARABLE: [(&str, &str); 3] = [
+    ("serviceRegistries", "Cloud Map would tell clients the addresses of both slots"),
+    ("serviceConnectConfiguration.services", "Service Connect would send requests to both slots"),
+    ("vpcLatticeConfigurations", "VPC Lattice would send requests to both slots"),
+];
+
+/// The ways that a service declares to its tasks around the weights: the field, and what it would make of two slots.
+pub fn ways_around(service: &Value) -> impl Iterator<Item = (&'static str, &'static str)> {
+    INSEPARABLE.into_iter().filter(|(field, _)| {
+        let entries = service.pointer(&format!("/{}", field.replace('.', "/")));
+        entries.and_then(Value::as_array).is_some_and(|entries| !entries.is_empty())
+    })
+}
+
+/// True if an entry of `loadBalancers` names the target group of a slot, which takes its place.
+fn is_group_of_slot(blue_green: &BlueGreen, balancer: &Value) -> bool {
+    let group = text(balancer, "targetGroupArn").unwrap_or_default();
+    Slot::BOTH.iter().any(|slot| same_reference(blue_green.target_group(*slot), group))
+}
+
 /// What the steered service must and must not say.
 fn check_service(
     document: &Document,
@@ -290,7 +312,16 @@ fn check_service(
                 "{label} gives each slot its own target group for this container and port; remove this entry"
             );
             note(&format!("loadBalancers[{at}]"), message);
+        } else if !is_group_of_slot(blue_green, balancer) {
+            let message = format!(
+                "{label} would register both slots here, where the new version answers requests before its gates are \
+                 open; remove this entry, or serve it from a Service of its own"
+            );
+            note(&format!("loadBalancers[{at}]"), message);
         }
+    }
+    for (field, effect) in ways_around(spec) {
+        note(field, format!("{effect}, whatever the weights of {label}; remove it"));
     }
     let service_name = text(spec, "serviceName").unwrap_or(&service.name);
     for slot in Slot::BOTH {

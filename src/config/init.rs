@@ -1,6 +1,7 @@
 //! Documents from a live service: what `cutover init` writes. Fields that AWS only reports, and values that AWS fills in
 //! by itself, are left out, so that people see what is theirs, and a plan made from the documents changes nothing.
 
+use super::check_blue_green::ways_around;
 use super::forms::{items, parse_task_definition_name, target_group_name, text};
 use super::render::document_text;
 use super::shape::request_only;
@@ -36,7 +37,7 @@ pub struct LiveTraffic {
 }
 
 /// The TaskDefinition and the Service, and for a service behind a load balancer the BlueGreen that would adopt it as
-/// its blue slot: as a comment as long as there is no second target group. Text in YAML.
+/// its blue slot: as a comment as long as there is no second target group, or another way to its tasks. Text in YAML.
 pub fn documents_from_live(live: &LiveService<'_>) -> String {
     let service_name = text(live.service, "serviceName").unwrap_or("service");
     let family = text(live.task_definition, "family").unwrap_or(service_name);
@@ -45,9 +46,16 @@ pub fn documents_from_live(live: &LiveService<'_>) -> String {
     let task_definition = task_definition_spec(live, family);
     let mut service = service_spec(live, service_name, &task_name);
     let blue_green = blue_green_spec(live, &name, service_name);
-    let is_complete = live.traffic.as_ref().is_some_and(|traffic| traffic.second_target_group.is_some());
-    if is_complete && let Some(spec) = &blue_green {
-        drop_steered_balancer(&mut service, spec);
+    let mut is_complete = live.traffic.as_ref().is_some_and(|traffic| traffic.second_target_group.is_some());
+    let mut in_the_way = vec![];
+    if let Some(spec) = &blue_green {
+        let mut steered = service.clone();
+        drop_steered_balancer(&mut steered, spec);
+        in_the_way = reaches_both_slots(&steered);
+        is_complete &= in_the_way.is_empty();
+        if is_complete {
+            service = steered;
+        }
     }
     let mut out = document_text(Kind::TaskDefinition, &task_name, task_definition);
     out.push_str("---\n");
@@ -58,7 +66,7 @@ pub fn documents_from_live(live: &LiveService<'_>) -> String {
             out.push_str("---\n");
             out.push_str(&document);
         } else {
-            out.push_str(&hint(&document));
+            out.push_str(&hint(&document, &in_the_way));
         }
     }
     out
@@ -184,11 +192,25 @@ fn drop_steered_balancer(service: &mut Value, blue_green: &Value) {
     drop_empty_lists(service);
 }
 
-fn hint(document: &str) -> String {
+/// The fields of a service by which requests would reach both slots, whatever the weights.
+fn reaches_both_slots(service: &Value) -> Vec<&'static str> {
+    let others = !items(service, "loadBalancers").is_empty();
+    let balancers = others.then_some("another entry of loadBalancers");
+    balancers.into_iter().chain(ways_around(service).map(|(field, _)| field)).collect()
+}
+
+fn hint(document: &str, in_the_way: &[&str]) -> String {
     let mut out = String::from(
         "# To ship this service by blue/green, create a second target group with the settings of the first one, name it\n\
-         # below, take the entry out of the Service's loadBalancers, and remove the comment signs.\n# ---\n",
+         # below, take the entry out of the Service's loadBalancers, and remove the comment signs.\n",
     );
+    if !in_the_way.is_empty() {
+        out.push_str(&format!(
+            "# Requests would reach both of its slots by {}: that has to go first.\n",
+            in_the_way.join(" and ")
+        ));
+    }
+    out.push_str("# ---\n");
     for line in document.lines() {
         out.push_str("# ");
         out.push_str(line);

@@ -57,10 +57,14 @@ fn traffic(second: Option<&str>) -> LiveTraffic {
 }
 
 fn write(traffic: Option<LiveTraffic>, is_scaled: bool) -> (String, Manifests) {
-    let (service, task_definition) = (live_service(), live_task_definition());
+    write_service(&live_service(), traffic, is_scaled)
+}
+
+fn write_service(service: &Value, traffic: Option<LiveTraffic>, is_scaled: bool) -> (String, Manifests) {
+    let task_definition = live_task_definition();
     let tags = json!([{"key": "team", "value": "shop"}]);
     let live = LiveService {
-        service: &service,
+        service,
         task_definition: &task_definition,
         task_definition_tags: &tags,
         is_scaled,
@@ -111,16 +115,32 @@ fn a_number_of_tasks_that_something_else_sets_is_left_out() {
 
 #[test]
 fn a_service_with_two_target_groups_is_adopted_as_the_blue_slot() {
-    let (_, manifests) = write(Some(traffic(Some("web-2"))), false);
+    let mut service = live_service();
+    service["loadBalancers"].as_array_mut().unwrap().truncate(1);
+    let (_, manifests) = write_service(&service, Some(traffic(Some("web-2"))), false);
     let blue_green = &manifests.blue_greens["my-web"];
     assert_eq!(blue_green.slots.blue.as_ref().and_then(|slot| slot.service.as_deref()), Some("My_Web"));
     assert_eq!((blue_green.container.name.as_str(), blue_green.container.port), ("app", 8080));
     assert_eq!(blue_green.alb.target_groups.green, "web-2");
     assert_eq!(blue_green.alb.production_listener.arns().len(), 1);
     assert_eq!(blue_green.alb.production_listener_rule.arns().len(), 1);
-    let balancers = items(&manifests.services["my-web"].spec, "loadBalancers");
-    assert_eq!(balancers.len(), 1, "the steered one is gone, the other one stays");
-    assert_eq!(balancers[0]["containerPort"], 9000);
+    assert!(items(&manifests.services["my-web"].spec, "loadBalancers").is_empty());
+}
+
+#[test]
+fn a_service_that_could_be_reached_in_both_slots_is_not_adopted() {
+    let mut registered = live_service();
+    registered["loadBalancers"].as_array_mut().unwrap().truncate(1);
+    registered["serviceRegistries"] =
+        json!([{"registryArn": "arn:aws:servicediscovery:eu-central-1:1:service/srv-1"}]);
+    for (service, field, balancers) in
+        [(live_service(), "another entry of loadBalancers", 2), (registered, "serviceRegistries", 1)]
+    {
+        let (text, manifests) = write_service(&service, Some(traffic(Some("web-2"))), false);
+        assert!(manifests.blue_greens.is_empty());
+        assert!(text.contains(&format!("# Requests would reach both of its slots by {field}: ")), "{text}");
+        assert_eq!(items(&manifests.services["my-web"].spec, "loadBalancers").len(), balancers);
+    }
 }
 
 #[test]

@@ -399,8 +399,22 @@ fn a_service_must_leave_its_traffic_to_the_blue_green() {
     let group = format!("{ELB}:targetgroup/other/1");
     let balancer =
         format!("loadBalancers: [{{targetGroupArn: '{group}', containerName: app, containerPort: 8080}}]");
+    let second =
+        format!("loadBalancers: [{{targetGroupArn: '{group}', containerName: app, containerPort: 9090}}]");
     for (to, want) in [
         (balancer.as_str(), "loadBalancers[0]: BlueGreen/web gives each slot its own target group"),
+        (
+            "serviceRegistries: [{registryArn: a}]",
+            "serviceRegistries: Cloud Map would tell clients the addresses",
+        ),
+        (
+            "serviceConnectConfiguration: {enabled: true, services: [{portName: http}]}",
+            "serviceConnectConfiguration.services: Service Connect would send requests to both slots",
+        ),
+        (
+            "vpcLatticeConfigurations: [{roleArn: a, targetGroupArn: b, portName: http}]",
+            "vpcLatticeConfigurations: VPC Lattice would send requests to both slots",
+        ),
         (
             "deploymentConfiguration: {strategy: CANARY}",
             "deploymentConfiguration.strategy: BlueGreen/web shifts the traffic of this service",
@@ -414,6 +428,11 @@ fn a_service_must_leave_its_traffic_to_the_blue_green() {
         let problem = only_problem(&with("desiredCount: 2", to));
         assert!(problem.starts_with(&format!("15: Service/web: {want}")), "{problem}");
     }
+    let two_ports =
+        with("desiredCount: 2", &second).replace("name: http}]", "name: http}, {containerPort: 9090}]");
+    let problem = only_problem(&two_ports);
+    let want = "15: Service/web: loadBalancers[0]: BlueGreen/web would register both slots here";
+    assert!(problem.starts_with(want), "{problem}");
     let long = format!("serviceName: {}", "a".repeat(250));
     assert!(
         only_problem(&with("desiredCount: 2", &long)).contains("serviceName: with \"-green\" for its slot")

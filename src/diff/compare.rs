@@ -118,6 +118,12 @@ impl Comparison {
         !self.fields_with(|route| route == Route::Update { deploys: true }).is_empty()
     }
 
+    /// True if a launch type is declared for a service that runs on capacity providers: ECS tells no launch type of those.
+    /// `UpdateService` can go back to one, though it has no such field.
+    pub fn leaves_capacity_providers(&self) -> bool {
+        self.changes.iter().any(|change| change.path == LAUNCH_TYPE && change.before.is_none())
+    }
+
     /// The difference as people read it; `None` when nothing differs. The headers say what the sides are:
     /// `live web:42` and `git apps/shop/web.yaml:14`.
     pub fn unified(&self, before: &str, after: &str) -> Option<UnifiedDiff> {
@@ -125,9 +131,15 @@ impl Comparison {
     }
 
     fn fields_with(&self, test: impl Fn(Route) -> bool) -> BTreeSet<&str> {
-        self.changed_top_level_fields().into_iter().filter(|field| test(route(field))).collect()
+        let way = |field: &str| match field == LAUNCH_TYPE && self.leaves_capacity_providers() {
+            true => Route::Update { deploys: true },
+            false => route(field),
+        };
+        self.changed_top_level_fields().into_iter().filter(|field| test(way(field))).collect()
     }
 }
+
+const LAUNCH_TYPE: &str = "launchType";
 
 fn top_level(path: &str) -> &str {
     path.split(['.', '[']).next().unwrap_or(path)

@@ -20,6 +20,8 @@ const ROUTES: &[(&str, Route)] = &[
     ("serviceName", Route::Replace),
     ("tags", Route::Tag),
     ("taskDefinition", Route::Update { deploys: true }),
+    // Not by itself, but UpdateService refuses another strategy without `forceNewDeployment`.
+    ("capacityProviderStrategy", Route::Update { deploys: true }),
     ("networkConfiguration", Route::Update { deploys: true }),
     ("platformVersion", Route::Update { deploys: true }),
     ("loadBalancers", Route::Update { deploys: true }),

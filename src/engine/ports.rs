@@ -197,6 +197,12 @@ pub enum Signal {
 pub trait Signalling {
     /// Leaves `signal` with the slot's workload. May be repeated.
     async fn apply_signal(&self, rollout: &Rollout, slot: Slot, signal: Signal) -> Result<(), Trouble>;
+
+    /// Lets what the platform gave up of workloads without a BlueGreen be sent again with the next sync; takes the
+    /// application's lock for that. The answer names those where something was given up.
+    async fn forget_refused(&self, _deployment: &Deployment) -> Result<Vec<String>, Trouble> {
+        Ok(vec![])
+    }
 }
 
 /// The rules and target groups of a workload.

@@ -197,12 +197,19 @@ pub async fn handle<A: Adapter + Signalling>(
     verb: RequestVerb,
     workload: Option<&str>,
 ) -> Result<String, Unfit> {
+    let lifted = match (verb, workload) {
+        (RequestVerb::Retry, None) => adapter.forget_refused(deployment).await?,
+        _ => vec![],
+    };
     let mut chosen = match choose(adapter, deployment, verb, workload).await {
         // A retry of everything is worth a sync, whatever failed.
         Err(Unfit::NoWorkload { asked: None, .. } | Unfit::Nothing(RequestVerb::Retry, _))
             if verb == RequestVerb::Retry && workload.is_none() =>
         {
-            return Ok("no note keeps anything from being synced; it is synced now".into());
+            return Ok(match lifted.as_slice() {
+                [] => "no note keeps anything from being synced; it is synced now".into(),
+                services => format!("what was given up of {} is sent again now", services.join(" and ")),
+            });
         }
         other => other?,
     };

@@ -27,6 +27,8 @@ pub const CONTENT: &str = "cutover.dev/content";
 pub const TASK_DEFINITION: &str = "cutover.dev/task-definition";
 /// The commit that was last applied, for people; never compared.
 pub const COMMIT: &str = "cutover.dev/commit";
+/// On a service without blue/green: the content that ECS gave up there, when, and how often in a row.
+pub const REFUSED: &str = "cutover.dev/refused";
 /// Who works on the application right now.
 pub const LOCK: &str = "cutover.dev/lock";
 
@@ -41,8 +43,20 @@ pub const SEAT: &str = "cutover.dev/seat";
 pub const MEMBER: &str = "applyset.kubernetes.io/part-of";
 
 /// What the program itself writes, and no document does.
-const MARKS: [&str; 11] =
-    [APPLICATION, DOCUMENT, SLOT, RECORD, INTENT, PROMOTE, ABORT, CONTENT, TASK_DEFINITION, COMMIT, LOCK];
+const MARKS: [&str; 12] = [
+    APPLICATION,
+    DOCUMENT,
+    SLOT,
+    RECORD,
+    INTENT,
+    PROMOTE,
+    ABORT,
+    CONTENT,
+    TASK_DEFINITION,
+    COMMIT,
+    REFUSED,
+    LOCK,
+];
 
 /// A tag's value may have this many characters (Amazon ECS Developer Guide, "Tag restrictions").
 const VALUE_LIMIT: usize = 256;

@@ -15,6 +15,11 @@ pub struct Live {
     pub services: BTreeMap<String, Value>,
     /// Of `services`, those that their platform has not brought to rest.
     pub moving: BTreeSet<String>,
+    /// By name, of `services` without blue/green: why a sync does not send what is declared to it now, since its platform
+    /// gave that up before. Sentences.
+    pub refused: BTreeMap<String, String>,
+    /// By name, of `services` without blue/green: why it can't be deleted and created anew. Sentences.
+    pub held: BTreeMap<String, String>,
     /// The revisions that are known: those that live services run, those found by content. In any order.
     pub revisions: Vec<LiveRevision>,
     /// By BlueGreen name. The sentence says why a workload could not be read.

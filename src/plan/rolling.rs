@@ -1,7 +1,7 @@
 //! Services without BlueGreen.
 
 use super::words::{differing, in_git, several};
-use super::{Change, PlanItem};
+use super::{Change, Live, PlanItem};
 use crate::diff::{Comparison, FieldChange, compare_service};
 use crate::model::{Kind, Origin, Service, marks};
 use serde_json::Value;
@@ -30,6 +30,25 @@ pub(super) fn plan_service(
     };
     if let (Some(strategy), true) = (strategy_of_ecs(&declared), item.change != Change::Unchanged) {
         item.why.push_str(&format!("; ECS itself moves the traffic ({strategy})"));
+    }
+    item
+}
+
+/// The item with what keeps it from being carried out now.
+pub(super) fn with_bars(mut item: PlanItem, live: &Live) -> PlanItem {
+    match item.change {
+        Change::Replace => {
+            if let Some(why) = live.held.get(&item.resource) {
+                item.why = format!("{}; it is left alone as long as requests reach it: {why}", item.why);
+                item.change = Change::Blocked;
+            }
+        }
+        Change::Update => {
+            if let Some(why) = live.refused.get(&item.resource) {
+                item.why = format!("{}; {why}", item.why);
+            }
+        }
+        _ => {}
     }
     item
 }

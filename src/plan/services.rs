@@ -1,7 +1,7 @@
 //! The ECS part of a plan: task definitions, services, and those that are shipped by blue/green.
 
 use super::blue_green::plan_blue_green;
-use super::rolling::{plan_service, service_name};
+use super::rolling::{plan_service, service_name, with_bars};
 use super::task_definition::{Revisions, plan_task_definition};
 use super::{Live, Plan, PlanItem};
 use crate::model::{Application, BlueGreen, Manifests, Service, Slot, TaskDefinitionRef};
@@ -39,7 +39,7 @@ pub(super) fn plan_services(
                 let live_name = service_name(service);
                 let item =
                     plan_service(&application.name, service, live.services.get(live_name), task_definition);
-                plan.items.push(item);
+                plan.items.push(with_bars(item, live));
                 declared.insert(live_name.to_owned());
             }
             Some(blue_green) => {

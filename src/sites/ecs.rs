@@ -6,13 +6,14 @@ use super::observed::Observed;
 use crate::aws::{Aws, CallCounts};
 use crate::engine::{
     Deployment, Gating, Guard, Platform, Rollout, Settled, Signal, Signalling, SlotsReading, TimeSource,
-    Traffic, TrafficReading, Trouble, Workloads, declared_services,
+    Traffic, TrafficReading, Trouble, TroubleKind, Workloads, declared_services, lock,
 };
 use crate::gates::Gates;
 use crate::model::{Application, BySlot, RevisionId, Slot, Timestamp};
 use crate::plan::{Live, PlanItem};
 use crate::platform::ecs::{Ecs, Writer};
-use crate::rollout::{Action, Alarm, Hindrance, HttpAnswer, RuleObservation};
+use crate::rollout::{Action, Alarm, Hindrance, HttpAnswer, RuleObservation, Stranger, Terms};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// One application's cluster, load balancers, gates and lock.
@@ -67,6 +68,38 @@ impl EcsTarget {
     }
 }
 
+impl EcsTarget {
+    /// Refuses to delete a service while a rule of any listener gives weight to one of its groups.
+    async fn check_no_traffic(&self, service: &str, groups: &[String]) -> Result<(), Trouble> {
+        if groups.is_empty() {
+            return Ok(());
+        }
+        match self.balanced.traffic_behind(groups, &[]).await? {
+            None => Ok(()),
+            Some(hindrance) => Err(Trouble {
+                kind: TroubleKind::Rejected,
+                doing: format!("deleting service {service}"),
+                message: hindrance.in_words(Terms::Ecs),
+            }),
+        }
+    }
+
+    /// Says of the services that a sync would delete and create anew which of them requests still reach.
+    async fn mark_held(&self, deployment: &Deployment, live: &mut Live) -> Result<(), Trouble> {
+        let replaced: Vec<(String, Vec<String>)> = self
+            .ecs
+            .replaced(deployment, live)
+            .filter(|(_, groups)| !groups.is_empty())
+            .map(|(name, groups)| (name.to_owned(), groups))
+            .collect();
+        for (name, groups) in replaced {
+            let behind = self.balanced.traffic_behind(&groups, &[]).await?;
+            live.held.extend(behind.map(|hindrance| (name, hindrance.in_words(Terms::Ecs))));
+        }
+        Ok(())
+    }
+}
+
 impl Workloads for EcsTarget {
     async fn desired_revision(&self, rollout: &Rollout) -> Result<RevisionId, Trouble> {
         self.ecs.desired_revision(rollout).await
@@ -79,8 +112,25 @@ impl Workloads for EcsTarget {
         self.ecs.observe_slots(rollout).await
     }
 
+    async fn own_targets(
+        &self,
+        rollout: &Rollout,
+        slot: Slot,
+        healthy: &BTreeSet<String>,
+    ) -> Result<Option<BTreeSet<String>>, Trouble> {
+        self.ecs.own_targets(rollout, slot, healthy).await
+    }
+
+    async fn strangers(&self, rollout: &Rollout, slot: Slot) -> Result<Vec<Stranger>, Trouble> {
+        self.ecs.strangers(rollout, slot).await
+    }
+
     async fn apply_workload(&self, rollout: &Rollout, action: &Action) -> Result<(), Trouble> {
         self.observed.check(rollout)?;
+        if let Action::UpdateSlot { slot, .. } = action {
+            let groups = self.ecs.groups_to_replace(rollout, *slot).await?;
+            self.check_no_traffic(&rollout.slot_name(*slot), &groups).await?;
+        }
         self.ecs.apply_workload(rollout, action).await
     }
 }
@@ -88,6 +138,14 @@ impl Workloads for EcsTarget {
 impl Signalling for EcsTarget {
     async fn apply_signal(&self, rollout: &Rollout, slot: Slot, signal: Signal) -> Result<(), Trouble> {
         self.ecs.apply_signal(rollout, slot, signal).await
+    }
+
+    async fn forget_refused(&self, deployment: &Deployment) -> Result<Vec<String>, Trouble> {
+        if self.ecs.refused_services(deployment).await?.is_empty() {
+            return Ok(vec![]);
+        }
+        lock(self, |_| ()).await?;
+        self.ecs.forget_refused(deployment).await
     }
 }
 
@@ -131,7 +189,8 @@ impl Gating for EcsTarget {
 
 impl Platform for EcsTarget {
     async fn read_live(&self, deployment: &Deployment) -> Result<Live, Trouble> {
-        let live = self.ecs.read_live(deployment).await?;
+        let mut live = self.ecs.read_live(deployment).await?;
+        self.mark_held(deployment, &mut live).await?;
         let mark = |name: String| {
             let mark = live.services.get(&name).and_then(mark_of_service);
             (name, mark)
@@ -142,12 +201,13 @@ impl Platform for EcsTarget {
 
     async fn apply_item(&self, deployment: &Deployment, item: &PlanItem) -> Result<(), Trouble> {
         self.writer.check_lease().await?;
+        self.check_no_traffic(&item.resource, &self.ecs.groups_to_delete(item).await?).await?;
         self.ecs.apply_item(deployment, item).await
     }
 
     async fn settled(&self, deployment: &Deployment, item: &PlanItem) -> Result<Settled, Trouble> {
         self.writer.keep().await?;
-        self.ecs.settled(deployment, item).await
+        self.ecs.item_settled(deployment, item, self.writer.is_held()).await
     }
 }
 

@@ -27,7 +27,8 @@ use crate::engine::{
 use crate::model::{BySlot, RevisionId, Slot, Timestamp};
 use crate::plan::{Live, PlanItem};
 use crate::platform::Owner;
-use crate::rollout::{Action, Alarm, Hindrance, HttpAnswer, RuleObservation};
+use crate::rollout::{Action, Alarm, Hindrance, HttpAnswer, RuleObservation, Stranger};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Where one application goes, with everything that a run needs there.
@@ -83,6 +84,19 @@ impl Workloads for Target {
         on!(self, target => target.observe_slots(rollout).await)
     }
 
+    async fn own_targets(
+        &self,
+        rollout: &Rollout,
+        slot: Slot,
+        healthy: &BTreeSet<String>,
+    ) -> Result<Option<BTreeSet<String>>, Trouble> {
+        on!(self, target => target.own_targets(rollout, slot, healthy).await)
+    }
+
+    async fn strangers(&self, rollout: &Rollout, slot: Slot) -> Result<Vec<Stranger>, Trouble> {
+        on!(self, target => target.strangers(rollout, slot).await)
+    }
+
     async fn apply_workload(&self, rollout: &Rollout, action: &Action) -> Result<(), Trouble> {
         on!(self, target => target.apply_workload(rollout, action).await)
     }
@@ -91,6 +105,10 @@ impl Workloads for Target {
 impl Signalling for Target {
     async fn apply_signal(&self, rollout: &Rollout, slot: Slot, signal: Signal) -> Result<(), Trouble> {
         on!(self, target => target.apply_signal(rollout, slot, signal).await)
+    }
+
+    async fn forget_refused(&self, deployment: &Deployment) -> Result<Vec<String>, Trouble> {
+        on!(self, target => target.forget_refused(deployment).await)
     }
 }
 

@@ -1,8 +1,12 @@
 //! An application as a whole: what the plan needs to know, and the plan's items carried out.
 
-use super::live::{items, short_revision, text};
+use super::backoff::Refusal;
+use super::live::{short_revision, text};
+use super::read::Purpose;
+use super::rolling::content;
 use super::steady::stage;
 use super::{Ecs, LiveService, ServiceStatus, Stamp};
+use crate::diff::compare_service;
 use crate::engine::{Deployment, Platform, Settled, Trouble, TroubleKind, declared_services};
 use crate::model::{Kind, Service, TaskDefinition, TaskDefinitionRef, marks};
 use crate::plan::{Change, Live, LiveRevision, Owned, PlanItem};
@@ -26,6 +30,7 @@ impl Platform for Ecs {
         Ok(Live {
             moving: moving.collect(),
             revisions: self.known_revisions(deployment, &services).await?,
+            refused: self.refused(deployment, &services),
             owned: owned.iter().filter(|s| s.status == ServiceStatus::Active).map(owned_service).collect(),
             services: services.into_iter().map(|(name, service)| (name, service.json)).collect(),
             ..Live::default()
@@ -60,20 +65,94 @@ impl Platform for Ecs {
     }
 
     async fn settled(&self, deployment: &Deployment, item: &PlanItem) -> Result<Settled, Trouble> {
-        if !item.is(Kind::Service) {
-            return Ok(Settled::Steady);
-        }
-        let service = deployment.manifests.services.get(&item.name).ok_or_else(|| unknown(item))?;
-        let wanted = match (&service.task_definition, tasks_of(deployment, service)) {
-            (TaskDefinitionRef::External(id), _) => Some(id.clone()),
-            (TaskDefinitionRef::Document(_), Some(document)) => self.known_revision(document),
-            _ => None,
-        };
-        self.service_settled(&item.resource, wanted.as_deref()).await
+        self.item_settled(deployment, item, true).await
     }
 }
 
 impl Ecs {
+    /// Whether what the item is about has come to rest. What ECS gave up is noted, if this run `may_write`.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn item_settled(
+        &self,
+        deployment: &Deployment,
+        item: &PlanItem,
+        may_write: bool,
+    ) -> Result<Settled, Trouble> {
+        if !item.is(Kind::Service) {
+            return Ok(Settled::Steady);
+        }
+        let service = deployment.manifests.services.get(&item.name).ok_or_else(|| unknown(item))?;
+        self.document_settled(service, tasks_of(deployment, service), may_write).await
+    }
+
+    /// The groups that the item's live service is registered in, if the item deletes that and it is not yet: read again.
+    ///
+    /// # Errors
+    /// Those of the read.
+    pub async fn groups_to_delete(&self, item: &PlanItem) -> Result<Vec<String>, Trouble> {
+        if !item.is(Kind::Service) || !matches!(item.change, Change::Replace | Change::Prune) {
+            return Ok(vec![]);
+        }
+        let live = self.read_service(&item.resource).await?;
+        Ok(live
+            .filter(|live| live.status == ServiceStatus::Active)
+            .map(|live| live.groups())
+            .unwrap_or_default())
+    }
+
+    /// Of the services without blue/green those that a sync would delete and create anew: name and target groups.
+    pub fn replaced<'a>(
+        &self,
+        deployment: &'a Deployment,
+        live: &'a Live,
+    ) -> impl Iterator<Item = (&'a str, Vec<String>)> {
+        rolling(deployment).filter_map(|service| {
+            let json = live.services.get(service.live_name())?;
+            let read = LiveService::parse(json).ok()??;
+            let is_replaced = !compare_service(&service.spec, json).replace_fields().is_empty();
+            is_replaced.then(|| (service.live_name(), read.groups()))
+        })
+    }
+
+    /// The application's services without blue/green that tell of a refusal.
+    ///
+    /// # Errors
+    /// Those of the reads.
+    pub async fn refused_services(&self, deployment: &Deployment) -> Result<Vec<LiveService>, Trouble> {
+        let names: Vec<String> = rolling(deployment).map(|service| service.live_name().to_owned()).collect();
+        let live = self.read_for(Purpose::Write, names).await?;
+        let application = Some(deployment.application.name.as_str());
+        Ok(live.into_values().filter(|live| live.owner() == application && Refusal::counts(live)).collect())
+    }
+
+    /// Lets the content that they refused be sent again. The answer names those services.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn forget_refused(&self, deployment: &Deployment) -> Result<Vec<String>, Trouble> {
+        let services = self.refused_services(deployment).await?;
+        for service in &services {
+            self.lift_refusal(service).await?;
+        }
+        Ok(services.into_iter().map(|service| service.name).collect())
+    }
+
+    /// By name, what ECS gave up of the services without blue/green and is not to be sent now: a sentence.
+    fn refused(
+        &self,
+        deployment: &Deployment,
+        services: &BTreeMap<String, LiveService>,
+    ) -> BTreeMap<String, String> {
+        let refusal = |service: &Service| {
+            let live = services.get(service.live_name())?;
+            let content = content(service, tasks_of(deployment, service)).ok()?;
+            Some((live.name.clone(), self.foreseen(live, &content)?.in_words()))
+        };
+        rolling(deployment).filter_map(refusal).collect()
+    }
+
     /// The revisions that the plan compares with: those that the declared services run and, where none has the wanted
     /// content, one that has it. What a service's mark tells of its revision is not read.
     async fn known_revisions(
@@ -153,6 +232,12 @@ impl Ecs {
     }
 }
 
+/// The services that ECS rolls out: those that are no BlueGreen's.
+fn rolling(deployment: &Deployment) -> impl Iterator<Item = &Service> {
+    let manifests = &deployment.manifests;
+    manifests.services.values().filter(|service| manifests.blue_green_of(&service.name).is_none())
+}
+
 fn tasks_of<'a>(deployment: &'a Deployment, service: &Service) -> Option<&'a TaskDefinition> {
     match &service.task_definition {
         TaskDefinitionRef::Document(name) => deployment.manifests.task_definitions.get(name),
@@ -161,7 +246,6 @@ fn tasks_of<'a>(deployment: &'a Deployment, service: &Service) -> Option<&'a Tas
 }
 
 fn owned_service(service: &LiveService) -> Owned {
-    let groups = items(&service.json, "loadBalancers").filter_map(|entry| text(entry, "targetGroupArn"));
     Owned {
         document: service
             .tags
@@ -169,7 +253,7 @@ fn owned_service(service: &LiveService) -> Owned {
             .cloned()
             .unwrap_or_else(|| format!("Service/{}", service.name)),
         resource: service.name.clone(),
-        target_groups: groups.map(ToOwned::to_owned).collect(),
+        target_groups: service.groups(),
         ..Owned::default()
     }
 }

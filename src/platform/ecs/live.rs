@@ -59,6 +59,23 @@ impl LiveService {
         self.json.get(field).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok()).unwrap_or(0)
     }
 
+    /// The target groups (ARNs) that its tasks are registered in: those of `loadBalancers` and, where ECS shifts the
+    /// traffic itself, the alternate ones. Each once.
+    pub fn groups(&self) -> Vec<String> {
+        let mut groups: Vec<String> = vec![];
+        for group in balancers(&self.json).flat_map(groups_of) {
+            if !groups.iter().any(|known| known == group) {
+                groups.push(group.to_owned());
+            }
+        }
+        groups
+    }
+
+    /// The strategy by which ECS shifts the service's traffic itself; `None` for rolling updates.
+    pub fn native_strategy(&self) -> Option<&str> {
+        native_strategy(&self.json)
+    }
+
     /// What the mark says that the revision it runs contains, if the mark speaks of that very revision.
     pub fn marked_content(&self) -> Option<&str> {
         let mark = self.tags.get(marks::TASK_DEFINITION)?;
@@ -108,6 +125,29 @@ pub(super) fn items<'a>(json: &'a Value, field: &str) -> impl Iterator<Item = &'
     json.get(field).and_then(Value::as_array).into_iter().flatten()
 }
 
+/// The strategy of a service, live or declared, by which ECS shifts the traffic itself; `None` for rolling updates.
+pub(super) fn native_strategy(service: &Value) -> Option<&str> {
+    let strategy = service.pointer("/deploymentConfiguration/strategy")?.as_str()?;
+    matches!(strategy, "BLUE_GREEN" | "LINEAR" | "CANARY").then_some(strategy)
+}
+
+/// The entries of `loadBalancers`: the service's own or, for one that is deployed by task sets, theirs.
+pub(super) fn balancers(service: &Value) -> impl Iterator<Item = &Value> {
+    let of_sets = items(service, "taskSets").flat_map(|set| items(set, "loadBalancers"));
+    items(service, "loadBalancers").chain(of_sets)
+}
+
+/// The target groups of one entry of `loadBalancers`, the alternate one included.
+pub(super) fn groups_of(entry: &Value) -> impl Iterator<Item = &str> {
+    let alternate = entry.pointer("/advancedConfiguration/alternateTargetGroupArn").and_then(Value::as_str);
+    text(entry, "targetGroupArn").into_iter().chain(alternate)
+}
+
+/// The PRIMARY deployment of a service.
+pub(super) fn primary(service: &Value) -> Option<&Value> {
+    items(service, "deployments").find(|deployment| text(deployment, "status") == Some("PRIMARY"))
+}
+
 /// ECS's `[{key, value}]` as a map.
 pub(super) fn tags_of(json: &Value) -> BTreeMap<String, String> {
     items(json, "tags")
@@ -137,6 +177,16 @@ mod tests {
         );
         assert!(LiveService::parse(&service("NEW")).is_err());
         assert!(LiveService::parse(&json!({"serviceName": "web"})).is_err());
+    }
+
+    #[test]
+    fn groups_are_those_of_balancers_alternates_and_task_sets() {
+        let mut json = service("ACTIVE");
+        json["loadBalancers"] = json!([
+            {"targetGroupArn": "a", "advancedConfiguration": {"alternateTargetGroupArn": "b"}},
+            {"targetGroupArn": "a", "containerPort": 2}, {"loadBalancerName": "classic"}]);
+        json["taskSets"] = json!([{"loadBalancers": [{"targetGroupArn": "c"}]}]);
+        assert_eq!(LiveService::parse(&json).unwrap().unwrap().groups(), ["a", "b", "c"]);
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! Services, tasks and task definitions on Amazon ECS, through AWS's own JSON.
 
+mod backoff;
 mod batch;
 mod fleet;
+mod inseparable;
 mod live;
 mod lock;
+mod members;
 mod read;
 mod register;
 mod revisions;
@@ -11,7 +14,9 @@ mod rolling;
 mod slot;
 mod slots;
 mod steady;
+mod strangers;
 mod troubles;
+mod verdict;
 mod write;
 
 pub use crate::platform::Owner;
@@ -22,8 +27,8 @@ pub use write::Stamp;
 use crate::aws::Aws;
 use crate::engine::{Rollout, Signal, Signalling, SlotsReading, Trouble, Workloads};
 use crate::model::{RevisionId, Slot};
-use crate::rollout::Action;
-use std::collections::HashMap;
+use crate::rollout::{Action, Stranger};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
@@ -36,6 +41,9 @@ pub struct Ecs {
     seen: read::SeenServices,
     revisions: Mutex<HashMap<String, Arc<OnceCell<Arc<LiveTaskDefinition>>>>>,
     registering: register::Registering,
+    members: members::Members,
+    /// When the PRIMARY deployment of each service began that this run updated, as ECS answered the update.
+    sent: Mutex<HashMap<String, f64>>,
     stopped: Mutex<HashMap<String, (Instant, Vec<String>)>>,
 }
 
@@ -49,6 +57,8 @@ impl Ecs {
             seen: read::SeenServices::default(),
             revisions: Mutex::default(),
             registering: register::Registering::default(),
+            members: members::Members::default(),
+            sent: Mutex::default(),
             stopped: Mutex::default(),
         }
     }
@@ -65,7 +75,20 @@ impl Workloads for Ecs {
     }
 
     async fn observe_slots(&self, rollout: &Rollout) -> Result<SlotsReading, Trouble> {
-        Ok(SlotsReading { slots: self.read_slots(rollout).await?, hindrances: vec![] })
+        self.read_slots(rollout).await
+    }
+
+    async fn own_targets(
+        &self,
+        rollout: &Rollout,
+        slot: Slot,
+        healthy: &BTreeSet<String>,
+    ) -> Result<Option<BTreeSet<String>>, Trouble> {
+        self.own_targets_of(rollout, slot, healthy).await.map(Some)
+    }
+
+    async fn strangers(&self, rollout: &Rollout, slot: Slot) -> Result<Vec<Stranger>, Trouble> {
+        self.strangers_in(rollout, slot).await
     }
 
     async fn apply_workload(&self, rollout: &Rollout, action: &Action) -> Result<(), Trouble> {

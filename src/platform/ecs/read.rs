@@ -176,6 +176,7 @@ impl Ecs {
     /// After one of our writes nothing kept counts any more.
     pub(super) fn forget_seen(&self) {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).forget();
+        self.members.forget();
     }
 
     pub(super) fn unreadable(&self, operation: &str, sentence: &str) -> Trouble {

@@ -2,13 +2,13 @@
 
 use super::live::{items, short_revision, text};
 use super::steady::stage;
-use super::write::{Stamp, foreign, with_tags};
+use super::write::{Stamp, foreign, update_body, with_tags};
 use super::{Ecs, LiveService, ServiceStatus};
-use crate::diff::{compare_service, content_hash};
+use crate::diff::{compare_service, content_hash, revision_id};
 use crate::engine::{Settled, Trouble, TroubleKind};
 use crate::model::{Kind, Service, TaskDefinition, marks};
 use crate::rollout::Stage;
-use serde_json::Map;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 /// What a rolling service runs.
@@ -45,7 +45,8 @@ impl Ecs {
     }
 
     /// Brings a service to its document: only fields that differ are sent, tags by TagResource. Returns the revision
-    /// that it then is to run.
+    /// that it then is to run. Content that ECS gave up here before is not sent again until its backoff is over; the number
+    /// of tasks is.
     ///
     /// # Errors
     /// [`TroubleKind::Rejected`] if a field differs that only a new service can have, or if the service bears another
@@ -57,6 +58,14 @@ impl Ecs {
         task_definition: Option<&TaskDefinition>,
     ) -> Result<String, Trouble> {
         let live = self.own_service(stamp, &service_name(service)).await?;
+        let content = content(service, task_definition)?;
+        if self.held_back(&live, &content).await?.is_some() {
+            let count = service.desired_count().filter(|count| *count != live.count("desiredCount"));
+            if let Some(count) = count {
+                self.update(&live.name, json!({"desiredCount": count})).await?;
+            }
+            return Ok(live.task_definition().to_owned());
+        }
         let (arn, tags) = self.rolling_revision(stamp, service, task_definition, &[&live]).await?;
         let mut spec = service.spec.clone();
         spec["taskDefinition"] = arn.clone().into();
@@ -73,12 +82,7 @@ impl Ecs {
                 ),
             });
         }
-        let mut body = Map::new();
-        for field in comparison.update_fields() {
-            if let Some(value) = spec.get(field) {
-                body.insert(field.to_owned(), value.clone());
-            }
-        }
+        let mut body = update_body(&comparison, &spec);
         if let Some(count) = comparison.desired_count {
             body.insert("desiredCount".into(), count.declared.into());
         }
@@ -126,24 +130,53 @@ impl Ecs {
         name: &str,
         task_definition: Option<&str>,
     ) -> Result<Settled, Trouble> {
-        let live = self.read_service(name).await?.ok_or_else(|| Trouble {
-            kind: TroubleKind::Missing,
-            doing: format!("DescribeServices {name}"),
-            message: format!("there is no service {name} in {}", self.cluster),
-        })?;
+        let live = self.read_service(name).await?.ok_or_else(|| missing(name, &self.cluster))?;
+        self.judge(&live, task_definition).await
+    }
+
+    /// As [`Ecs::service_settled`], for a document: its number of tasks has to run too, and what ECS gave up is noted, if
+    /// this run `may_write`.
+    pub(super) async fn document_settled(
+        &self,
+        service: &Service,
+        tasks: Option<&TaskDefinition>,
+        may_write: bool,
+    ) -> Result<Settled, Trouble> {
+        let name = service_name(service);
+        let live = self.read_service(&name).await?.ok_or_else(|| missing(&name, &self.cluster))?;
+        let content = content(service, tasks)?;
+        if let Some(refusal) = self.in_force(&live, &content) {
+            let troubles = self.troubles_of(&live).await;
+            return Ok(Settled::Failed { state: refusal.in_words(), troubles });
+        }
+        let wanted = match revision(service, tasks)? {
+            Revision::External(id) => Some(id.to_owned()),
+            Revision::Document(document) => self.known_revision(document),
+        };
+        let settled = self.judge(&live, wanted.as_deref()).await?;
+        match settled {
+            Settled::Failed { .. } if may_write => {
+                self.held_back(&live, &content).await?;
+                Ok(settled)
+            }
+            Settled::Steady => Ok(short_of(service, &live).unwrap_or(settled)),
+            _ => Ok(settled),
+        }
+    }
+
+    async fn judge(&self, live: &LiveService, task_definition: Option<&str>) -> Result<Settled, Trouble> {
+        if self.is_stale(live) {
+            let state = "ECS does not show the update yet".into();
+            return Ok(Settled::InProgress { state, troubles: vec![] });
+        }
         let runs = short_revision(live.task_definition());
         let elsewhere = task_definition.map(short_revision).filter(|wanted| *wanted != runs);
         let stage = stage(&live.json);
         if stage == Stage::Steady && elsewhere.is_none() {
             return Ok(Settled::Steady);
         }
-        let troubles = self.troubles_of(&live).await?;
-        let counts = format!(
-            "{} of {} tasks running, {} pending",
-            live.count("runningCount"),
-            live.count("desiredCount"),
-            live.count("pendingCount")
-        );
+        let troubles = self.troubles_of(live).await;
+        let counts = counts(live);
         Ok(match (stage, elsewhere) {
             (Stage::Failed, None) => {
                 Settled::Failed { state: format!("the deployment of {runs} failed; {counts}"), troubles }
@@ -166,6 +199,7 @@ impl Ecs {
     ) -> Result<(String, Vec<(&'static str, String)>), Trouble> {
         let mut tags = ownership(stamp, service);
         tags.push((marks::COMMIT, stamp.commit.clone()));
+        tags.push((marks::CONTENT, content(service, task_definition)?));
         let arn = match revision(service, task_definition)? {
             Revision::External(id) => id.to_owned(),
             Revision::Document(document) => {
@@ -197,8 +231,45 @@ impl Ecs {
     }
 }
 
+/// The name of what a rolling service's documents want, the number of tasks aside.
+pub(super) fn content(service: &Service, tasks: Option<&TaskDefinition>) -> Result<String, Trouble> {
+    let id = match revision(service, tasks)? {
+        Revision::External(id) => revision_id(id, &service.spec),
+        Revision::Document(document) => revision_id(&content_hash(&document.spec), &service.spec),
+    };
+    Ok(id.0)
+}
+
+/// Set if the service does not have the declared number of tasks yet: an answer may be older than our own write.
+fn short_of(service: &Service, live: &LiveService) -> Option<Settled> {
+    let is_daemon = text(&live.json, "schedulingStrategy") == Some("DAEMON");
+    let wanted = service.desired_count().filter(|_| !is_daemon)?;
+    if wanted == live.count("desiredCount") && wanted == live.count("runningCount") {
+        return None;
+    }
+    let state = format!("{wanted} tasks are declared; {}", counts(live));
+    Some(Settled::InProgress { state, troubles: vec![] })
+}
+
+fn counts(live: &LiveService) -> String {
+    format!(
+        "{} of {} tasks running, {} pending",
+        live.count("runningCount"),
+        live.count("desiredCount"),
+        live.count("pendingCount")
+    )
+}
+
+fn missing(name: &str, cluster: &str) -> Trouble {
+    Trouble {
+        kind: TroubleKind::Missing,
+        doing: format!("DescribeServices {name}"),
+        message: format!("there is no service {name} in {cluster}"),
+    }
+}
+
 /// The name of a rolling service.
-fn service_name(service: &Service) -> String {
+pub(super) fn service_name(service: &Service) -> String {
     text(&service.spec, "serviceName").unwrap_or(&service.name).to_owned()
 }
 

@@ -1,66 +1,96 @@
 //! The two slots of a blue/green workload: observes them, and does the machine's actions on them.
 
+use super::inseparable::hindrances;
 use super::live::short_revision;
 use super::read::Purpose;
 use super::slot::{Tasks, client_token, desired_revision, ownership, slot_spec, tasks};
 use super::steady::stage;
-use super::write::{Stamp, foreign, with_tags};
+use super::write::{Stamp, foreign, update_body, with_tags};
 use super::{Ecs, LiveService, ServiceStatus};
 use crate::diff::{compare_service, content_hash, same_reference};
-use crate::engine::{Rollout, Signal, Trouble, TroubleKind};
+use crate::engine::{Rollout, Signal, SlotsReading, Trouble, TroubleKind};
 use crate::model::{BySlot, Slot, marks};
 use crate::rollout::{Action, Content, Record, Signals, SlotObservation, Stage, Workload};
 use serde_json::{Map, Value};
 
 impl Ecs {
-    pub(super) async fn read_slots(&self, rollout: &Rollout) -> Result<BySlot<SlotObservation>, Trouble> {
+    /// Reads both slots. Only the services themselves have to be readable: what a return of traffic does not need is left
+    /// unknown where it can't be read.
+    pub(super) async fn read_slots(&self, rollout: &Rollout) -> Result<SlotsReading, Trouble> {
         let names = Slot::BOTH.map(|slot| rollout.slot_name(slot));
-        let mut live = self.read_for(Purpose::Observation, names.clone()).await?;
-        let groups = self.slot_groups(rollout).await?;
+        let mut read = self.read_for(Purpose::Observation, names.clone()).await?;
+        let live = BySlot { blue: read.remove(&names[0]), green: read.remove(&names[1]) };
+        let groups = self.known_groups(rollout).await;
         let mut slots = BySlot::<SlotObservation>::default();
-        for (slot, name) in Slot::BOTH.into_iter().zip(&names) {
-            if let Some(service) = live.remove(name) {
-                *slots.get_mut(slot) = self.read_slot(rollout, slot, &groups, &service).await?;
+        for slot in Slot::BOTH {
+            if let Some(service) = live.get(slot) {
+                *slots.get_mut(slot) = self.read_slot(rollout, slot, &groups, service).await?;
             }
         }
-        Ok(slots)
+        Ok(SlotsReading { slots, hindrances: hindrances(rollout, &live)? })
     }
 
     async fn read_slot(
         &self,
         rollout: &Rollout,
         slot: Slot,
-        groups: &BySlot<String>,
+        groups: &BySlot<Option<String>>,
         service: &LiveService,
     ) -> Result<SlotObservation, Trouble> {
+        let is_foreign = service.owner().is_some_and(|owner| owner != rollout.application);
+        // What another application notes on its service says nothing about ours.
+        let notes = if is_foreign { SlotObservation::default() } else { notes(service) };
+        let notes = SlotObservation { groups: service.groups(), ..notes };
         if service.status == ServiceStatus::Draining {
             // Its notes are read as well: they speak until the service is gone.
-            return Ok(SlotObservation { workload: Workload::Draining, ..notes(service) });
+            return Ok(SlotObservation { workload: Workload::Draining, ..notes });
         }
-        let owned = match service.owner() {
-            Some(owner) if owner == rollout.application => true,
-            Some(_) => return Err(foreign(&rollout.application, service)),
-            None => false,
+        let content = self.content(rollout, slot, groups, service).await?;
+        let refused = match content {
+            Content::Other | Content::Unknown if !is_foreign => {
+                self.refused_at(rollout, service, notes.record.as_ref()).await?
+            }
+            _ => None,
         };
-        let same_tasks = match tasks(rollout)? {
-            Tasks::Document(document) => self.runs(service, document).await?,
-            Tasks::External(id) => same_reference(id, service.task_definition()),
-        };
-        let comparison = compare_service(&slot_spec(rollout, slot, groups)?, &service.json);
-        let same_service = comparison.changed_top_level_fields().into_iter().all(|field| field == "tags");
         let stage = stage(&service.json);
-        let troubles = if stage == Stage::Steady { vec![] } else { self.troubles_of(service).await? };
+        let troubles = if stage == Stage::Steady { vec![] } else { self.troubles_of(service).await };
         let workload = Workload::Present {
-            content: if same_tasks && same_service { Content::Desired } else { Content::Other },
+            content,
             desired_count: service.count("desiredCount"),
             running: service.count("runningCount"),
             pending: service.count("pendingCount"),
             stage,
-            owned,
+            owned: service.owner().is_some() && !is_foreign,
             label: short_revision(service.task_definition()).to_owned(),
             troubles,
         };
-        Ok(SlotObservation { workload, ..notes(service) })
+        Ok(SlotObservation { workload, refused, ..notes })
+    }
+
+    /// How a slot's service compares with the documents. Where a part can't be read, the rest may still tell that it is
+    /// something else.
+    async fn content(
+        &self,
+        rollout: &Rollout,
+        slot: Slot,
+        groups: &BySlot<Option<String>>,
+        service: &LiveService,
+    ) -> Result<Content, Trouble> {
+        let same_tasks = match tasks(rollout)? {
+            Tasks::Document(document) => self.runs(service, document).await.ok(),
+            Tasks::External(id) => Some(same_reference(id, service.task_definition())),
+        };
+        let known = BySlot::from_fn(|slot| {
+            groups.get(slot).clone().unwrap_or_else(|| rollout.blue_green.target_group(slot).to_owned())
+        });
+        let comparison = compare_service(&slot_spec(rollout, slot, &known)?, &service.json);
+        let same_service = comparison.changed_top_level_fields().into_iter().all(|field| field == "tags");
+        Ok(match (same_tasks, same_service) {
+            (Some(false), _) | (_, false) => Content::Other,
+            // By its name alone nobody can tell a group from one that was made anew.
+            (Some(true), true) if groups.get(slot).is_some() => Content::Desired,
+            _ => Content::Unknown,
+        })
     }
 
     pub(super) async fn apply_slot(&self, rollout: &Rollout, action: &Action) -> Result<(), Trouble> {
@@ -135,24 +165,46 @@ impl Ecs {
     async fn update_slot(&self, rollout: &Rollout, slot: Slot, count: u32) -> Result<(), Trouble> {
         let service = self.own_slot(rollout, slot).await?;
         let groups = self.slot_groups(rollout).await?;
-        let (task_definition, tags) = self.slot_revision(rollout, slot).await?;
         let mut spec = slot_spec(rollout, slot, &groups)?;
+        if !compare_service(&spec, &service.json).replace_fields().is_empty() {
+            return self.replace_slot(rollout, slot, &service).await;
+        }
+        let (task_definition, tags) = self.slot_revision(rollout, slot).await?;
         spec["taskDefinition"] = task_definition.into();
-        let comparison = compare_service(&spec, &service.json);
-        if !comparison.replace_fields().is_empty() {
-            // UpdateService has no such field. The slot has no traffic: it is made anew once its name is free.
-            return self.delete(&rollout.application, &service).await;
-        }
-        let mut body = Map::new();
-        for field in comparison.update_fields() {
-            if let Some(value) = spec.get(field) {
-                body.insert(field.to_owned(), value.clone());
-            }
-        }
+        let mut body = update_body(&compare_service(&spec, &service.json), &spec);
         set_count(&mut body, &service, count);
         // Tags first: cut off between the two, the update is still seen to be missing.
         self.tag_service(&service, &all_tags(&spec, tags)).await?;
         self.update_if_any(&service.name, body).await
+    }
+
+    /// Deletes the service of an idle slot, since UpdateService has no such field: it is made anew once its name is free.
+    /// The caller has seen that no rule gives weight to its groups, so it must still be the same service in the same
+    /// groups.
+    async fn replace_slot(&self, rollout: &Rollout, slot: Slot, seen: &LiveService) -> Result<(), Trouble> {
+        let service = self.own_slot(rollout, slot).await?;
+        if service.arn != seen.arn || service.groups() != seen.groups() {
+            return Err(Trouble {
+                kind: TroubleKind::LookAgain,
+                doing: format!("replacing service {}", seen.name),
+                message: "it is registered in other target groups than a moment ago".into(),
+            });
+        }
+        self.delete(&rollout.application, &service).await
+    }
+
+    /// The groups that the slot's service is registered in, if bringing it to the documents deletes it and makes it anew.
+    ///
+    /// # Errors
+    /// Those of the reads.
+    pub async fn groups_to_replace(&self, rollout: &Rollout, slot: Slot) -> Result<Vec<String>, Trouble> {
+        let name = rollout.slot_name(slot);
+        let Some(service) = self.read_for(Purpose::Hint, [name.clone()]).await?.remove(&name) else {
+            return Ok(vec![]);
+        };
+        let groups = self.slot_groups(rollout).await?;
+        let comparison = compare_service(&slot_spec(rollout, slot, &groups)?, &service.json);
+        Ok(if comparison.replace_fields().is_empty() { vec![] } else { service.groups() })
     }
 
     async fn update_if_any(&self, name: &str, body: Map<String, Value>) -> Result<(), Trouble> {
@@ -205,6 +257,22 @@ impl Ecs {
             Some(_) => Ok(service),
             None => Err(foreign(&rollout.application, &service)),
         }
+    }
+
+    /// The ARNs of the slots' groups, as far as they can be read.
+    async fn known_groups(&self, rollout: &Rollout) -> BySlot<Option<String>> {
+        let mut known = BySlot::default();
+        match self.slot_groups(rollout).await {
+            Ok(groups) => return BySlot { blue: Some(groups.blue), green: Some(groups.green) },
+            // One that is gone does not hide the other.
+            Err(trouble) if trouble.kind == TroubleKind::Missing => {}
+            Err(_) => return known,
+        }
+        for slot in Slot::BOTH {
+            let arn = self.aws.target_group_arns(&[rollout.blue_green.target_group(slot)]).await;
+            *known.get_mut(slot) = arn.ok().and_then(|mut arns| arns.pop());
+        }
+        known
     }
 
     async fn slot_groups(&self, rollout: &Rollout) -> Result<BySlot<String>, Trouble> {

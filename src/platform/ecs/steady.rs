@@ -1,6 +1,6 @@
 //! Whether a service has settled. Pure.
 
-use super::live::{items, text};
+use super::live::{items, primary, text};
 use crate::rollout::Stage;
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ pub(super) fn stage(service: &Value) -> Stage {
         && count("runningCount").is_some()
         && count("runningCount") == count("desiredCount");
     let deployments: Vec<&Value> = items(service, "deployments").collect();
-    let Some(primary) = deployments.iter().find(|d| text(d, "status") == Some("PRIMARY")) else {
+    let Some(primary) = primary(service) else {
         let others_deploy = service
             .get("deploymentController")
             .and_then(|c| text(c, "type"))

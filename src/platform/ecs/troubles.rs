@@ -1,6 +1,6 @@
 //! Why a service does not settle: its stopped tasks and its events, for people.
 
-use super::live::{items, short_revision, text};
+use super::live::{items, primary, short_revision, text};
 use super::{Ecs, LiveService};
 use crate::aws::{Conduct, EcsOperation};
 use crate::engine::Trouble;
@@ -11,6 +11,8 @@ use tokio::time::Instant;
 
 /// Stopped tasks are read this often at most.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(10);
+/// Nothing that is decided waits longer for it.
+const WORTH_WAITING: Duration = Duration::from_secs(5);
 /// A deployment that has not settled after this many seconds may be in a loop of tasks that stop after they ran, which
 /// ECS does not count as failed.
 const PATIENCE_SECONDS: f64 = 30.0;
@@ -20,17 +22,16 @@ const TEXT_LIMIT: usize = 300;
 
 impl Ecs {
     /// Sentences that say why tasks of the service stopped or were not placed, the most telling first; empty while
-    /// nothing has gone wrong. Reads tasks only where there is a sign of trouble.
-    ///
-    /// # Errors
-    /// Those of ListTasks and DescribeTasks.
-    pub async fn troubles_of(&self, service: &LiveService) -> Result<Vec<String>, Trouble> {
+    /// nothing has gone wrong. Reads tasks only where there is a sign of trouble. They are for people and decide nothing:
+    /// where tasks can't be read, the service's events have to do.
+    pub async fn troubles_of(&self, service: &LiveService) -> Vec<String> {
         let mut troubles = vec![];
         if has_signs_of_trouble(&service.json, self.aws.clock().now().0 as f64) {
-            troubles = self.stopped_tasks(service).await?;
+            let read = tokio::time::timeout(WORTH_WAITING, self.stopped_tasks(service)).await;
+            troubles = read.map(Result::unwrap_or_default).unwrap_or_default();
         }
         troubles.extend(telling_events(&service.json));
-        Ok(troubles)
+        troubles
     }
 
     async fn stopped_tasks(&self, service: &LiveService) -> Result<Vec<String>, Trouble> {
@@ -121,11 +122,7 @@ fn telling_events(service: &Value) -> Vec<String> {
         "has begun draining",
         "deployment completed",
     ];
-    let since = items(service, "deployments")
-        .find(|d| text(d, "status") == Some("PRIMARY"))
-        .and_then(|d| d.get("createdAt"))
-        .and_then(Value::as_f64)
-        .unwrap_or(0.0);
+    let since = primary(service).and_then(|d| d.get("createdAt")).and_then(Value::as_f64).unwrap_or(0.0);
     items(service, "events")
         .filter(|event| event.get("createdAt").and_then(Value::as_f64).unwrap_or(0.0) >= since)
         .filter_map(|event| text(event, "message"))

@@ -1,10 +1,16 @@
 //! What every write to a service has in common.
 
+use super::live::primary;
 use super::{Ecs, LiveService};
 use crate::aws::{Conduct, EcsOperation};
+use crate::diff::Comparison;
 use crate::engine::{Trouble, TroubleKind};
 use crate::model::marks;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use std::sync::PoisonError;
+
+const CAPACITY: &str = "capacityProviderStrategy";
+const LAUNCH_TYPE: &str = "launchType";
 
 /// On whose behalf something is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +66,12 @@ impl Ecs {
         body["service"] = name.into();
         self.forget_seen();
         let updated = self.aws.ecs(EcsOperation::UpdateService, Conduct::Write, name, &body).await;
-        updated.map(drop).map_err(|trouble| self.or_look_again(&body, trouble))
+        let answer = updated.map_err(|trouble| self.or_look_again(&body, trouble))?;
+        let began =
+            answer.get("service").and_then(primary).and_then(|primary| primary.get("createdAt")?.as_f64());
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.extend(began.map(|began| (name.to_owned(), began)));
+        Ok(())
     }
 
     /// A revision that this run has found may be deregistered since: it is looked for again, and registered anew.
@@ -74,6 +85,13 @@ impl Ecs {
         let message =
             format!("{}; {revision} was deregistered meanwhile and is looked for again", trouble.message);
         Trouble { kind: TroubleKind::Transient, message, ..trouble }
+    }
+
+    /// True if a description is older than this run's last update of the service: it lacks the deployment that began then.
+    pub(super) fn is_stale(&self, service: &LiveService) -> bool {
+        let began = primary(&service.json).and_then(|primary| primary.get("createdAt")?.as_f64());
+        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.get(&service.name).is_some_and(|sent| began.is_some_and(|began| began < *sent))
     }
 
     /// Deletes a service together with its tasks, if it bears the application's mark.
@@ -116,6 +134,23 @@ fn passing_create(mut trouble: Trouble) -> Trouble {
         trouble.kind = TroubleKind::Transient;
     }
     trouble
+}
+
+/// The request for what a comparison found, `desiredCount` and tags aside: only fields that differ.
+pub(super) fn update_body(comparison: &Comparison, spec: &Value) -> Map<String, Value> {
+    let declared = comparison.update_fields().into_iter();
+    let mut body: Map<String, Value> =
+        declared.filter_map(|field| Some((field.to_owned(), spec.get(field)?.clone()))).collect();
+    if comparison.leaves_capacity_providers() {
+        // An empty list goes back to the launch type; UpdateService has no field for that one.
+        body.remove(LAUNCH_TYPE);
+        body.insert(CAPACITY.into(), json!([]));
+    }
+    if body.contains_key(CAPACITY) {
+        // ECS refuses another strategy without it (UpdateService, `capacityProviderStrategy`).
+        body.insert("forceNewDeployment".into(), true.into());
+    }
+    body
 }
 
 /// The spec with these tags added to its own; ours win.

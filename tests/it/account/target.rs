@@ -7,13 +7,14 @@ use cutover::engine::{
     Trouble, Workloads,
 };
 use cutover::gates::{Asker, Gates, HttpQuestion};
-use cutover::model::{RevisionId, Timestamp};
+use cutover::model::{RevisionId, Slot, Timestamp};
 use cutover::plan::{Live, PlanItem};
 use cutover::platform::ecs::{Ecs, Owner, Writer};
-use cutover::rollout::{Action, Alarm, Hindrance, HttpAnswer, RuleObservation};
+use cutover::rollout::{Action, Alarm, Hindrance, HttpAnswer, RuleObservation, Stranger};
 use cutover::simulator::Connector;
 use cutover::traffic::alb::Alb;
 use futures_util::future::BoxFuture;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// One process' clients and adapters; nothing of it outlives the process.
@@ -84,6 +85,19 @@ impl Workloads for Target {
     async fn observe_slots(&self, rollout: &Rollout) -> Result<SlotsReading, Trouble> {
         self.writer.keep().await?;
         self.ecs.observe_slots(rollout).await
+    }
+
+    async fn own_targets(
+        &self,
+        rollout: &Rollout,
+        slot: Slot,
+        healthy: &BTreeSet<String>,
+    ) -> Result<Option<BTreeSet<String>>, Trouble> {
+        self.ecs.own_targets(rollout, slot, healthy).await
+    }
+
+    async fn strangers(&self, rollout: &Rollout, slot: Slot) -> Result<Vec<Stranger>, Trouble> {
+        self.ecs.strangers(rollout, slot).await
     }
 
     async fn apply_workload(&self, rollout: &Rollout, action: &Action) -> Result<(), Trouble> {

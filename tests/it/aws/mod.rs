@@ -1,11 +1,15 @@
 //! The AWS adapters with the real SDK clients, on the simulator and tokio's paused clock.
 
+mod breaker;
 mod gates;
+mod inseparable;
 mod lock;
+mod members;
 mod pace;
 mod patrol;
 mod places;
 mod proxy;
+mod replaced;
 mod revisions;
 mod services;
 mod slots;

@@ -6,16 +6,16 @@ use cutover::rollout::{Action, Content, SlotObservation, Stage, Workload};
 use cutover::simulator::Failure;
 use serde_json::json;
 
-fn create(slot: Slot, count: u32, sequence: u64) -> Action {
+pub fn create(slot: Slot, count: u32, sequence: u64) -> Action {
     Action::CreateSlot { slot, count, record: record(sequence) }
 }
 
-async fn observe(ecs: &Ecs, rollout: &Rollout, slot: Slot) -> SlotObservation {
+pub async fn observe(ecs: &Ecs, rollout: &Rollout, slot: Slot) -> SlotObservation {
     ecs.observe_slots(rollout).await.unwrap().slots.get(slot).clone()
 }
 
 /// Waits until the slot is steady.
-async fn steady(ecs: &Ecs, rollout: &Rollout, slot: Slot) -> SlotObservation {
+pub async fn steady(ecs: &Ecs, rollout: &Rollout, slot: Slot) -> SlotObservation {
     for _ in 0..60 {
         let seen = observe(ecs, rollout, slot).await;
         if matches!(seen.workload, Workload::Present { stage: Stage::Steady, .. }) {
@@ -174,9 +174,13 @@ async fn an_existing_service_is_adopted_without_a_new_task() {
     assert_eq!(rig.connector.world().tasks_started_total(), started);
     let mut foreign = rollout.clone();
     foreign.application = "other".into();
-    let trouble = ecs.observe_slots(&foreign).await.unwrap_err();
-    assert_eq!(trouble.kind, TroubleKind::Rejected);
-    assert!(trouble.to_string().contains("shop"), "{trouble}");
+    // Somebody else's service is refused with the owner's name; its notes are none of ours.
+    let reading = ecs.observe_slots(&foreign).await.unwrap();
+    assert!(!reading.slots.blue.is_owned() && reading.slots.blue.record.is_none());
+    let [hindrance] = reading.hindrances.as_slice() else { panic!("{:?}", reading.hindrances) };
+    assert!(hindrance.why.contains("belongs to application shop"), "{hindrance:?}");
+    let refused = ecs.apply_workload(&foreign, &Action::AdoptSlot { slot: Slot::Blue }).await.unwrap_err();
+    assert_eq!(refused.kind, TroubleKind::Rejected, "{refused}");
 }
 
 #[tokio::test(start_paused = true)]
