@@ -65,7 +65,10 @@ async fn check_traffic(
         Some(ClusterTraffic::Service(_)) => "traffic.service",
         Some(ClusterTraffic::HttpRoute(_)) => "traffic.httpRoute",
     };
-    let Some(reading) = found(target.observe_traffic(rollout).await, field, notes)? else { return Ok(()) };
+    let Some(reading) = found(target.observe_traffic(rollout, &Default::default()).await, field, notes)?
+    else {
+        return Ok(());
+    };
     for rule in &reading.rules {
         if let RuleSplit::Neither(why) = &rule.split {
             notes.error(field, format!("{} reaches neither slot: {why}", rule.id));

@@ -155,7 +155,10 @@ async fn check_rules(
     groups: &[&Group; 2],
     notes: &mut Notes<'_>,
 ) -> Result<(), CliError> {
-    let Some(reading) = found(traffic.observe_traffic(rollout).await, "alb", notes)? else { return Ok(()) };
+    let Some(reading) = found(traffic.observe_traffic(rollout, &Default::default()).await, "alb", notes)?
+    else {
+        return Ok(());
+    };
     for rule in &reading.rules {
         if let RuleSplit::Neither(why) = &rule.split {
             notes.error("alb", format!("{} forwards to neither target group: {why}", rule.id));

@@ -10,7 +10,7 @@ pub use actions::ActionList;
 pub use uses::GroupUse;
 
 use crate::aws::{Aws, LoadBalancerKind};
-use crate::engine::{Rollout, Traffic, TrafficReading, Trouble};
+use crate::engine::{Registered, Rollout, Traffic, TrafficReading, Trouble};
 use crate::model::{BySlot, Seconds, Slot};
 use crate::rollout::{Action, Hindrance, Remedy, RuleObservation};
 use std::collections::{BTreeMap, HashMap};
@@ -73,7 +73,11 @@ fn settle(rules: &[String]) -> Seconds {
 }
 
 impl Traffic for Alb {
-    async fn observe_traffic(&self, rollout: &Rollout) -> Result<TrafficReading, Trouble> {
+    async fn observe_traffic(
+        &self,
+        rollout: &Rollout,
+        registered: &Registered,
+    ) -> Result<TrafficReading, Trouble> {
         let groups = self.groups(rollout).await?;
         let production = production_rules(rollout);
         let test = test_rule(rollout);
@@ -101,6 +105,7 @@ impl Traffic for Alb {
             healthy: BySlot { blue: healthy_blue, green: healthy_green },
             stickiness,
             settle: settle(&production),
+            test_settle: 0,
             unread: BySlot::default(),
             hindrances: vec![],
         })
@@ -109,6 +114,7 @@ impl Traffic for Alb {
     async fn apply_traffic(
         &self,
         rollout: &Rollout,
+        registered: &Registered,
         observed: &RuleObservation,
         action: &Action,
     ) -> Result<RuleObservation, Trouble> {
