@@ -37,7 +37,7 @@ impl Traffic for Balanced {
         let reading = self.alb.observe_traffic(rollout, registered).await?;
         if Slot::BOTH.into_iter().any(|slot| reading.targets.get(slot).unhealthy > 0) {
             // The groups' names are known by now, so this asks AWS nothing.
-            let reasons = self.alb.target_troubles(rollout).await?;
+            let reasons = self.alb.target_troubles(rollout, registered).await?;
             let mut known = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
             let known = known.entry(rollout.blue_green.name.clone()).or_default();
             for slot in Slot::BOTH {

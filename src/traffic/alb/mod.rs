@@ -2,18 +2,25 @@
 
 mod actions;
 mod apply;
+mod groups;
 mod health;
+mod hindrances;
+mod observe;
+mod obstacles;
 mod rules;
+mod shares;
 mod uses;
 
 pub use actions::ActionList;
 pub use uses::GroupUse;
 
 use crate::aws::{Aws, LoadBalancerKind};
-use crate::engine::{Registered, Rollout, Traffic, TrafficReading, Trouble};
-use crate::model::{BySlot, Seconds, Slot};
+use crate::engine::{Obstacles, Registered, Rollout, Traffic, TrafficReading, Trouble};
+use crate::model::{BySlot, Seconds};
 use crate::rollout::{Action, Hindrance, Remedy, RuleObservation};
-use std::collections::{BTreeMap, HashMap};
+use groups::Groups;
+use obstacles::Owners;
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 /// An application load balancer sends by the new weights within seconds of a Modify; twice what was seen by others
@@ -27,29 +34,28 @@ pub struct Alb {
     aws: Aws,
     /// Why targets are not healthy, from the last reading of each target group.
     reasons: Mutex<HashMap<String, Vec<String>>>,
+    owners: Owners,
 }
 
 impl Alb {
     /// On these clients.
     pub fn new(aws: Aws) -> Alb {
-        Alb { aws, reasons: Mutex::default() }
+        Alb { aws, reasons: Mutex::default(), owners: Owners::default() }
     }
 
     /// Why targets of the slots were not healthy when they were last read, most frequent first, for people.
     ///
     /// # Errors
-    /// A target group that cannot be found.
-    pub async fn target_troubles(&self, rollout: &Rollout) -> Result<BySlot<Vec<String>>, Trouble> {
-        let groups = self.groups(rollout).await?;
+    /// Target groups that can't be looked up.
+    pub async fn target_troubles(
+        &self,
+        rollout: &Rollout,
+        registered: &Registered,
+    ) -> Result<BySlot<Vec<String>>, Trouble> {
+        let groups = self.groups(rollout, registered).await?.groups;
         let reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(BySlot::from_fn(|slot| reasons.get(groups.get(slot)).cloned().unwrap_or_default()))
-    }
-
-    /// The ARNs of the slots' target groups.
-    async fn groups(&self, rollout: &Rollout) -> Result<BySlot<String>, Trouble> {
-        let names = Slot::BOTH.map(|slot| rollout.blue_green.target_group(slot));
-        let arns = self.aws.target_group_arns(&names).await?;
-        Ok(BySlot { blue: arns[0].clone(), green: arns[1].clone() })
+        let of = |group: &str| reasons.get(group).cloned().unwrap_or_default();
+        Ok(BySlot::from_fn(|slot| groups.own(slot).into_iter().flat_map(of).collect()))
     }
 }
 
@@ -78,37 +84,15 @@ impl Traffic for Alb {
         rollout: &Rollout,
         registered: &Registered,
     ) -> Result<TrafficReading, Trouble> {
-        let groups = self.groups(rollout).await?;
-        let production = production_rules(rollout);
-        let test = test_rule(rollout);
-        let all: Vec<String> = production.iter().chain(test).cloned().collect();
-        let (rules, blue, green) = tokio::join!(
-            self.read_rules(&all),
-            self.read_health(&groups.blue),
-            self.read_health(&groups.green)
-        );
-        let mut rules = rules?;
-        let ((blue, healthy_blue), (green, healthy_green)) = (blue?, green?);
-        let mut observations: Vec<RuleObservation> = vec![];
-        let mut stickiness = BTreeMap::new();
-        for arn in &all {
-            if let Some(seconds) = rules.get(arn).and_then(|rule| rule.actions.stickiness()) {
-                stickiness.insert(arn.clone(), seconds);
-            }
-            observations.push(rules::observation(arn, rules::take(&mut rules, arn)?, &groups));
-        }
-        let test_rule = test.and_then(|_| observations.pop());
-        Ok(TrafficReading {
-            rules: observations,
-            test_rule,
-            targets: BySlot { blue, green },
-            healthy: BySlot { blue: healthy_blue, green: healthy_green },
-            stickiness,
-            settle: settle(&production),
-            test_settle: 0,
-            unread: BySlot::default(),
-            hindrances: vec![],
-        })
+        self.observe(rollout, registered).await
+    }
+
+    async fn observe_obstacles(
+        &self,
+        rollout: &Rollout,
+        registered: &Registered,
+    ) -> Result<Obstacles, Trouble> {
+        self.obstacles(rollout, registered).await
     }
 
     async fn apply_traffic(
@@ -118,7 +102,7 @@ impl Traffic for Alb {
         observed: &RuleObservation,
         action: &Action,
     ) -> Result<RuleObservation, Trouble> {
-        self.apply(rollout, observed, action).await
+        self.apply(rollout, registered, observed, action).await
     }
 
     async fn traffic_behind(
@@ -127,7 +111,7 @@ impl Traffic for Alb {
         except: &[String],
     ) -> Result<Option<Hindrance>, Trouble> {
         let groups: Vec<&str> = target_groups.iter().map(String::as_str).collect();
-        let uses = self.uses_of(&groups).await?;
+        let uses = self.uses_of_existing(&groups).await?;
         let in_use = uses.into_iter().find(|found| found.weight > 0 && !except.contains(&found.rule));
         Ok(in_use.map(|found| {
             let why = format!("{} still gives {} weight {}", found.rule, found.target_group, found.weight);

@@ -49,11 +49,8 @@ async fn the_http_gate_asks_the_test_listener_where_it_is() {
     });
     let gates = Gates::asking(rig.aws.clone(), Arc::clone(&asker) as Arc<dyn Asker>);
     let mut rollout = rig.rollout("web:v1");
-    let gate = |host: Option<&str>| HttpGate {
-        path: "/healthz".into(),
-        expect_status: 200,
-        host: host.map(ToOwned::to_owned),
-    };
+    let gate =
+        |host: Option<&str>| HttpGate { host: host.map(ToOwned::to_owned), ..HttpGate::get("/healthz") };
     rollout.blue_green.gates.http = vec![gate(None), gate(Some("shop.example"))];
     let answers = gates.ask_http(&rollout).await.unwrap();
     assert!(
