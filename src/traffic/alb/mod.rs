@@ -14,20 +14,14 @@ mod uses;
 pub use actions::ActionList;
 pub use uses::GroupUse;
 
-use crate::aws::{Aws, LoadBalancerKind};
+use crate::aws::Aws;
 use crate::engine::{Obstacles, Registered, Rollout, Traffic, TrafficReading, Trouble};
-use crate::model::{BySlot, Seconds};
+use crate::model::BySlot;
 use crate::rollout::{Action, Hindrance, Remedy, RuleObservation};
 use groups::Groups;
 use obstacles::Owners;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-
-/// An application load balancer sends by the new weights within seconds of a Modify; twice what was seen by others
-/// when they scaled down too early.
-const SETTLE_APPLICATION: Seconds = 10;
-/// A network load balancer takes minutes; ECS's own blue/green waits ten.
-const SETTLE_NETWORK: Seconds = 600;
 
 /// Moves traffic by the weights of forward actions.
 pub struct Alb {
@@ -70,14 +64,6 @@ fn test_rule(rollout: &Rollout) -> Option<&String> {
     alb.test_listener_rule.as_ref().or(alb.test_listener.as_ref())
 }
 
-fn settle(rules: &[String]) -> Seconds {
-    let of = |arn: &String| match LoadBalancerKind::of_arn(arn) {
-        LoadBalancerKind::Application => SETTLE_APPLICATION,
-        LoadBalancerKind::Network => SETTLE_NETWORK,
-    };
-    rules.iter().map(of).max().unwrap_or(SETTLE_APPLICATION)
-}
-
 impl Traffic for Alb {
     async fn observe_traffic(
         &self,
@@ -117,17 +103,5 @@ impl Traffic for Alb {
             let why = format!("{} still gives {} weight {}", found.rule, found.target_group, found.weight);
             Hindrance::new(why, vec![Remedy::TakeOut { rule: found.rule, target_group: found.target_group }])
         }))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn network_load_balancers_get_minutes_to_settle() {
-        let arn = |kind: &str| format!("arn:aws:elasticloadbalancing:r:1:listener/{kind}/lb/1/2");
-        assert_eq!(settle(&[arn("app")]), SETTLE_APPLICATION);
-        assert_eq!(settle(&[arn("app"), arn("net")]), SETTLE_NETWORK);
     }
 }

@@ -2,9 +2,9 @@
 
 use super::hindrances::{self, Found};
 use super::rules::{Rule, observation, unusable};
-use super::{Alb, Groups, production_rules, settle, test_rule};
+use super::{Alb, Groups, production_rules, test_rule};
 use crate::engine::{Registered, Rollout, TrafficReading, Trouble, TroubleKind};
-use crate::model::{BySlot, Slot};
+use crate::model::{BySlot, Slot, settle_seconds};
 use crate::rollout::{Hindrance, RuleObservation, Targets};
 use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,7 +44,9 @@ impl Alb {
             match self.aws.target_group_arns(&[names.get(slot)]).await {
                 Ok(arns) => *declared.get_mut(slot) = arns.into_iter().next(),
                 Err(trouble) if trouble.kind == TroubleKind::Missing => {
-                    *found.missing.get_mut(slot) = Some(trouble.message);
+                    let name = names.get(slot);
+                    *found.missing.get_mut(slot) =
+                        Some(format!("there is no target group `{name}` ({})", trouble.message));
                 }
                 Err(trouble) if registered.get(slot).is_empty() => return Err(trouble),
                 Err(trouble) => *found.unread.get_mut(slot) = Some(trouble.to_string()),
@@ -93,8 +95,8 @@ impl Alb {
             test_rule,
             targets: BySlot::default(),
             healthy: BySlot::default(),
-            settle: settle(&production),
-            test_settle: test.map_or(0, |arn| settle(std::slice::from_ref(arn))),
+            settle: settle_seconds(&production),
+            test_settle: test.map_or(0, |arn| settle_seconds([arn])),
             unread: found.unread.clone(),
         };
         let in_rules: BTreeSet<String> = production
