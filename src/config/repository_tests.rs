@@ -359,6 +359,11 @@ fn a_blue_green_that_cannot_work_is_refused() {
             "deadline: 900s is not longer than gates.stableFor (1200s)",
         ),
         (
+            "healthyTargets: 50%}",
+            "healthyTargets: 50%, stableFor: 895s}",
+            "deadline: 900s is too short: the load balancer takes 10s",
+        ),
+        (
             "path: /healthz",
             "path: /healthz, headers: {host: a}",
             "gates.http[0].headers.host: is sent by `host`",

@@ -169,7 +169,11 @@ impl Memory {
 
     /// For how long (in this run) the test rule has been as it is, in seconds. `None` without one, and for whoever only
     /// looks.
-    pub fn test_rule_pointed_for(&mut self, rule: Option<&RuleObservation>, now: Timestamp) -> Option<Seconds> {
+    pub fn test_rule_pointed_for(
+        &mut self,
+        rule: Option<&RuleObservation>,
+        now: Timestamp,
+    ) -> Option<Seconds> {
         self.watching.as_ref()?;
         let rule = rule?;
         let known = self.test_rule_since.take().filter(|(fingerprint, _)| *fingerprint == rule.fingerprint);

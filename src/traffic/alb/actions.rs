@@ -2,15 +2,18 @@
 //! rest. Pure.
 
 use super::Groups;
-use super::shares::{divide, divisible};
+
 use crate::aws::Node;
 use crate::model::{Seconds, Slot, Step, Weights};
 use crate::rollout::RuleSplit;
+use crate::traffic::shares::{Division, divide, divisible};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
 /// ELBv2 allows this many groups in one forward action.
 const GROUPS_LIMIT: usize = 5;
+/// Its largest weight.
+const WEIGHT_LIMIT: u32 = 999;
 
 /// The actions of a rule (`Actions`) or a listener (`DefaultActions`) as read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +84,7 @@ impl ActionList {
         if part == 0 || others.iter().all(|weight| *weight == 0) {
             return None;
         }
-        let part = divisible(part, &others, steps)?;
+        let part = divisible(part, &others, steps, WEIGHT_LIMIT)?;
         let slot = if weights.green > weights.blue { Slot::Green } else { Slot::Blue };
         let weights = match slot {
             Slot::Blue => Weights { blue: part, green: 0 },
@@ -128,10 +131,10 @@ impl ActionList {
         self.with_groups(|named| {
             let before = ours(named, groups);
             let others = others(named, groups);
-            let mut division = super::shares::Division { slots: weights, others: others.clone() };
+            let mut division = Division { slots: weights, others: others.clone() };
             if others.iter().any(|weight| *weight > 0) {
                 let part = before.blue + before.green;
-                division = divide(part, &others, weights).ok_or_else(|| {
+                division = divide(part, &others, weights, WEIGHT_LIMIT).ok_or_else(|| {
                     format!(
                         "beside other target groups the slots have the weight {part} together, which can't be divided \
                          into {weights} exactly with weights up to 999; give them a weight that can"

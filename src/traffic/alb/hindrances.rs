@@ -1,12 +1,12 @@
 //! What of rules and groups, as read, closes the way forward. Pure.
 
 use super::actions::short;
-use super::rules::Rule;
+use super::rules::{Rule, why_unusable};
 use super::{Groups, production_rules, test_rule};
 use crate::aws::listener_of_rule;
 use crate::engine::{Rollout, Trouble};
 use crate::model::{BySlot, Kind, Slot, marks};
-use crate::rollout::{Hindrance, Remedy, RuleObservation, RuleSplit};
+use crate::rollout::{Hindrance, Remedy};
 use std::collections::BTreeMap;
 
 /// What was found of a rollout's rules.
@@ -115,21 +115,22 @@ impl Found<'_> {
         }
         found
     }
+}
 
-    /// A test rule that can't be pointed at a slot.
-    pub fn of_test_rule(&self, rule: &RuleObservation) -> Option<Hindrance> {
-        let field = match self.rollout.blue_green.alb.test_listener_rule {
-            Some(_) => "alb.testListenerRule",
-            None => "alb.testListener",
-        };
-        let RuleSplit::Neither(why) = &rule.split else { return None };
-        if self.rule(&rule.id).is_some_and(|read| read.actions.forwards()) {
-            return None;
-        }
-        let kind = if listener_of_rule(&rule.id).is_some() { "rule" } else { "listener" };
-        let why = format!("the test {kind} {} can't be used: {why}", rule.id);
-        let what = format!("the test {kind} {} with a forward action", rule.id);
-        let to = format!("a {kind} that exists and forwards");
-        Some(Hindrance::new(why, vec![Remedy::Restore { what }, edit(self.rollout, field, to)]))
-    }
+/// A test rule that can't be pointed at a slot: `read` is what it was read as.
+pub(super) fn of_test_rule(rollout: &Rollout, arn: &str, read: &Result<Rule, Trouble>) -> Option<Hindrance> {
+    let field = match rollout.blue_green.alb.test_listener_rule {
+        Some(_) => "alb.testListenerRule",
+        None => "alb.testListener",
+    };
+    let why = match read {
+        Ok(rule) if rule.actions.forwards() => return None,
+        Ok(_) => "it has no forward action".to_owned(),
+        Err(trouble) => why_unusable(trouble),
+    };
+    let kind = if listener_of_rule(arn).is_some() { "rule" } else { "listener" };
+    let what = format!("the test {kind} {arn} with a forward action");
+    let to = format!("a {kind} that exists and forwards");
+    let why = format!("the test {kind} {arn} can't be used: {why}");
+    Some(Hindrance::new(why, vec![Remedy::Restore { what }, edit(rollout, field, to)]))
 }

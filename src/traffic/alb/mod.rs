@@ -8,7 +8,6 @@ mod hindrances;
 mod observe;
 mod obstacles;
 mod rules;
-mod shares;
 mod uses;
 
 pub use actions::ActionList;

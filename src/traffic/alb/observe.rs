@@ -5,7 +5,7 @@ use super::rules::{Rule, observation, unusable};
 use super::{Alb, Groups, production_rules, test_rule};
 use crate::engine::{Registered, Rollout, TrafficReading, Trouble, TroubleKind};
 use crate::model::{BySlot, Slot, settle_seconds};
-use crate::rollout::{Hindrance, RuleObservation, Targets};
+use crate::rollout::{Hindrance, Targets};
 use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -90,7 +90,7 @@ impl Alb {
         };
         let mut reading = TrafficReading {
             stickiness: rules.iter().filter_map(sticky).collect(),
-            hindrances: found.hindrances(rollout, &rules, test_rule.as_ref()),
+            hindrances: found.hindrances(rollout, &rules),
             rules: observations,
             test_rule,
             targets: BySlot::default(),
@@ -137,13 +137,11 @@ impl FoundGroups {
         &self,
         rollout: &Rollout,
         rules: &BTreeMap<String, Result<Rule, Trouble>>,
-        test: Option<&RuleObservation>,
     ) -> Vec<Hindrance> {
         let found = Found { rollout, groups: &self.groups, rules };
         let mut all = hindrances::of_groups(rollout, &self.groups, &self.missing);
         all.extend(found.named_twice());
         all.extend(production_rules(rollout).iter().flat_map(|arn| found.of_rule(arn)));
-        all.extend(test.and_then(|rule| found.of_test_rule(rule)));
         all
     }
 }

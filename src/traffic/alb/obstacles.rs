@@ -1,7 +1,7 @@
 //! What is asked only before a rollout begins: whose the rules and groups are, and whether the HTTP gate's requests reach
 //! the test rule.
 
-use super::hindrances::edit;
+use super::hindrances::{edit, of_test_rule};
 use super::{Alb, production_rules, test_rule};
 use crate::aws::listener_of_rule;
 use crate::engine::{Obstacles, Registered, Rollout, Trouble, TroubleKind};
@@ -35,6 +35,16 @@ impl Alb {
         registered: &Registered,
     ) -> Result<Obstacles, Trouble> {
         let mut found = self.owned_by_others(rollout, registered).await?;
+        if let Some(arn) = test_rule(rollout) {
+            // In a rollout under way a test rule that can't be read is told by the gate, which waits for it and then gives
+            // up: only before it begins this is an obstacle.
+            for (arn, read) in self.read_each_rule(std::slice::from_ref(arn)).await {
+                match read {
+                    Err(trouble) if trouble.kind == TroubleKind::Transient => return Err(trouble),
+                    read => found.hindrances.extend(of_test_rule(rollout, &arn, &read)),
+                }
+            }
+        }
         found.hindrances.extend(self.unreachable_gates(rollout).await?);
         Ok(found)
     }

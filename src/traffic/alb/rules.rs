@@ -106,11 +106,16 @@ pub(super) fn observation(arn: &str, rule: Rule, groups: &Groups) -> RuleObserva
 
 /// A rule that is gone or, for the test rule, that can't be read.
 pub(super) fn unusable(arn: &str, trouble: &Trouble) -> RuleObservation {
-    let why = match trouble.kind {
+    let split = RuleSplit::Neither(why_unusable(trouble));
+    RuleObservation { id: arn.to_owned(), split, fingerprint: String::new() }
+}
+
+/// Why nothing is known of a rule.
+pub(super) fn why_unusable(trouble: &Trouble) -> String {
+    match trouble.kind {
         TroubleKind::Missing => "it does not exist any more".to_owned(),
         _ => format!("it can't be read: {trouble}"),
-    };
-    RuleObservation { id: arn.to_owned(), split: RuleSplit::Neither(why), fingerprint: String::new() }
+    }
 }
 
 fn lacking(arn: &str) -> Trouble {

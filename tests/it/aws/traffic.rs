@@ -189,7 +189,11 @@ async fn a_test_rule_that_is_gone_or_denied_ends_no_reading() {
         assert_eq!(reading.rules[0].split, RuleSplit::Both(Weights { blue: 100, green: 0 }), "{what}");
         let RuleSplit::Neither(why) = reading.test_rule.unwrap().split else { panic!("{what}") };
         assert!(why.contains(says), "{why}");
-        let told = reading.hindrances.iter().find(|found| found.why.contains(&listener)).expect(what);
+        if what == "denied" {
+            rig.inject("DescribeListeners", denied.clone(), 1);
+        }
+        let obstacles = alb.observe_obstacles(&rollout, &Default::default()).await.unwrap();
+        let told = obstacles.hindrances.iter().find(|found| found.why.contains(&listener)).expect(what);
         assert!(told.why.contains(says), "{told:?}");
     }
     // A rule on the same call as the production rule.

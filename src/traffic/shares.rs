@@ -2,9 +2,6 @@
 
 use crate::model::{Step, Weights};
 
-/// ELBv2's largest weight.
-const WEIGHT_LIMIT: u32 = 999;
-
 /// Weights of a rule in which each group that is no slot's keeps its share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Division {
@@ -14,9 +11,9 @@ pub struct Division {
 }
 
 /// Divides `part`, the slots' weight so far, as `split` says. All weights are multiplied by one factor where that is
-/// needed to divide without a remainder; where the factor would be too large, they are made as small as they can be
+/// needed to divide without a remainder; where that makes one larger than `limit`, they are made as small as they can be
 /// first. `None` if it can't be done exactly.
-pub fn divide(part: u32, others: &[u32], split: Weights) -> Option<Division> {
+pub fn divide(part: u32, others: &[u32], split: Weights, limit: u32) -> Option<Division> {
     let sum = split.blue + split.green;
     if part == 0 || sum == 0 {
         return None;
@@ -24,14 +21,14 @@ pub fn divide(part: u32, others: &[u32], split: Weights) -> Option<Division> {
     let common = others.iter().fold(part, |common, other| greatest_divisor(common, *other));
     let scaled = |by: u32| -> Option<Division> {
         let part = (part / by, others.iter().map(|other| other / by).collect::<Vec<u32>>());
-        (1..=WEIGHT_LIMIT).find_map(|factor| {
+        (1..=sum).find_map(|factor| {
             let product = u64::from(part.0) * u64::from(factor);
             let of = |share: u32| {
                 let product = product * u64::from(share);
                 let whole = product.is_multiple_of(u64::from(sum)).then(|| product / u64::from(sum))?;
-                u32::try_from(whole).ok().filter(|weight| *weight <= WEIGHT_LIMIT)
+                u32::try_from(whole).ok().filter(|weight| *weight <= limit)
             };
-            let others = part.1.iter().map(|other| other.checked_mul(factor).filter(|w| *w <= WEIGHT_LIMIT));
+            let others = part.1.iter().map(|other| other.checked_mul(factor).filter(|w| *w <= limit));
             let others = others.collect::<Option<Vec<u32>>>()?;
             Some(Division { slots: Weights { blue: of(split.blue)?, green: of(split.green)? }, others })
         })
@@ -40,14 +37,14 @@ pub fn divide(part: u32, others: &[u32], split: Weights) -> Option<Division> {
 }
 
 /// The part nearest to `part` that can be divided by each of `steps`; `None` if `part` itself can.
-pub fn divisible(part: u32, others: &[u32], steps: &[Step]) -> Option<u32> {
+pub fn divisible(part: u32, others: &[u32], steps: &[Step], limit: u32) -> Option<u32> {
     let split = |step: &Step| Weights { blue: 100 - step.weight.min(100), green: step.weight.min(100) };
-    if steps.iter().all(|step| divide(part, others, split(step)).is_some()) {
+    if steps.iter().all(|step| divide(part, others, split(step), limit).is_some()) {
         return None;
     }
     let unit = 100 / steps.iter().fold(100, |common, step| greatest_divisor(common, step.weight.min(100)));
     let nearest = (part + unit / 2) / unit * unit;
-    Some(nearest.clamp(unit, WEIGHT_LIMIT / unit * unit))
+    Some(nearest.clamp(unit, limit / unit * unit))
 }
 
 fn greatest_divisor(a: u32, b: u32) -> u32 {
@@ -74,15 +71,15 @@ mod tests {
     fn one_factor_for_all_makes_room_for_a_step() {
         let ten = Weights { blue: 90, green: 10 };
         assert_eq!(
-            divide(1, &[1], ten),
+            divide(1, &[1], ten, 999),
             Some(Division { slots: Weights { blue: 9, green: 1 }, others: vec![10] })
         );
         let half = Weights { blue: 50, green: 50 };
-        assert_eq!(divide(10, &[10], half).unwrap().others, [10], "nothing was multiplied again");
-        assert_eq!(divide(999, &[1], ten), None);
-        assert_eq!(divisible(999, &[1], &steps(&[10, 100])), Some(990));
-        assert_eq!(divisible(1, &[999], &steps(&[25, 100])), Some(4));
-        assert_eq!(divisible(999, &[1], &steps(&[100])), None);
+        assert_eq!(divide(10, &[10], half, 999).unwrap().others, [10], "nothing was multiplied again");
+        assert_eq!(divide(999, &[1], ten, 999), None);
+        assert_eq!(divisible(999, &[1], &steps(&[10, 100]), 999), Some(990));
+        assert_eq!(divisible(1, &[999], &steps(&[25, 100]), 999), Some(4));
+        assert_eq!(divisible(999, &[1], &steps(&[100]), 999), None);
     }
 
     #[test]
@@ -98,14 +95,14 @@ mod tests {
             shares.sort_unstable();
             shares.dedup();
             shares.push(100);
-            let possible = divisible(first, &others, &steps(&shares));
+            let possible = divisible(first, &others, &steps(&shares), 999);
             let first = possible.unwrap_or(first);
             let (mut part, mut now, mut ends) = (first, others.clone(), vec![]);
             for _ in 0..4 {
                 for share in &shares {
                     let split = Weights { blue: 100 - share, green: *share };
                     let divided =
-                        divide(part, &now, split).unwrap_or_else(|| panic!("{part} {now:?} {split}"));
+                        divide(part, &now, split, 999).unwrap_or_else(|| panic!("{part} {now:?} {split}"));
                     assert!(divided.slots.same_split(split), "{divided:?} is not {split}");
                     part = divided.slots.blue + divided.slots.green;
                     now = divided.others;
