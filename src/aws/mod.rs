@@ -3,6 +3,7 @@
 
 mod calls;
 mod clock;
+mod conditions;
 mod connect;
 mod ecs;
 mod elb;
@@ -12,17 +13,20 @@ mod names;
 mod pace;
 mod places;
 mod query;
+mod requests;
 mod send;
 mod target_groups;
 mod wire;
 
 pub use calls::{CallCounts, CallTally};
+pub use conditions::USER_AGENT;
 pub use connect::Connect;
 pub use ecs::EcsOperation;
 pub use elb::{ListenerFacts, LoadBalancerKind, listener_of_rule};
 pub use error::Failure;
 pub use places::LOCKS_ON_A_CLUSTER;
 pub use query::Node;
+pub use requests::Stray;
 pub use send::{Call, Conduct, ServiceName};
 
 pub use crate::engine::{Clock, WriteGuard};

@@ -69,6 +69,45 @@ impl Aws {
         Trouble { message, ..trouble }
     }
 
+    /// The tags of rules, listeners and target groups, by ARN; those that do not exist are left out.
+    ///
+    /// # Errors
+    /// Those of [`Aws::send`].
+    pub async fn elb_tags(
+        &self,
+        arns: &[String],
+    ) -> Result<BTreeMap<String, Vec<(String, String)>>, Trouble> {
+        let mut found = BTreeMap::new();
+        for chunk in arns.chunks(NAMES_A_CALL) {
+            match self.describe_tags(chunk).await {
+                Ok(tags) => found.extend(tags),
+                Err(trouble) if trouble.kind == TroubleKind::Missing => {
+                    for arn in chunk {
+                        match self.describe_tags(std::slice::from_ref(arn)).await {
+                            Ok(tags) => found.extend(tags),
+                            Err(trouble) if trouble.kind == TroubleKind::Missing => {}
+                            Err(trouble) => return Err(trouble),
+                        }
+                    }
+                }
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        Ok(found)
+    }
+
+    async fn describe_tags(&self, arns: &[String]) -> Result<Vec<(String, Vec<(String, String)>)>, Trouble> {
+        let call = Call::new(ServiceName::Elb, "DescribeTags", arns.join(", "));
+        let request = || self.elb().describe_tags().set_resource_arns(Some(arns.to_vec())).send();
+        let answer = self.send(&call, Conduct::Read, request).await?;
+        let described = answer.tag_descriptions.unwrap_or_default().into_iter().filter_map(|described| {
+            let tags = described.tags.unwrap_or_default().into_iter();
+            let tags = tags.filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())));
+            Some((described.resource_arn?, tags.collect()))
+        });
+        Ok(described.collect())
+    }
+
     /// Reads target groups by ARN; the answer has every one of them.
     ///
     /// # Errors

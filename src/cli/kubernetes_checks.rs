@@ -2,10 +2,10 @@
 //! server makes of every document, and whether all that a rollout needs is there.
 
 use super::error::CliError;
-use super::live_checks::{check_alarms, check_groups, found};
+use super::live_checks::{check_alarms, check_groups, check_hindrances};
 use super::live_judgement::{Group, Notes};
 use crate::config::{Finding, Severity};
-use crate::engine::{self, Deployment, Rollout, Traffic};
+use crate::engine::{self, Deployment, Rollout};
 use crate::kubernetes::Kinds;
 use crate::model::{ClusterTraffic, Kind, Problem, marks};
 use crate::plan::{Change, Plan, PlanItem};
@@ -65,8 +65,8 @@ async fn check_traffic(
         Some(ClusterTraffic::Service(_)) => "traffic.service",
         Some(ClusterTraffic::HttpRoute(_)) => "traffic.httpRoute",
     };
-    let Some(reading) = found(target.observe_traffic(rollout).await, field, notes)? else { return Ok(()) };
-    for rule in &reading.rules {
+    let Some(seen) = check_hindrances(target, rollout, field, notes).await? else { return Ok(()) };
+    for rule in &seen.rules {
         if let RuleSplit::Neither(why) = &rule.split {
             notes.error(field, format!("{} reaches neither slot: {why}", rule.id));
         }

@@ -4,9 +4,9 @@ use super::error::CliError;
 use super::live_judgement::{Group, Notes, judge_groups, judge_network};
 use crate::aws::{Aws, Conduct, EcsOperation, listener_of_rule};
 use crate::config::Finding;
-use crate::engine::{Deployment, Gating, Rollout, Traffic, Trouble, TroubleKind, WorkloadDocuments};
-use crate::model::{Destination, Kind, Service, Slot, TaskDefinitionRef, marks};
-use crate::rollout::RuleSplit;
+use crate::engine::{self, Adapter, Deployment, Gating, Rollout, Trouble, TroubleKind, WorkloadDocuments};
+use crate::model::{BySlot, Destination, Kind, Service, Slot, TaskDefinitionRef, marks};
+use crate::rollout::{AlarmState, Observation, Remedy, RuleSplit};
 use crate::sites::EcsTarget;
 use serde_json::{Value, json};
 
@@ -112,9 +112,9 @@ async fn check_blue_green(
 }
 
 /// The slots' target groups are there, fit what will be their targets, each other, and the rules.
-pub async fn check_groups(
+pub async fn check_groups<A: Adapter>(
     aws: &Aws,
-    traffic: &impl Traffic,
+    target: &A,
     rollout: &Rollout,
     judge: impl Fn(&Group, &str, &mut Notes<'_>),
     notes: &mut Notes<'_>,
@@ -129,7 +129,7 @@ pub async fn check_groups(
     }
     if let [blue, green] = groups.as_slice() {
         judge_groups(blue, green, notes);
-        check_rules(aws, traffic, rollout, &[blue, green], notes).await?;
+        check_rules(aws, target, rollout, &[blue, green], notes).await?;
     }
     Ok(())
 }
@@ -140,28 +140,33 @@ pub async fn check_alarms(
     rollout: &Rollout,
     notes: &mut Notes<'_>,
 ) -> Result<(), CliError> {
-    for (index, name) in rollout.blue_green.gates.alarms.iter().enumerate() {
-        let alarms = gates.read_alarms(std::slice::from_ref(name)).await;
-        found(alarms, &format!("gates.alarms[{index}]"), notes)?;
+    let names = &rollout.blue_green.gates.alarms;
+    let alarms = found(gates.read_alarms(names).await, "gates.alarms", notes)?.unwrap_or_default();
+    for (index, alarm) in alarms.iter().enumerate() {
+        if alarm.state == AlarmState::Unknown {
+            let message = format!("DescribeAlarms {}: {}", alarm.name, alarm.detail);
+            notes.error(&format!("gates.alarms[{index}]"), message);
+        }
     }
     Ok(())
 }
 
 /// The rules exist, send to these groups, and belong to the load balancer that the groups serve.
-async fn check_rules(
+async fn check_rules<A: Adapter>(
     aws: &Aws,
-    traffic: &impl Traffic,
+    target: &A,
     rollout: &Rollout,
     groups: &[&Group; 2],
     notes: &mut Notes<'_>,
 ) -> Result<(), CliError> {
-    let Some(reading) = found(traffic.observe_traffic(rollout).await, "alb", notes)? else { return Ok(()) };
-    for rule in &reading.rules {
+    let Some(seen) = check_hindrances(target, rollout, "alb", notes).await? else { return Ok(()) };
+    for rule in &seen.rules {
         if let RuleSplit::Neither(why) = &rule.split {
             notes.error("alb", format!("{} forwards to neither target group: {why}", rule.id));
         }
     }
-    for rule in reading.rules.iter().chain(&reading.test_rule) {
+    // What can't be read at all has been told.
+    for rule in seen.rules.iter().chain(&seen.test_rule).filter(|rule| !rule.fingerprint.is_empty()) {
         let listener = listener_of_rule(&rule.id).unwrap_or_else(|| rule.id.clone());
         let Some(facts) = found(aws.listener_facts(&listener).await, "alb", notes)? else { continue };
         for group in groups {
@@ -176,6 +181,31 @@ async fn check_rules(
         }
     }
     Ok(())
+}
+
+/// Nothing that a sync would refuse is in the way: the same readings, whether a rollout is near or not.
+///
+/// # Errors
+/// Reads that failed.
+pub async fn check_hindrances<A: Adapter>(
+    target: &A,
+    rollout: &Rollout,
+    field: &str,
+    notes: &mut Notes<'_>,
+) -> Result<Option<Observation>, CliError> {
+    let Some(live) = found(engine::observe(target, rollout).await, field, notes)? else { return Ok(None) };
+    let registered = BySlot::from_fn(|slot| live.observation.slots.get(slot).groups.clone());
+    let obstacles = target.observe_obstacles(rollout, &registered).await;
+    let obstacles = found(obstacles, field, notes)?.unwrap_or_default();
+    for hindrance in live.observation.hindrances.iter().chain(&obstacles.hindrances) {
+        let edited = hindrance.remedies.iter().find_map(|remedy| match remedy {
+            Remedy::Edit { field, .. } => Some(field.as_str()),
+            _ => None,
+        });
+        notes.error(edited.unwrap_or(field), hindrance.in_words(rollout.terms()));
+    }
+    obstacles.notices.into_iter().for_each(|notice| notes.warning(field, notice));
+    Ok(Some(live.observation))
 }
 
 async fn read_group(aws: &Aws, name: &str) -> Result<Group, Trouble> {

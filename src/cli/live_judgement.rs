@@ -74,7 +74,12 @@ impl<'a> Notes<'a> {
             field: field.to_owned(),
             message,
         };
-        self.findings.push(Finding { problem, severity });
+        let said = |known: &Finding| {
+            known.problem.document == problem.document && known.problem.message == problem.message
+        };
+        if !self.findings.iter().any(said) {
+            self.findings.push(Finding { problem, severity });
+        }
     }
 }
 

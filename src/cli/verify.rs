@@ -50,6 +50,10 @@ pub async fn run(args: &VerifyArgs, output: Output) -> Result<Exit, CliError> {
     let documents =
         args.source.read(&chosen.source, destination, output, "no further checks were made").await?;
     let mut findings = config::lint(&documents.manifests);
+    if let Some(application) = application.as_ref().or(chosen.file.as_ref()) {
+        findings.extend(config::lint_timeout(application, &documents.manifests));
+        findings.sort();
+    }
     if let Some(application) = application {
         let target = args.destination.connect(&application).await?;
         let (commit, manifests) = (documents.commit.id.clone(), documents.manifests.clone());

@@ -10,7 +10,7 @@ use super::forms::{
 use super::problems::Problems;
 use super::repository::Index;
 use crate::diff::same_reference;
-use crate::model::{BlueGreen, Kind, Listeners, Manifests, PlatformKind, Slot};
+use crate::model::{BlueGreen, HttpGate, Kind, Listeners, Manifests, PlatformKind, Slot, settle_seconds};
 use serde_json::Value;
 use std::collections::HashSet;
 
@@ -238,6 +238,19 @@ fn check_gates(document: &Document, blue_green: &BlueGreen, problems: &mut Probl
             "is asked through the test rule, but there is neither alb.testListenerRule nor alb.testListener";
         problems.note(document, "gates.http", message);
     }
+    let test: Vec<&String> = alb.test_listener_rule.iter().chain(&alb.test_listener).collect();
+    let settle = settle_seconds(test.iter().copied()) + gates.stable_for;
+    let too_short = blue_green.deadline > gates.stable_for && blue_green.deadline <= settle;
+    if !gates.http.is_empty() && !test.is_empty() && too_short {
+        let message = format!(
+            "{}s is too short: the load balancer takes {}s to follow the test rule, and then the gates have to hold for \
+             {}s; set more than {settle}s",
+            blue_green.deadline,
+            settle - gates.stable_for,
+            gates.stable_for
+        );
+        problems.note(document, "deadline", message);
+    }
     for (at, gate) in gates.http.iter().enumerate() {
         let odd = |text: &str| text.contains(|c: char| c.is_whitespace() || c.is_control());
         if !gate.path.starts_with('/') || odd(&gate.path) || gate.path.contains('#') {
@@ -249,6 +262,7 @@ fn check_gates(document: &Document, blue_green: &BlueGreen, problems: &mut Probl
         if !gate.host.as_ref().is_none_or(host_letters) {
             problems.note(document, &format!("gates.http[{at}].host"), "is not a host's name");
         }
+        check_headers(document, at, gate, problems);
     }
     let mut alarms = HashSet::new();
     for (at, alarm) in gates.alarms.iter().enumerate() {
@@ -279,6 +293,32 @@ pub fn ways_around(service: &Value) -> impl Iterator<Item = (&'static str, &'sta
 fn is_group_of_slot(blue_green: &BlueGreen, balancer: &Value) -> bool {
     let group = text(balancer, "targetGroupArn").unwrap_or_default();
     Slot::BOTH.iter().any(|slot| same_reference(blue_green.target_group(*slot), group))
+}
+
+/// Headers that the program or the connection sets.
+const OWN_HEADERS: [&str; 4] = ["connection", "content-length", "transfer-encoding", "upgrade"];
+
+fn check_headers(document: &Document, at: usize, gate: &HttpGate, problems: &mut Problems) {
+    for (name, value) in &gate.headers {
+        let lower = name.to_ascii_lowercase();
+        let is_token = !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+        let twice = gate.headers.keys().any(|other| other < name && other.eq_ignore_ascii_case(name));
+        let wrong = if !is_token {
+            "is not the name of a header"
+        } else if lower == "host" {
+            "is sent by `host`"
+        } else if OWN_HEADERS.contains(&lower.as_str()) {
+            "is set by the connection"
+        } else if twice {
+            "is named twice"
+        } else if !value.bytes().all(|b| (b' '..=b'~').contains(&b)) || value.trim() != value {
+            "must have a value of visible ASCII characters without spaces around"
+        } else {
+            continue;
+        };
+        problems.note(document, &format!("gates.http[{at}].headers.{name}"), wrong);
+    }
 }
 
 /// What the steered service must and must not say.

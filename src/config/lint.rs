@@ -2,7 +2,10 @@
 
 use super::forms::{is_role_arn, items, text};
 use super::{lint_deployment, lint_fargate};
-use crate::model::{Kind, Manifests, Origin, Problem, Service, TaskDefinition, TaskDefinitionRef, marks};
+use crate::model::{
+    Application, Kind, Manifests, Origin, Problem, Service, TaskDefinition, TaskDefinitionRef, marks,
+    settle_seconds,
+};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::HashSet;
@@ -79,6 +82,30 @@ pub fn lint(manifests: &Manifests) -> Vec<Finding> {
     }
     lint_deployment::lint(manifests, &mut findings);
     findings.sort();
+    findings
+}
+
+/// Looks at how long a sync of `application` may take, beside what its load balancers need. A sync that ends before a
+/// network load balancer has surely followed the last change never gets to what comes after it.
+pub fn lint_timeout(application: &Application, manifests: &Manifests) -> Vec<Finding> {
+    let mut findings = vec![];
+    for blue_green in manifests.blue_greens.values() {
+        let alb = &blue_green.alb;
+        let settle =
+            settle_seconds(alb.production_listener_rule.arns().iter().chain(alb.production_listener.arns()));
+        let timeout = application.sync.timeout;
+        if timeout > settle {
+            continue;
+        }
+        let label = format!("{}/{}", Kind::Application, application.name);
+        let mut notes = Notes { origin: &application.origin, label, findings: &mut findings };
+        let message = format!(
+            "{timeout}s is no longer than the {settle}s that the load balancer of BlueGreen/{} takes to follow a change of \
+             weights; set more than {settle}s",
+            blue_green.name
+        );
+        notes.error("sync.timeout", message);
+    }
     findings
 }
 

@@ -136,3 +136,44 @@ fn image_references_are_told_from_nonsense() {
         assert!(ImageReference::parse(image).is_none(), "{image}");
     }
 }
+
+#[test]
+fn a_sync_that_ends_before_a_network_load_balancer_has_followed_is_found() {
+    let blue_green = "\
+apiVersion: cutover.dev/v1alpha1
+kind: BlueGreen
+metadata: {name: web}
+spec:
+  workloadRef: {kind: Service, name: web}
+  container: {name: app, port: 8080}
+  alb:
+    productionListener: arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/net/shop/1/2
+    targetGroups: {blue: web-blue, green: web-green}
+";
+    let of = |kind: &str, timeout: u64| {
+        let text = format!("{GOOD}---\n{blue_green}").replace("listener/net", &format!("listener/{kind}"));
+        let files = [SourceFile { path: "a.yaml".into(), bytes: text.into_bytes() }];
+        let manifests = load(&files, Some(PlatformKind::Ecs)).expect("valid");
+        let text = "\
+apiVersion: cutover.dev/v1alpha1
+kind: Application
+metadata: {name: shop}
+spec:
+  source: {repoURL: https://git.example.com/deploy.git}
+  destination: {ecs: {region: eu-central-1, cluster: prod}}
+  sync: {timeout: SECONDSs}
+";
+        let text = text.replace("SECONDS", &timeout.to_string());
+        let application = crate::config::load_application(&SourceFile {
+            path: "shop.yaml".into(),
+            bytes: text.into_bytes(),
+        })
+        .expect("valid");
+        lint_timeout(&application, &manifests).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(of("net", 601), [""; 0]);
+    assert_eq!(of("app", 60), [""; 0]);
+    let found = of("net", 600);
+    assert!(found[0].contains("sync.timeout: 600s is no longer than the 600s"), "{found:?}");
+    assert!(found[0].ends_with("set more than 600s"), "{found:?}");
+}

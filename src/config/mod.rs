@@ -40,7 +40,7 @@ pub use forms::{TaskDefinitionName, parse_task_definition_name, target_group_nam
 pub use init::{LiveService, LiveTraffic, documents_from_live};
 pub use init_objects::{LiveDeployment, documents_from_deployment};
 pub use json_schema::{combined_json_schema, json_schema};
-pub use lint::{Finding, Severity, lint};
+pub use lint::{Finding, Severity, lint, lint_timeout};
 pub use objects::is_label;
 pub use reading::is_document_file;
 pub use registered::{ApplicationFile, application_of, applications_in, status_of};

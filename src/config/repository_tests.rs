@@ -358,6 +358,36 @@ fn a_blue_green_that_cannot_work_is_refused() {
             "stableFor: 20m",
             "deadline: 900s is not longer than gates.stableFor (1200s)",
         ),
+        (
+            "healthyTargets: 50%}",
+            "healthyTargets: 50%, stableFor: 895s}",
+            "deadline: 900s is too short: the load balancer takes 10s",
+        ),
+        (
+            "path: /healthz",
+            "path: /healthz, headers: {host: a}",
+            "gates.http[0].headers.host: is sent by `host`",
+        ),
+        (
+            "path: /healthz",
+            "path: /healthz, headers: {a b: c}",
+            "gates.http[0].headers.a b: is not the name of a header",
+        ),
+        (
+            "path: /healthz",
+            "path: /healthz, headers: {X-A: b, x-a: c}",
+            "gates.http[0].headers.x-a: is named twice",
+        ),
+        (
+            "path: /healthz",
+            "path: /healthz, headers: {X-A: ä}",
+            "gates.http[0].headers.X-A: must have a value",
+        ),
+        (
+            "path: /healthz",
+            "path: /healthz, headers: {Upgrade: b}",
+            "gates.http[0].headers.Upgrade: is set by the",
+        ),
         ("path: /healthz", "path: healthz", "gates.http[0].path: must begin with \"/\""),
         (
             "green: web-green",

@@ -20,6 +20,8 @@ pub struct Memory {
     /// The candidate's healthy targets of the last observation.
     gate_held_by: BTreeSet<String>,
     weights_since: Option<(Vec<Weights>, Timestamp)>,
+    /// The test rule's fingerprint, and since when it has had it.
+    test_rule_since: Option<(String, Timestamp)>,
     rules: Vec<RuleMemory>,
     records: BySlot<Option<Noted>>,
     changed_by_others: Option<ForeignChange>,
@@ -165,6 +167,21 @@ impl Memory {
         seen.changed_by_others.clone_from(&self.changed_by_others);
     }
 
+    /// For how long (in this run) the test rule has been as it is, in seconds. `None` without one, and for whoever only
+    /// looks.
+    pub fn test_rule_pointed_for(
+        &mut self,
+        rule: Option<&RuleObservation>,
+        now: Timestamp,
+    ) -> Option<Seconds> {
+        self.watching.as_ref()?;
+        let rule = rule?;
+        let known = self.test_rule_since.take().filter(|(fingerprint, _)| *fingerprint == rule.fingerprint);
+        let since = known.map_or(now, |(_, since)| since);
+        self.test_rule_since = Some((rule.fingerprint.clone(), since));
+        Some(now.since(since))
+    }
+
     /// Completes an observation that has everything else by since when things have been as they are. A candidate that
     /// lost one of its `healthy` targets in between has not held its gate, even if another one took its place: tasks
     /// that crash and come back fast look healthy at every look.
@@ -252,6 +269,7 @@ mod tests {
             healthy: BySlot::default(),
             stickiness: [].into(),
             settle: 10,
+            test_settle: 10,
             unread: BySlot::default(),
             hindrances: vec![],
         }

@@ -22,8 +22,9 @@ pub use events::{Event, Silent, Watcher};
 pub use follow::follow;
 pub use plan::{declared_services, observe, plan, read_live};
 pub use ports::{
-    EcsDocuments, Gating, Guard, KubernetesDocuments, Platform, Rollout, Settled, Signal, Signalling,
-    SlotsReading, TimeSource, Traffic, TrafficReading, Trouble, TroubleKind, WorkloadDocuments, Workloads,
+    EcsDocuments, Gating, Guard, KubernetesDocuments, Obstacles, Platform, Registered, Rollout, Settled,
+    Signal, Signalling, SlotsReading, TimeSource, Traffic, TrafficReading, Trouble, TroubleKind,
+    WorkloadDocuments, Workloads,
 };
 pub use request::{Chosen, RequestVerb, Unfit, choose, handle, lock};
 pub use run::{Adapter, Ports, Run, RunEnd, StopSignal};

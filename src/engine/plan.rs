@@ -61,7 +61,8 @@ pub async fn observe<A: Adapter>(adapter: &A, rollout: &Rollout) -> Result<LiveR
     for _ in 0..STALE_TRIES {
         if let Some(observation) = run.observe(&desired).await? {
             let stickiness = run.stickiness().clone();
-            let mut live = LiveRollout { desired, observation, now: adapter.now(), stickiness };
+            let notices = run.notices().to_vec();
+            let mut live = LiveRollout { desired, observation, now: adapter.now(), stickiness, notices };
             // What the sync will ask before it touches a slot is asked here as well, so that both say the same.
             while let Some(slot) = untold_touch(&live) {
                 live.observation.slots.get_mut(slot).hold = hold(adapter, &live.observation, slot).await?;

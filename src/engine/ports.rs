@@ -124,6 +124,10 @@ impl KubernetesDocuments {
     }
 }
 
+/// The target groups (ARNs) that each slot's live service is registered in, whatever the documents say; none where there
+/// is no service.
+pub type Registered = BySlot<Vec<String>>;
+
 /// What the rules and target groups look like.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrafficReading {
@@ -136,10 +140,20 @@ pub struct TrafficReading {
     pub stickiness: BTreeMap<String, Seconds>,
     /// How long the data plane takes to follow a change of weights: seconds for an ALB, minutes for an NLB.
     pub settle: Seconds,
+    /// The same for the test rule; 0 without one.
+    pub test_settle: Seconds,
     /// Why a slot's target health could not be read; its `targets` are at their default then.
     pub unread: BySlot<Option<String>>,
     /// What of the rules and groups closes the way forward: they are somebody else's, or can't carry two slots.
     pub hindrances: Vec<Hindrance>,
+}
+
+/// What is asked of the rules and groups only where a rollout is about to begin.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Obstacles {
+    pub hindrances: Vec<Hindrance>,
+    /// What could not be found out and stops nothing, as sentences for people.
+    pub notices: Vec<String>,
 }
 
 /// Both slots as the platform tells them.
@@ -208,8 +222,23 @@ pub trait Signalling {
 /// The rules and target groups of a workload.
 #[allow(async_fn_in_trait)]
 pub trait Traffic {
-    /// Reads production rules, test rule and target health.
-    async fn observe_traffic(&self, rollout: &Rollout) -> Result<TrafficReading, Trouble>;
+    /// Reads production rules, test rule and target health. Which groups are a slot's is told by `registered`, and by the
+    /// documents for a slot without a live service. Only production rules that can't be read are an error.
+    async fn observe_traffic(
+        &self,
+        rollout: &Rollout,
+        registered: &Registered,
+    ) -> Result<TrafficReading, Trouble>;
+
+    /// Reads what must not be so before a rollout begins, and costs too much to be asked all the time: rules and groups of
+    /// other controllers, requests of the HTTP gate that the test rule does not match.
+    async fn observe_obstacles(
+        &self,
+        _rollout: &Rollout,
+        _registered: &Registered,
+    ) -> Result<Obstacles, Trouble> {
+        Ok(Obstacles::default())
+    }
 
     /// Does one of `NameGroup`, `PointTestRule`, `SetWeights`: reads the rule, refuses with
     /// [`TroubleKind::ChangedByOthers`] if its fingerprint is not `observed.fingerprint`, writes the whole action list
@@ -217,6 +246,7 @@ pub trait Traffic {
     async fn apply_traffic(
         &self,
         rollout: &Rollout,
+        registered: &Registered,
         observed: &RuleObservation,
         action: &Action,
     ) -> Result<RuleObservation, Trouble>;

@@ -3,14 +3,14 @@
 use super::events::{Event, Watcher};
 use super::memory::{Memory, Stale, candidate};
 use super::ports::{
-    Gating, Guard, Rollout, SlotsReading, TimeSource, Traffic, Trouble, TroubleKind, Workloads,
+    Gating, Guard, Registered, Rollout, SlotsReading, TimeSource, Traffic, Trouble, TroubleKind, Workloads,
 };
 use super::spans::failed;
 use super::trail::Trail;
-use crate::model::{ClusterTraffic, Seconds, Slot};
+use crate::model::{BySlot, ClusterTraffic, Seconds, Slot};
 use crate::rollout::{
-    Action, Alarm, Decision, Desired, Hold, HttpAnswer, Observation, Outcome, Phase, Progress, Record,
-    Remedy, RuleObservation, SlotObservation, Targets, Workload, decide, http_can_be_asked,
+    Action, Alarm, Decision, Desired, Hindrance, Hold, HttpAnswer, Observation, Outcome, Phase, Progress,
+    Record, Remedy, RuleObservation, SlotObservation, Targets, Workload, decide, http_can_be_asked,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -48,6 +48,9 @@ pub struct Run<'a, A> {
     rollout: &'a Rollout,
     memory: Memory,
     stickiness: BTreeMap<String, Seconds>,
+    notices: Vec<String>,
+    /// As last read.
+    registered: Registered,
     phase: Option<Phase>,
     waiting: Option<String>,
     /// The rollout under way and the weights, as last read.
@@ -72,6 +75,8 @@ impl<'a, A: Adapter> Run<'a, A> {
             rollout,
             memory: Memory::default(),
             stickiness: BTreeMap::new(),
+            notices: vec![],
+            registered: Registered::default(),
             phase: None,
             waiting: None,
             last: None,
@@ -196,9 +201,9 @@ impl<'a, A: Adapter> Run<'a, A> {
     /// Any read that failed: there is no observation with holes.
     pub async fn observe(&mut self, want: &Desired) -> Result<Option<Observation>, Trouble> {
         let adapter = self.ports.adapter;
-        let (slots, traffic) =
-            tokio::join!(adapter.observe_slots(self.rollout), adapter.observe_traffic(self.rollout));
-        let (SlotsReading { mut slots, mut hindrances }, traffic) = (slots?, traffic?);
+        let SlotsReading { mut slots, mut hindrances } = adapter.observe_slots(self.rollout).await?;
+        self.registered = BySlot::from_fn(|slot| slots.get(slot).groups.clone());
+        let traffic = adapter.observe_traffic(self.rollout, &self.registered).await?;
         if self.memory.check_rules(&traffic, self.now()) == Err(Stale) {
             return Ok(None);
         }
@@ -234,6 +239,24 @@ impl<'a, A: Adapter> Run<'a, A> {
             sticky,
         };
         self.memory.recall_notes(&mut seen, self.now());
+        if rollout_is_near(&seen) {
+            // What can't be read closes the way forward. A return asks for none of it.
+            match adapter.observe_obstacles(self.rollout, &self.registered).await {
+                Ok(obstacles) => {
+                    seen.hindrances.extend(obstacles.hindrances);
+                    self.notices = obstacles.notices;
+                }
+                Err(trouble) if trouble.kind == TroubleKind::Transient => {
+                    for slot in Slot::BOTH {
+                        seen.slots.get_mut(slot).unread.get_or_insert_with(|| trouble.to_string());
+                    }
+                }
+                Err(trouble) => {
+                    let restore = Remedy::Restore { what: trouble.doing.clone() };
+                    seen.hindrances.push(Hindrance::new(trouble.to_string(), vec![restore]));
+                }
+            }
+        }
         let baking = seen.current_record().is_some_and(|(_, r)| matches!(r.progress, Progress::Baking(_)));
         let candidate = candidate(&seen);
         if candidate.is_some() || baking {
@@ -242,18 +265,33 @@ impl<'a, A: Adapter> Run<'a, A> {
                 Err(trouble) => want.gates.alarms.iter().map(|name| Alarm::unread(name, &trouble)).collect(),
             };
         }
-        if candidate.is_some_and(|slot| http_can_be_asked(want, &seen, slot)) {
-            seen.http = match adapter.ask_http(self.rollout).await {
-                Ok(answers) => answers,
-                Err(trouble) => {
-                    want.gates.http.iter().map(|gate| HttpAnswer::unasked(gate, &trouble)).collect()
-                }
+        let pointed = self.memory.test_rule_pointed_for(seen.test_rule.as_ref(), self.now());
+        if let Some(slot) = candidate.filter(|slot| http_can_be_asked(want, &seen, *slot)) {
+            // Until the load balancer follows the test rule, the old version would answer. A version that has weight was
+            // asked before.
+            let has_weight = seen.rules.iter().any(|rule| rule.split.weights().of(slot) > 0);
+            let left = match pointed {
+                Some(pointed) if !has_weight => traffic.test_settle.saturating_sub(pointed),
+                _ => 0,
             };
+            seen.http = self.ask_http(want, left).await;
         }
         self.memory.recall_times(want, &mut seen, &traffic.healthy, self.now());
         self.keep_last(&seen);
         self.ports.watcher.observed(&self.rollout.blue_green.name, &seen);
         Ok(Some(seen))
+    }
+
+    /// Asks the HTTP gate, unless the test rule takes another `left` seconds to reach the load balancer.
+    async fn ask_http(&self, want: &Desired, left: Seconds) -> Vec<HttpAnswer> {
+        let why = match left {
+            0 => match self.ports.adapter.ask_http(self.rollout).await {
+                Ok(answers) => return answers,
+                Err(trouble) => trouble.to_string(),
+            },
+            _ => format!("the test rule takes another {left} s to reach the load balancer"),
+        };
+        want.gates.http.iter().map(|gate| HttpAnswer::unasked(gate, &why)).collect()
     }
 
     /// Counts the slot's targets: where it is known who its members are, only those are healthy.
@@ -281,6 +319,11 @@ impl<'a, A: Adapter> Run<'a, A> {
     /// For how long clients stick to a target group, by rule, as last read.
     pub fn stickiness(&self) -> &BTreeMap<String, Seconds> {
         &self.stickiness
+    }
+
+    /// What could not be found out and stops nothing, as last read.
+    pub fn notices(&self) -> &[String] {
+        &self.notices
     }
 
     /// Makes one write, after the lease was checked. False if it could not be made and need not be.
@@ -327,7 +370,8 @@ impl<'a, A: Adapter> Run<'a, A> {
                 message: "the rule was not observed".into(),
             });
         };
-        let written = self.ports.adapter.apply_traffic(self.rollout, observed, action).await;
+        let written =
+            self.ports.adapter.apply_traffic(self.rollout, &self.registered, observed, action).await;
         let now = self.now();
         match (&written, index) {
             (Ok(after), Some(index)) => self.memory.rule_written(index, after, now),
@@ -438,12 +482,16 @@ enum Care {
 
 impl Care {
     fn may_do_without(self, action: &Action, trouble: &Trouble) -> bool {
-        let is_aside = matches!(
-            action,
-            Action::WriteRecord { .. } | Action::AdoptSlot { .. } | Action::ScaleSlot { .. }
-        );
+        let is_aside = match action {
+            // The gate stays closed without it; what else is done does not depend on it.
+            Action::PointTestRule { .. } => true,
+            Action::WriteRecord { .. } | Action::AdoptSlot { .. } | Action::ScaleSlot { .. } => {
+                self == Care::AsFarAsPossible
+            }
+            _ => false,
+        };
         let is_of_the_lock = matches!(trouble.kind, TroubleKind::LookAgain | TroubleKind::Crowded);
-        self == Care::AsFarAsPossible && is_aside && !is_of_the_lock
+        is_aside && !is_of_the_lock
     }
 }
 
@@ -506,6 +554,14 @@ pub fn desired(rollout: &Rollout, revision: crate::model::RevisionId) -> Desired
         deadline: bg.deadline,
         whole_only: matches!(bg.traffic, Some(ClusterTraffic::Service(_))),
         terms: rollout.terms(),
+    }
+}
+
+/// True if nothing is wanted of the rules yet, and what serves is not what the documents want.
+fn rollout_is_near(seen: &Observation) -> bool {
+    match seen.unanimous_slot() {
+        Some(serving) => !seen.slots.get(serving).is_desired(),
+        None => seen.current_record().is_none(),
     }
 }
 

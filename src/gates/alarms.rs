@@ -2,7 +2,7 @@
 
 use super::Gates;
 use crate::aws::{Call, Conduct, ServiceName};
-use crate::engine::{Trouble, TroubleKind};
+use crate::engine::Trouble;
 use crate::rollout::{Alarm, AlarmState};
 use aws_sdk_cloudwatch::types::{AlarmType, StateValue};
 use std::collections::HashMap;
@@ -36,26 +36,26 @@ impl Gates {
             let found = metric.chain(composite.map(|a| (a.alarm_name, a.state_value)));
             states.extend(found.filter_map(|(name, state)| Some((name?, state))));
         }
-        names.iter().map(|name| alarm(name, states.get(name))).collect()
+        Ok(names.iter().map(|name| alarm(name, states.get(name))).collect())
     }
 }
 
-fn alarm(name: &str, state: Option<&Option<StateValue>>) -> Result<Alarm, Trouble> {
-    let trouble = |kind, message| Trouble { kind, doing: format!("DescribeAlarms {name}"), message };
+/// The state of one that is not there, or that says something new, is unknown.
+fn alarm(name: &str, state: Option<&Option<StateValue>>) -> Alarm {
     let state = match state {
         Some(Some(StateValue::Ok)) => AlarmState::Ok,
         Some(Some(StateValue::Alarm)) => AlarmState::Alarm,
         Some(Some(StateValue::InsufficientData)) => AlarmState::InsufficientData,
         Some(other) => {
             let said = other.as_ref().map_or("none", |s| s.as_str());
-            return Err(trouble(TroubleKind::Transient, format!("its state is `{said}`")));
+            return Alarm::unread(name, &format!("its state is `{said}`"));
         }
         None => {
-            let message = "there is no such alarm; create it, or take it out of gates.alarms";
-            return Err(trouble(TroubleKind::Missing, message.into()));
+            let why = "there is no such alarm; create it, or take it out of gates.alarms";
+            return Alarm::unread(name, &why);
         }
     };
-    Ok(Alarm { name: name.to_owned(), state, detail: String::new() })
+    Alarm { name: name.to_owned(), state, detail: String::new() }
 }
 
 #[cfg(test)]
@@ -63,10 +63,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_alarm_that_does_not_exist_or_has_no_known_state_is_an_error() {
-        assert_eq!(alarm("a", Some(&Some(StateValue::Ok))).unwrap().state, AlarmState::Ok);
-        assert_eq!(alarm("a", None).unwrap_err().kind, TroubleKind::Missing);
-        assert!(alarm("a", Some(&None)).is_err());
-        assert!(alarm("a", Some(&Some(StateValue::from("NEW")))).is_err());
+    fn an_alarm_that_does_not_exist_or_has_no_known_state_is_unknown_and_says_why() {
+        assert_eq!(alarm("a", Some(&Some(StateValue::Ok))).state, AlarmState::Ok);
+        for state in [None, Some(&None), Some(&Some(StateValue::from("NEW")))] {
+            let alarm = alarm("a", state);
+            assert_eq!(alarm.state, AlarmState::Unknown, "{state:?}");
+            assert!(!alarm.detail.is_empty(), "{state:?}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use crate::engine::{Rollout, Trouble, TroubleKind};
 use crate::model::HttpGate;
 use crate::rollout::{HttpAnswer, HttpVerdict};
 use futures_util::future::{BoxFuture, join_all};
+use std::collections::BTreeMap;
 
 /// One GET request. Redirects are not followed: the gate names the status it expects.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct HttpQuestion {
     pub host: String,
     /// Path and query.
     pub path: String,
+    /// More headers, by name.
+    pub headers: BTreeMap<String, String>,
 }
 
 /// Sends a question and tells the answer's status.
@@ -34,24 +37,28 @@ impl Gates {
             return Ok(vec![]);
         }
         let alb = &blue_green.alb;
-        let listener = match (&alb.test_listener_rule, &alb.test_listener) {
-            (Some(rule), _) => listener_of_rule(rule),
-            (None, Some(listener)) => Some(listener.clone()),
-            (None, None) => None,
-        };
-        let listener = listener.ok_or_else(|| Trouble {
+        let test = alb.test_listener_rule.as_ref().or(alb.test_listener.as_ref());
+        let test = test.ok_or_else(|| Trouble {
             kind: TroubleKind::Rejected,
             doing: format!("asking the HTTP gate of {}", blue_green.name),
             message: "gates.http needs alb.testListenerRule or alb.testListener".into(),
         })?;
+        let listener = listener_of_rule(test).unwrap_or_else(|| test.clone());
         let facts = self.aws.listener_facts(&listener).await?;
-        let answers = blue_green.gates.http.iter().map(|gate| async {
+        let gates = &blue_green.gates.http;
+        let strays = self.aws.stray_requests(test, gates).await?;
+        let answers = gates.iter().zip(strays).map(|(gate, stray)| async {
+            // Whatever came back would be somebody else's answer.
+            if let Some(stray) = stray {
+                return HttpAnswer::unasked(gate, &stray.why);
+            }
             let question = HttpQuestion {
                 connect_to: facts.dns_name.clone(),
                 port: facts.port,
                 tls: facts.tls,
                 host: gate.host.clone().unwrap_or_else(|| facts.dns_name.clone()),
                 path: gate.path.clone(),
+                headers: gate.headers.clone(),
             };
             judge(gate, self.asker.ask(question).await)
         });
@@ -80,7 +87,7 @@ mod tests {
 
     #[test]
     fn only_the_expected_status_passes() {
-        let gate = HttpGate { path: "/healthz".into(), expect_status: 200, host: None };
+        let gate = HttpGate::get("/healthz");
         assert!(judge(&gate, Ok(200)).verdict == HttpVerdict::Passed);
         for status in [Ok(204), Ok(302), Ok(503), Err("no answer".to_owned())] {
             assert!(judge(&gate, status.clone()).verdict == HttpVerdict::Failed, "{status:?}");

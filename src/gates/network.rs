@@ -1,6 +1,7 @@
 //! Asks over real connections.
 
 use super::{Asker, HttpQuestion};
+use crate::aws::USER_AGENT;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt, Empty};
@@ -60,12 +61,16 @@ async fn status<S>(stream: S, question: &HttpQuestion) -> Result<u16, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let request = http::Request::get(&question.path)
+    let mut request = http::Request::get(&question.path)
         .header(http::header::HOST, &question.host)
-        .header(http::header::USER_AGENT, concat!("cutover/", env!("CARGO_PKG_VERSION")))
-        .header(http::header::CONNECTION, "close")
-        .body(Empty::<Bytes>::new())
-        .map_err(|error| format!("not a request: {error}"))?;
+        .header(http::header::CONNECTION, "close");
+    if !question.headers.keys().any(|name| name.eq_ignore_ascii_case("user-agent")) {
+        request = request.header(http::header::USER_AGENT, USER_AGENT);
+    }
+    for (name, value) in &question.headers {
+        request = request.header(name, value);
+    }
+    let request = request.body(Empty::<Bytes>::new()).map_err(|error| format!("not a request: {error}"))?;
     let broken = |error: hyper::Error| format!("the connection broke: {error}");
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
@@ -132,7 +137,8 @@ mod tests {
 
     fn question(port: u16) -> HttpQuestion {
         let (connect_to, host) = ("127.0.0.1".to_owned(), "shop.example".to_owned());
-        HttpQuestion { connect_to, port, tls: false, host, path: "/healthz?deep=1".into() }
+        let headers = [("X-Stage".to_owned(), "green".to_owned())].into();
+        HttpQuestion { connect_to, port, tls: false, host, path: "/healthz?deep=1".into(), headers }
     }
 
     #[tokio::test]
@@ -142,6 +148,7 @@ mod tests {
         let request = task.await.unwrap();
         assert!(request.starts_with("GET /healthz?deep=1 HTTP/1.1\r\n"), "{request}");
         assert!(request.contains("host: shop.example\r\n"), "{request}");
+        assert!(request.contains("x-stage: green\r\n"), "{request}");
     }
 
     #[tokio::test]

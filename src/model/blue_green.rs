@@ -2,6 +2,7 @@
 
 use super::{BySlot, Origin, Seconds, Slot, serde_duration};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Blue/green for one workload (`cutover.dev/v1alpha1`, kind `BlueGreen`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -210,6 +211,17 @@ pub struct HttpGate {
     /// The `Host` header to send; default: the load balancer's DNS name.
     #[serde(default)]
     pub host: Option<String>,
+    /// More headers to send, by name.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+}
+
+impl HttpGate {
+    /// A request for `path` that is answered with 200, with nothing else said.
+    pub fn get(path: &str) -> HttpGate {
+        let (expect_status, headers) = (ok_status(), BTreeMap::new());
+        HttpGate { path: path.to_owned(), expect_status, host: None, headers }
+    }
 }
 
 mod percent {

@@ -12,6 +12,7 @@ pub mod marks;
 mod object;
 mod permits;
 mod repository_url;
+mod settle;
 mod slot;
 mod turn;
 
@@ -37,5 +38,6 @@ pub use health::{Health, HealthReport};
 pub use object::{FieldLines, IgnoreDifferences, Object, ObjectKey, selects};
 pub use permits::permits;
 pub use repository_url::{RepositoryPattern, host_and_path, same_repository};
+pub use settle::settle_seconds;
 pub use slot::{BySlot, RevisionId, Slot, Weights};
 pub use turn::{HookPhase, Turn, rank};

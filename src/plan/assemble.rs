@@ -21,6 +21,8 @@ pub fn assemble(application: &Application, commit: &str, manifests: &Manifests, 
     declared.extend(plan_objects(application, manifests, live, &mut plan));
     declared.extend(plan_slots(manifests, live, &mut plan));
     prune(application, manifests, live, &declared, &mut plan);
+    let seen = live.rollouts.values().flatten();
+    plan.notices.extend(seen.flat_map(|rollout| rollout.notices.clone()));
     plan.notices.extend(live.beyond.iter().map(|what| {
         format!("{what}; what is left there is not looked at and not touched: delete it by hand, or allow it again")
     }));

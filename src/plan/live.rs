@@ -93,4 +93,6 @@ pub struct LiveRollout {
     pub now: Timestamp,
     /// How long clients stick to a target group, by ARN of the rule; rules without stickiness are left out.
     pub stickiness: BTreeMap<String, Seconds>,
+    /// What could not be found out and stops nothing, as sentences for people.
+    pub notices: Vec<String>,
 }

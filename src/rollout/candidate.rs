@@ -269,7 +269,10 @@ pub(super) fn give(view: View<'_>, slot: Slot, record: &Record, share: u32) -> D
         };
     }
     let mut actions = vec![];
-    let intent = Intent { next: Some(share), rules: view.rule_marks(), ..record.intent.clone() };
+    // A rule that a commit has added is one of ours once it has the share of the others, and not before.
+    let known = Some(record.intent.rules.clone()).filter(|rules| !rules.is_empty());
+    let rules = known.unwrap_or_else(|| view.rule_marks());
+    let intent = Intent { next: Some(share), rules, ..record.intent.clone() };
     if intent != record.intent {
         actions.push(Action::WriteRecord { slot, record: Record { intent, ..record.clone() } });
     }

@@ -9,18 +9,18 @@ use crate::model::{Slot, Timestamp};
 /// Chooses what to do next for one workload. Pure: the same arguments give the same answer, and everything that was
 /// true before a crash can be read again after it.
 ///
-/// What a person asked to be taken back, or has taken back, comes first; then what stands in the way; then an unfinished
+/// What a person asked to be taken back, or has taken back, comes first; then a side that is gone; then what stands in the way; then an unfinished
 /// return of traffic, an unfinished bake, an unfinished rollout, and only then what Git wants now.
 pub fn decide(want: &Desired, seen: &Observation, now: Timestamp) -> Decision {
     let view = View { want, seen, now };
     if let Some(back) = foreign::taken_back(view) {
         return back;
     }
-    if let Some(stop) = foreign::changed(view) {
-        return stop;
-    }
     if let Some(away) = gone::evacuate(view) {
         return away;
+    }
+    if let Some(stop) = foreign::changed(view) {
+        return stop;
     }
     match view.current() {
         Some((slot, record)) => match record.progress {

@@ -97,6 +97,14 @@ fn unexpected_share(view: View<'_>) -> Option<Hindrance> {
     ))
 }
 
+/// True if `slot` has weight by a rollout of ours, as its note says, and by nobody else.
+pub(super) fn weight_is_ours(view: View<'_>, slot: Slot) -> bool {
+    let Some((_, record)) = view.current().filter(|(holder, _)| *holder == slot) else { return false };
+    let weighted = view.usable().map(|(_, rule)| rule).filter(|rule| rule.split.weights().of(slot) > 0);
+    let mut weighted = weighted.peekable();
+    weighted.peek().is_some() && weighted.all(|rule| is_expected(view, slot, record, rule))
+}
+
 /// True for the note of a rollout that nothing is left of: its slot has neither tasks nor weight.
 fn is_idle(view: View<'_>, slot: Slot, record: &Record) -> bool {
     let under_way =
@@ -122,7 +130,9 @@ fn is_expected(view: View<'_>, slot: Slot, record: &Record, rule: &RuleObservati
     };
     let joins = record.joins(rule);
     match &record.progress {
-        _ if weights.all_to(other) && (view.has_proof(other) || joins && record.from == Some(other)) => true,
+        _ if weights.all_to(other) && (view.has_proof(other) || joins && is_behind(view, record, other)) => {
+            true
+        }
         Progress::Rolling | Progress::Ready => is_reached_or_intended(0),
         Progress::Shifting { share, .. } => is_reached_or_intended(*share),
         Progress::Baking(_) | Progress::Done(_) => weights.all_to(slot),
@@ -132,6 +142,11 @@ fn is_expected(view: View<'_>, slot: Slot, record: &Record, rule: &RuleObservati
             returns || weights.all_to(slot) || weights.all_to(other)
         }
     }
+}
+
+/// True if `other` is where the rollout of `record` comes from, or nothing at all.
+fn is_behind(view: View<'_>, record: &Record, other: Slot) -> bool {
+    record.from == Some(other) || view.is_gone(other)
 }
 
 /// No rollout of ours explains why the rules send requests to both slots, or disagree.

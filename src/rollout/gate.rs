@@ -26,6 +26,10 @@ pub fn closed_gate(want: &Desired, seen: &Observation, slot: Slot) -> Option<Wai
         });
     }
     let (healthy, required) = (candidate.targets.healthy, required(want, *desired_count));
+    if healthy < required && healthy + candidate.targets.unknown >= required {
+        let what = format!("the health of {} {slot} {}", candidate.targets.unknown, want.terms.targets());
+        return Some(WaitingOn::Unread { what });
+    }
     if healthy < required {
         return Some(WaitingOn::HealthyTargets { slot, healthy, required });
     }

@@ -2,7 +2,7 @@
 
 use super::record::Progress;
 use super::view::{View, act};
-use super::{Action, Decision, Phase, returning};
+use super::{Action, Decision, Phase, foreign, returning};
 use crate::model::{Slot, Weights};
 
 /// Takes the weight from a slot whose service somebody deleted. Behind its group nobody answers, so nothing is worse than
@@ -11,7 +11,9 @@ use crate::model::{Slot, Weights};
 pub(super) fn evacuate(view: View<'_>) -> Option<Decision> {
     let gone = Slot::BOTH.into_iter().find(|slot| view.has_weight(*slot) && view.is_gone(*slot))?;
     let other = gone.other();
-    if !view.is_alive(other) || view.current().is_none() {
+    let is_proven = view.has_proof(other) && view.slot(other).targets.healthy > 0;
+    let may_serve = is_proven || foreign::weight_is_ours(view, other);
+    if !view.is_alive(other) || !may_serve || view.seen.changed_by_others.is_some() {
         return None;
     }
     if view.has_weight(other) {
@@ -23,8 +25,7 @@ pub(super) fn evacuate(view: View<'_>) -> Option<Decision> {
     let returns = view.current().is_some_and(|(holder, record)| {
         holder == other && matches!(record.progress, Progress::Returning { .. })
     });
-    (view.has_proof(other) && view.slot(other).targets.healthy > 0 && !returns)
-        .then(|| returning::start(view, other))
+    (!returns).then(|| returning::start(view, other))
 }
 
 /// The note that all weight is about to come, where a rollout into `slot` is under way.
@@ -37,6 +38,5 @@ fn intent(view: View<'_>, slot: Slot) -> Vec<Action> {
     }
     let mut record = record.clone();
     record.intent.next = Some(100);
-    record.intent.rules = view.rule_marks();
     vec![Action::WriteRecord { slot, record }]
 }

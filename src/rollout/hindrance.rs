@@ -34,6 +34,8 @@ pub enum Remedy {
     SetRule { rule: String, slot: Slot, weights: Weights },
     /// Take a target group out of a rule, or give it weight 0.
     TakeOut { rule: String, target_group: String },
+    /// Take a target group out of a rule or listener altogether.
+    Drop { rule: String, target_group: String },
     /// Change a field of a document in Git to a value (YAML, or words where no value can be named).
     Edit { document: String, field: String, to: String },
     /// Commit something else.
@@ -69,6 +71,7 @@ impl Remedy {
             Remedy::Edit { .. } | Remedy::Commit => By::Author,
             Remedy::SetRule { .. }
             | Remedy::TakeOut { .. }
+            | Remedy::Drop { .. }
             | Remedy::Restore { .. }
             | Remedy::Scale { .. } => By::Operator,
             Remedy::Retry | Remedy::Abort | Remedy::Promote => By::User,
@@ -82,6 +85,7 @@ impl Remedy {
             Remedy::TakeOut { rule, target_group } => {
                 format!("take {target_group} out of {rule}, or give it weight 0 there")
             }
+            Remedy::Drop { rule, target_group } => format!("take {target_group} out of {rule}"),
             Remedy::Edit { document, field, to } => format!("set {field} of {document} to {to}"),
             Remedy::Commit => "commit a fix".into(),
             Remedy::Restore { what } => format!("restore {what}"),

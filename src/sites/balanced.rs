@@ -1,7 +1,7 @@
 //! A load balancer, and why its targets were unhealthy when some last were.
 
 use crate::aws::Aws;
-use crate::engine::{Rollout, Traffic, TrafficReading, Trouble};
+use crate::engine::{Obstacles, Registered, Rollout, Traffic, TrafficReading, Trouble};
 use crate::model::{BySlot, Slot};
 use crate::rollout::{Action, Hindrance, RuleObservation};
 use crate::traffic::alb::Alb;
@@ -29,11 +29,15 @@ impl Balanced {
 }
 
 impl Traffic for Balanced {
-    async fn observe_traffic(&self, rollout: &Rollout) -> Result<TrafficReading, Trouble> {
-        let reading = self.alb.observe_traffic(rollout).await?;
+    async fn observe_traffic(
+        &self,
+        rollout: &Rollout,
+        registered: &Registered,
+    ) -> Result<TrafficReading, Trouble> {
+        let reading = self.alb.observe_traffic(rollout, registered).await?;
         if Slot::BOTH.into_iter().any(|slot| reading.targets.get(slot).unhealthy > 0) {
             // The groups' names are known by now, so this asks AWS nothing.
-            let reasons = self.alb.target_troubles(rollout).await?;
+            let reasons = self.alb.target_troubles(rollout, registered).await?;
             let mut known = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
             let known = known.entry(rollout.blue_green.name.clone()).or_default();
             for slot in Slot::BOTH {
@@ -45,13 +49,22 @@ impl Traffic for Balanced {
         Ok(reading)
     }
 
+    async fn observe_obstacles(
+        &self,
+        rollout: &Rollout,
+        registered: &Registered,
+    ) -> Result<Obstacles, Trouble> {
+        self.alb.observe_obstacles(rollout, registered).await
+    }
+
     async fn apply_traffic(
         &self,
         rollout: &Rollout,
+        registered: &Registered,
         observed: &RuleObservation,
         action: &Action,
     ) -> Result<RuleObservation, Trouble> {
-        self.alb.apply_traffic(rollout, observed, action).await
+        self.alb.apply_traffic(rollout, registered, observed, action).await
     }
 
     async fn traffic_behind(

@@ -5,8 +5,9 @@ use super::looked::{Looked, Seen, mark_of_service};
 use super::observed::Observed;
 use crate::aws::{Aws, CallCounts};
 use crate::engine::{
-    Deployment, Gating, Guard, Platform, Rollout, Settled, Signal, Signalling, SlotsReading, TimeSource,
-    Traffic, TrafficReading, Trouble, TroubleKind, Workloads, declared_services, lock,
+    Deployment, Gating, Guard, Obstacles, Platform, Registered, Rollout, Settled, Signal, Signalling,
+    SlotsReading, TimeSource, Traffic, TrafficReading, Trouble, TroubleKind, Workloads, declared_services,
+    lock,
 };
 use crate::gates::Gates;
 use crate::model::{Application, BySlot, RevisionId, Slot, Timestamp};
@@ -150,20 +151,33 @@ impl Signalling for EcsTarget {
 }
 
 impl Traffic for EcsTarget {
-    async fn observe_traffic(&self, rollout: &Rollout) -> Result<TrafficReading, Trouble> {
-        let reading = self.balanced.observe_traffic(rollout).await?;
+    async fn observe_traffic(
+        &self,
+        rollout: &Rollout,
+        registered: &Registered,
+    ) -> Result<TrafficReading, Trouble> {
+        let reading = self.balanced.observe_traffic(rollout, registered).await?;
         self.seen.rules(reading.rules.iter().chain(&reading.test_rule));
         Ok(reading)
+    }
+
+    async fn observe_obstacles(
+        &self,
+        rollout: &Rollout,
+        registered: &Registered,
+    ) -> Result<Obstacles, Trouble> {
+        self.balanced.observe_obstacles(rollout, registered).await
     }
 
     async fn apply_traffic(
         &self,
         rollout: &Rollout,
+        registered: &Registered,
         observed: &RuleObservation,
         action: &Action,
     ) -> Result<RuleObservation, Trouble> {
         self.observed.check(rollout)?;
-        let written = self.balanced.apply_traffic(rollout, observed, action).await?;
+        let written = self.balanced.apply_traffic(rollout, registered, observed, action).await?;
         self.seen.rules(std::iter::once(&written));
         Ok(written)
     }

@@ -6,8 +6,8 @@ use super::looked::{Looked, Seen};
 use super::observed::Observed;
 use crate::aws::{CallCounts, CallTally, WriteGuard};
 use crate::engine::{
-    Deployment, Gating, Guard, Platform, Rollout, Settled, Signal, Signalling, SlotsReading, TimeSource,
-    Traffic, TrafficReading, Trouble, Workloads,
+    Deployment, Gating, Guard, Obstacles, Platform, Registered, Rollout, Settled, Signal, Signalling,
+    SlotsReading, TimeSource, Traffic, TrafficReading, Trouble, Workloads,
 };
 use crate::kubernetes::Cluster;
 use crate::model::{Allowed, Application, BySlot, ClusterTraffic, RevisionId, Slot, Timestamp};
@@ -131,21 +131,38 @@ impl Signalling for KubernetesTarget {
 }
 
 impl Traffic for KubernetesTarget {
-    async fn observe_traffic(&self, rollout: &Rollout) -> Result<TrafficReading, Trouble> {
+    async fn observe_traffic(
+        &self,
+        rollout: &Rollout,
+        registered: &Registered,
+    ) -> Result<TrafficReading, Trouble> {
         match &rollout.blue_green.traffic {
             None => {
-                let reading = self.aws.side().await?.balanced.observe_traffic(rollout).await?;
+                let reading = self.aws.side().await?.balanced.observe_traffic(rollout, registered).await?;
                 self.seen.rules(reading.rules.iter().chain(&reading.test_rule));
                 Ok(reading)
             }
-            Some(ClusterTraffic::Service(_)) => self.service.observe_traffic(rollout).await,
-            Some(ClusterTraffic::HttpRoute(_)) => self.route.observe_traffic(rollout).await,
+            Some(ClusterTraffic::Service(_)) => self.service.observe_traffic(rollout, registered).await,
+            Some(ClusterTraffic::HttpRoute(_)) => self.route.observe_traffic(rollout, registered).await,
+        }
+    }
+
+    async fn observe_obstacles(
+        &self,
+        rollout: &Rollout,
+        registered: &Registered,
+    ) -> Result<Obstacles, Trouble> {
+        match &rollout.blue_green.traffic {
+            None => self.aws.side().await?.balanced.observe_obstacles(rollout, registered).await,
+            Some(ClusterTraffic::Service(_)) => self.service.observe_obstacles(rollout, registered).await,
+            Some(ClusterTraffic::HttpRoute(_)) => self.route.observe_obstacles(rollout, registered).await,
         }
     }
 
     async fn apply_traffic(
         &self,
         rollout: &Rollout,
+        registered: &Registered,
         observed: &RuleObservation,
         action: &Action,
     ) -> Result<RuleObservation, Trouble> {
@@ -153,12 +170,16 @@ impl Traffic for KubernetesTarget {
         match &rollout.blue_green.traffic {
             None => {
                 let side = self.aws.side().await?;
-                let written = side.balanced.apply_traffic(rollout, observed, action).await?;
+                let written = side.balanced.apply_traffic(rollout, registered, observed, action).await?;
                 self.seen.rules(std::iter::once(&written));
                 Ok(written)
             }
-            Some(ClusterTraffic::Service(_)) => self.service.apply_traffic(rollout, observed, action).await,
-            Some(ClusterTraffic::HttpRoute(_)) => self.route.apply_traffic(rollout, observed, action).await,
+            Some(ClusterTraffic::Service(_)) => {
+                self.service.apply_traffic(rollout, registered, observed, action).await
+            }
+            Some(ClusterTraffic::HttpRoute(_)) => {
+                self.route.apply_traffic(rollout, registered, observed, action).await
+            }
         }
     }
 

@@ -38,7 +38,11 @@ impl Seen {
 
     /// Rules as they were read or written.
     pub fn rules<'a>(&self, rules: impl Iterator<Item = &'a RuleObservation>) {
-        self.looked().rules.extend(rules.map(|rule| (rule.id.clone(), mark_of_rule(&rule.fingerprint))));
+        let mark = |rule: &RuleObservation| match rule.fingerprint.is_empty() {
+            true => None,
+            false => mark_of_rule(&rule.fingerprint),
+        };
+        self.looked().rules.extend(rules.map(|rule| (rule.id.clone(), mark(rule))));
     }
 
     /// What was last seen of everything.

@@ -21,8 +21,8 @@ pub use kubernetes::KubernetesTarget;
 
 use crate::aws::CallCounts;
 use crate::engine::{
-    Deployment, Gating, Guard, Platform, Rollout, Settled, Signal, Signalling, SlotsReading, TimeSource,
-    Traffic, TrafficReading, Trouble, Workloads,
+    Deployment, Gating, Guard, Obstacles, Platform, Registered, Rollout, Settled, Signal, Signalling,
+    SlotsReading, TimeSource, Traffic, TrafficReading, Trouble, Workloads,
 };
 use crate::model::{BySlot, RevisionId, Slot, Timestamp};
 use crate::plan::{Live, PlanItem};
@@ -113,17 +113,30 @@ impl Signalling for Target {
 }
 
 impl Traffic for Target {
-    async fn observe_traffic(&self, rollout: &Rollout) -> Result<TrafficReading, Trouble> {
-        on!(self, target => target.observe_traffic(rollout).await)
+    async fn observe_traffic(
+        &self,
+        rollout: &Rollout,
+        registered: &Registered,
+    ) -> Result<TrafficReading, Trouble> {
+        on!(self, target => target.observe_traffic(rollout, registered).await)
+    }
+
+    async fn observe_obstacles(
+        &self,
+        rollout: &Rollout,
+        registered: &Registered,
+    ) -> Result<Obstacles, Trouble> {
+        on!(self, target => target.observe_obstacles(rollout, registered).await)
     }
 
     async fn apply_traffic(
         &self,
         rollout: &Rollout,
+        registered: &Registered,
         observed: &RuleObservation,
         action: &Action,
     ) -> Result<RuleObservation, Trouble> {
-        on!(self, target => target.apply_traffic(rollout, observed, action).await)
+        on!(self, target => target.apply_traffic(rollout, registered, observed, action).await)
     }
 
     async fn traffic_behind(

@@ -4,3 +4,4 @@ pub mod alb;
 mod endpoints;
 pub mod http_route;
 pub mod service;
+mod shares;

@@ -200,8 +200,7 @@ fn a_closed_gate_never_gives_weight_and_says_which_it_is() {
         (
             "the HTTP gate answers wrongly",
             |w| {
-                w.want.gates.http =
-                    vec![HttpGate { path: "/healthz".into(), expect_status: 200, host: None }];
+                w.want.gates.http = vec![HttpGate::get("/healthz")];
                 w.seen.http = vec![HttpAnswer {
                     path: "/healthz".into(),
                     verdict: HttpVerdict::Failed,

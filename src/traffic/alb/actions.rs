@@ -1,14 +1,19 @@
 //! One rule's action list, as a tree: what it says about our two groups, and how it is changed without touching the
 //! rest. Pure.
 
+use super::Groups;
+
 use crate::aws::Node;
-use crate::model::{BySlot, Seconds, Slot, Weights};
+use crate::model::{Seconds, Slot, Step, Weights};
 use crate::rollout::RuleSplit;
+use crate::traffic::shares::{Division, divide, divisible};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
 /// ELBv2 allows this many groups in one forward action.
 const GROUPS_LIMIT: usize = 5;
+/// Its largest weight.
+const WEIGHT_LIMIT: u32 = 999;
 
 /// The actions of a rule (`Actions`) or a listener (`DefaultActions`) as read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,27 +30,72 @@ impl ActionList {
         &self.0
     }
 
-    /// How the forward action spreads traffic over the slots' groups.
-    pub fn split(&self, groups: &BySlot<String>) -> RuleSplit {
+    /// How the forward action spreads its requests over the slots, with the weights that both have there.
+    pub fn split(&self, groups: &Groups) -> RuleSplit {
         let Some(forward) = self.forward() else {
             let kinds: Vec<&str> = self.0.children.iter().filter_map(|a| a.text_of("Type")).collect();
             return RuleSplit::Neither(format!("it has no forward action ({})", kinds.join(", ")));
         };
         let named = tuples(forward);
-        let weight =
-            |slot: Slot| named.iter().find(|(arn, _)| arn == groups.get(slot)).map(|(_, weight)| *weight);
-        match (weight(Slot::Blue), weight(Slot::Green)) {
-            (Some(blue), Some(green)) => RuleSplit::Both(Weights { blue, green }),
-            (Some(_), None) => RuleSplit::Only(Slot::Blue),
-            (None, Some(_)) => RuleSplit::Only(Slot::Green),
-            (None, None) => {
-                let others: Vec<&str> = named.iter().map(|(arn, _)| short(arn)).collect();
+        let weights = ours(&named, groups);
+        let others = named.iter().filter(|(arn, _)| groups.owner(arn).is_none());
+        let serving: Vec<&str> =
+            others.clone().filter(|(_, weight)| *weight > 0).map(|(arn, _)| short(arn)).collect();
+        let is_named = |slot: Slot| groups.is_named(slot, &named);
+        match (is_named(Slot::Blue), is_named(Slot::Green)) {
+            (false, false) => {
+                let others: Vec<&str> = others.map(|(arn, _)| short(arn)).collect();
                 RuleSplit::Neither(format!(
                     "it forwards to {}, which is neither slot's target group",
                     others.join(", ")
                 ))
             }
+            _ if weights == Weights::default() && !serving.is_empty() => RuleSplit::Neither(format!(
+                "it gives all weight to {}, which is neither slot's target group",
+                serving.join(", ")
+            )),
+            (true, true) => RuleSplit::Both(weights),
+            (true, false) => RuleSplit::Only(Slot::Blue),
+            (false, true) => RuleSplit::Only(Slot::Green),
         }
+    }
+
+    /// The groups that would have to be named beside those that are, if more than ELBv2 allows come together: those that
+    /// are no slot's and could go, the ones without weight if there are any.
+    pub fn crowding(&self, groups: &Groups) -> Option<Vec<String>> {
+        let named = self.weights();
+        let missing = Slot::BOTH.into_iter().filter(|slot| !groups.is_named(*slot, &named)).count();
+        if named.is_empty() || named.len() + missing <= GROUPS_LIMIT {
+            return None;
+        }
+        let others: Vec<(String, u32)> =
+            named.into_iter().filter(|(arn, _)| groups.owner(arn).is_none()).collect();
+        let idle = others.iter().any(|(_, weight)| *weight == 0);
+        Some(others.into_iter().filter(|(_, weight)| *weight == 0 || !idle).map(|(arn, _)| arn).collect())
+    }
+
+    /// If the slots' part beside other groups can't be divided by each of `steps`: the nearest weights that can, with all
+    /// of them for the slot that has more now.
+    pub fn indivisible(&self, groups: &Groups, steps: &[Step]) -> Option<(Slot, Weights)> {
+        let named = self.weights();
+        let others = others(&named, groups);
+        let weights = ours(&named, groups);
+        let part = weights.blue + weights.green;
+        if part == 0 || others.iter().all(|weight| *weight == 0) {
+            return None;
+        }
+        let part = divisible(part, &others, steps, WEIGHT_LIMIT)?;
+        let slot = if weights.green > weights.blue { Slot::Green } else { Slot::Blue };
+        let weights = match slot {
+            Slot::Blue => Weights { blue: part, green: 0 },
+            Slot::Green => Weights { blue: 0, green: part },
+        };
+        Some((slot, weights))
+    }
+
+    /// True if there is a forward action, whose groups can be changed.
+    pub fn forwards(&self) -> bool {
+        self.forward().is_some()
     }
 
     /// The weight of each target group that the list forwards to.
@@ -72,19 +122,43 @@ impl ActionList {
         hex
     }
 
-    /// The list with these weights for the slots' groups; a group that is not named yet is added.
+    /// The list with the slots' part of it divided so; a group that is not named yet is added. Beside other groups that
+    /// have weight the slots keep together exactly the share that they have.
     ///
     /// # Errors
     /// A sentence if the list can't be so.
-    pub fn with_weights(&self, groups: &BySlot<String>, weights: Weights) -> Result<ActionList, String> {
+    pub fn with_weights(&self, groups: &Groups, weights: Weights) -> Result<ActionList, String> {
         self.with_groups(|named| {
+            let before = ours(named, groups);
+            let others = others(named, groups);
+            let mut division = Division { slots: weights, others: others.clone() };
+            if others.iter().any(|weight| *weight > 0) {
+                let part = before.blue + before.green;
+                division = divide(part, &others, weights, WEIGHT_LIMIT).ok_or_else(|| {
+                    format!(
+                        "beside other target groups the slots have the weight {part} together, which can't be divided \
+                         into {weights} exactly with weights up to 999; give them a weight that can"
+                    )
+                })?;
+            }
+            let mut others = division.others.into_iter();
+            for (arn, weight) in named.iter_mut() {
+                *weight = if groups.owner(arn).is_some() { 0 } else { others.next().unwrap_or(*weight) };
+            }
             for slot in Slot::BOTH {
-                let group = groups.get(slot);
-                match named.iter_mut().find(|(arn, _)| arn == group) {
-                    Some((_, weight)) => *weight = weights.of(slot),
-                    None => named.push((group.clone(), weights.of(slot))),
+                let weight = division.slots.of(slot);
+                let Some(group) = groups.heir(slot, named).map(ToOwned::to_owned) else {
+                    if weight > 0 {
+                        return Err(format!("{slot} has no target group"));
+                    }
+                    continue;
+                };
+                match named.iter_mut().find(|(arn, _)| *arn == group) {
+                    Some((_, listed)) => *listed = weight,
+                    None => named.push((group, weight)),
                 }
             }
+            Ok(())
         })
     }
 
@@ -93,16 +167,18 @@ impl ActionList {
     ///
     /// # Errors
     /// A sentence if the list can't be so.
-    pub fn with_named(&self, groups: &BySlot<String>, slot: Slot) -> Result<ActionList, String> {
-        let group = groups.get(slot);
+    pub fn with_named(&self, groups: &Groups, slot: Slot) -> Result<ActionList, String> {
         self.with_groups(|named| {
+            let group = groups.to_name(slot, named).ok_or_else(|| format!("{slot} has no target group"))?;
             if named.iter().any(|(arn, _)| arn == group) {
-                return;
+                return Ok(());
             }
+            let group = group.to_owned();
             if let [(_, weight)] = named.as_mut_slice() {
                 *weight = 100;
             }
-            named.push((group.clone(), 0));
+            named.push((group, 0));
+            Ok(())
         })
     }
 
@@ -110,11 +186,18 @@ impl ActionList {
     ///
     /// # Errors
     /// A sentence if the list can't be so.
-    pub fn pointed_at(&self, groups: &BySlot<String>, slot: Slot) -> Result<ActionList, String> {
-        self.with_groups(|named| *named = vec![(groups.get(slot).clone(), 1)])
+    pub fn pointed_at(&self, groups: &Groups, slot: Slot) -> Result<ActionList, String> {
+        self.with_groups(|named| {
+            let group = groups.heir(slot, named).ok_or_else(|| format!("{slot} has no target group"))?;
+            *named = vec![(group.to_owned(), 1)];
+            Ok(())
+        })
     }
 
-    fn with_groups(&self, change: impl FnOnce(&mut Vec<(String, u32)>)) -> Result<ActionList, String> {
+    fn with_groups(
+        &self,
+        change: impl FnOnce(&mut Vec<(String, u32)>) -> Result<(), String>,
+    ) -> Result<ActionList, String> {
         let mut tree = self.0.clone();
         let forward = tree
             .children
@@ -122,7 +205,7 @@ impl ActionList {
             .find(|a| is_forward(a))
             .ok_or("it has no forward action; give it one to either slot's target group")?;
         let mut named = tuples(forward);
-        change(&mut named);
+        change(&mut named)?;
         if named.len() > GROUPS_LIMIT {
             return Err(format!(
                 "it names {} target groups already, and {GROUPS_LIMIT} are allowed; take one out",
@@ -165,6 +248,16 @@ impl ActionList {
 
 fn is_forward(action: &Node) -> bool {
     action.text_of("Type") == Some("forward")
+}
+
+/// The weights of the slots in a list of groups.
+fn ours(named: &[(String, u32)], groups: &Groups) -> Weights {
+    Weights { blue: groups.weight(Slot::Blue, named), green: groups.weight(Slot::Green, named) }
+}
+
+/// The weights of the groups that are no slot's, in their order.
+fn others(named: &[(String, u32)], groups: &Groups) -> Vec<u32> {
+    named.iter().filter(|(arn, _)| groups.owner(arn).is_none()).map(|(_, weight)| *weight).collect()
 }
 
 /// The groups of a forward action with their weights; a group without a weight has 1, as AWS defaults it.
@@ -216,7 +309,7 @@ fn canonical(action: &Node) -> Vec<String> {
 }
 
 /// `web-green` of a target group's ARN.
-fn short(arn: &str) -> &str {
+pub(super) fn short(arn: &str) -> &str {
     arn.split('/').nth(1).unwrap_or(arn)
 }
 

@@ -1,9 +1,8 @@
 //! Changes one rule: compare, write, verify.
 
 use super::rules::{Rule, observation, take};
-use super::{ActionList, Alb, production_rules, test_rule};
-use crate::engine::{Rollout, Trouble, TroubleKind};
-use crate::model::BySlot;
+use super::{ActionList, Alb, Groups, production_rules, test_rule};
+use crate::engine::{Registered, Rollout, Trouble, TroubleKind};
 use crate::rollout::{Action, RuleObservation};
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ impl Alb {
     pub(super) async fn apply(
         &self,
         rollout: &Rollout,
+        registered: &Registered,
         observed: &RuleObservation,
         action: &Action,
     ) -> Result<RuleObservation, Trouble> {
@@ -34,7 +34,7 @@ impl Alb {
         if named.as_ref() != Some(arn) {
             return Err(rejected(arn, "the observed rule is not the one that the action speaks of".into()));
         }
-        let groups = self.groups(rollout).await?;
+        let groups = self.groups(rollout, registered).await?.groups;
         // Rate limit and lease are waited for here, so that nothing stands between the comparison and the write.
         self.aws.make_room_for_modify(arn).await?;
         let current = self.read_one(arn).await?;
@@ -83,7 +83,7 @@ impl Alb {
         arn: &str,
         before: &Rule,
         wanted: &ActionList,
-        groups: &BySlot<String>,
+        groups: &Groups,
     ) -> Result<RuleObservation, Trouble> {
         for pause in VERIFY_PAUSES {
             if !pause.is_zero() {

@@ -2,66 +2,53 @@
 
 mod actions;
 mod apply;
+mod groups;
 mod health;
+mod hindrances;
+mod observe;
+mod obstacles;
 mod rules;
 mod uses;
 
 pub use actions::ActionList;
 pub use uses::GroupUse;
 
-use crate::aws::{Aws, LoadBalancerKind};
-use crate::engine::{Rollout, Traffic, TrafficReading, Trouble};
-use crate::model::{BySlot, Seconds, Slot};
+use crate::aws::Aws;
+use crate::engine::{Obstacles, Registered, Rollout, Traffic, TrafficReading, Trouble};
+use crate::model::BySlot;
 use crate::rollout::{Action, Hindrance, Remedy, RuleObservation};
-use std::collections::{BTreeMap, HashMap};
+use groups::Groups;
+use obstacles::Owners;
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-
-/// An application load balancer sends by the new weights within seconds of a Modify; twice what was seen by others
-/// when they scaled down too early.
-const SETTLE_APPLICATION: Seconds = 10;
-/// A network load balancer takes minutes; ECS's own blue/green waits ten.
-const SETTLE_NETWORK: Seconds = 600;
 
 /// Moves traffic by the weights of forward actions.
 pub struct Alb {
     aws: Aws,
     /// Why targets are not healthy, from the last reading of each target group.
     reasons: Mutex<HashMap<String, Vec<String>>>,
+    owners: Owners,
 }
 
 impl Alb {
     /// On these clients.
     pub fn new(aws: Aws) -> Alb {
-        Alb { aws, reasons: Mutex::default() }
+        Alb { aws, reasons: Mutex::default(), owners: Owners::default() }
     }
 
     /// Why targets of the slots were not healthy when they were last read, most frequent first, for people.
     ///
     /// # Errors
-    /// A target group that cannot be found.
-    pub async fn target_troubles(&self, rollout: &Rollout) -> Result<BySlot<Vec<String>>, Trouble> {
-        let groups = self.groups(rollout).await?;
-        let reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(BySlot::from_fn(|slot| reasons.get(groups.get(slot)).cloned().unwrap_or_default()))
-    }
-
-    /// The ARNs of the slots' target groups.
-    async fn groups(&self, rollout: &Rollout) -> Result<BySlot<String>, Trouble> {
-        let names = Slot::BOTH.map(|slot| rollout.blue_green.target_group(slot));
-        let arns = self.aws.target_group_arns(&names).await?;
-        Ok(BySlot { blue: arns[0].clone(), green: arns[1].clone() })
-    }
-
-    /// Does `work` with the ARNs of the slots' target groups; see [`Aws::with_target_groups`].
-    async fn with_groups<T>(
+    /// Target groups that can't be looked up.
+    pub async fn target_troubles(
         &self,
         rollout: &Rollout,
-        work: impl AsyncFn(BySlot<String>) -> Result<T, Trouble>,
-    ) -> Result<T, Trouble> {
-        let names = Slot::BOTH.map(|slot| rollout.blue_green.target_group(slot));
-        let of_slots =
-            async |arns: Vec<String>| work(BySlot { blue: arns[0].clone(), green: arns[1].clone() }).await;
-        self.aws.with_target_groups(&names, of_slots).await
+        registered: &Registered,
+    ) -> Result<BySlot<Vec<String>>, Trouble> {
+        let groups = self.groups(rollout, registered).await?.groups;
+        let reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = |group: &str| reasons.get(group).cloned().unwrap_or_default();
+        Ok(BySlot::from_fn(|slot| groups.own(slot).into_iter().flat_map(of).collect()))
     }
 }
 
@@ -76,60 +63,31 @@ fn test_rule(rollout: &Rollout) -> Option<&String> {
     alb.test_listener_rule.as_ref().or(alb.test_listener.as_ref())
 }
 
-fn settle(rules: &[String]) -> Seconds {
-    let of = |arn: &String| match LoadBalancerKind::of_arn(arn) {
-        LoadBalancerKind::Application => SETTLE_APPLICATION,
-        LoadBalancerKind::Network => SETTLE_NETWORK,
-    };
-    rules.iter().map(of).max().unwrap_or(SETTLE_APPLICATION)
-}
-
-impl Alb {
-    async fn observe(&self, rollout: &Rollout, groups: &BySlot<String>) -> Result<TrafficReading, Trouble> {
-        let production = production_rules(rollout);
-        let test = test_rule(rollout);
-        let all: Vec<String> = production.iter().chain(test).cloned().collect();
-        let (rules, blue, green) = tokio::join!(
-            self.read_rules(&all),
-            self.read_health(&groups.blue),
-            self.read_health(&groups.green)
-        );
-        let mut rules = rules?;
-        let ((blue, healthy_blue), (green, healthy_green)) = (blue?, green?);
-        let mut observations: Vec<RuleObservation> = vec![];
-        let mut stickiness = BTreeMap::new();
-        for arn in &all {
-            if let Some(seconds) = rules.get(arn).and_then(|rule| rule.actions.stickiness()) {
-                stickiness.insert(arn.clone(), seconds);
-            }
-            observations.push(rules::observation(arn, rules::take(&mut rules, arn)?, groups));
-        }
-        let test_rule = test.and_then(|_| observations.pop());
-        Ok(TrafficReading {
-            rules: observations,
-            test_rule,
-            targets: BySlot { blue, green },
-            healthy: BySlot { blue: healthy_blue, green: healthy_green },
-            stickiness,
-            settle: settle(&production),
-            unread: BySlot::default(),
-            hindrances: vec![],
-        })
-    }
-}
-
 impl Traffic for Alb {
-    async fn observe_traffic(&self, rollout: &Rollout) -> Result<TrafficReading, Trouble> {
-        self.with_groups(rollout, async |groups| self.observe(rollout, &groups).await).await
+    async fn observe_traffic(
+        &self,
+        rollout: &Rollout,
+        registered: &Registered,
+    ) -> Result<TrafficReading, Trouble> {
+        self.observe(rollout, registered).await
+    }
+
+    async fn observe_obstacles(
+        &self,
+        rollout: &Rollout,
+        registered: &Registered,
+    ) -> Result<Obstacles, Trouble> {
+        self.obstacles(rollout, registered).await
     }
 
     async fn apply_traffic(
         &self,
         rollout: &Rollout,
+        registered: &Registered,
         observed: &RuleObservation,
         action: &Action,
     ) -> Result<RuleObservation, Trouble> {
-        self.apply(rollout, observed, action).await
+        self.apply(rollout, registered, observed, action).await
     }
 
     async fn traffic_behind(
@@ -138,23 +96,11 @@ impl Traffic for Alb {
         except: &[String],
     ) -> Result<Option<Hindrance>, Trouble> {
         let groups: Vec<&str> = target_groups.iter().map(String::as_str).collect();
-        let uses = self.uses_of(&groups).await?;
+        let uses = self.uses_of_existing(&groups).await?;
         let in_use = uses.into_iter().find(|found| found.weight > 0 && !except.contains(&found.rule));
         Ok(in_use.map(|found| {
             let why = format!("{} still gives {} weight {}", found.rule, found.target_group, found.weight);
             Hindrance::new(why, vec![Remedy::TakeOut { rule: found.rule, target_group: found.target_group }])
         }))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn network_load_balancers_get_minutes_to_settle() {
-        let arn = |kind: &str| format!("arn:aws:elasticloadbalancing:r:1:listener/{kind}/lb/1/2");
-        assert_eq!(settle(&[arn("app")]), SETTLE_APPLICATION);
-        assert_eq!(settle(&[arn("app"), arn("net")]), SETTLE_NETWORK);
     }
 }

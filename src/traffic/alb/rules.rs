@@ -1,10 +1,10 @@
 //! Reads rules and listeners' default actions.
 
-use super::{ActionList, Alb};
+use super::{ActionList, Alb, Groups};
 use crate::aws::{Node, listener_of_rule};
 use crate::engine::{Trouble, TroubleKind};
-use crate::model::BySlot;
-use crate::rollout::RuleObservation;
+use crate::rollout::{RuleObservation, RuleSplit};
+use futures_util::future::join_all;
 use std::collections::{BTreeMap, HashMap};
 
 /// One rule, or one listener's default action, as read.
@@ -47,6 +47,31 @@ impl Alb {
 }
 
 impl Alb {
+    /// Reads rules and listeners by ARN, each for itself where AWS refuses the whole list because of one.
+    pub(super) async fn read_each_rule(&self, arns: &[String]) -> BTreeMap<String, Result<Rule, Trouble>> {
+        let (listeners, rules): (Vec<String>, Vec<String>) =
+            arns.iter().cloned().partition(|arn| arn.contains(":listener/"));
+        let (listeners, rules) =
+            tokio::join!(self.read_each_of_kind(&listeners), self.read_each_of_kind(&rules));
+        listeners.into_iter().chain(rules).collect()
+    }
+
+    async fn read_each_of_kind(&self, arns: &[String]) -> Vec<(String, Result<Rule, Trouble>)> {
+        let one = |mut rules: HashMap<String, Rule>, arn: &str| rules.remove(arn).ok_or_else(|| lacking(arn));
+        match (self.read_rules(arns).await, arns) {
+            (Ok(rules), _) => {
+                return arns.iter().map(|arn| (arn.clone(), one(rules.clone(), arn))).collect();
+            }
+            (Err(trouble), [arn]) => return vec![(arn.clone(), Err(trouble))],
+            (Err(_), _) => {}
+        }
+        let alone = arns.iter().map(|arn| async {
+            let read = self.read_rules(std::slice::from_ref(arn)).await;
+            (arn.clone(), read.and_then(|rules| one(rules, arn)))
+        });
+        join_all(alone).await
+    }
+
     /// The fingerprints of rules' and listeners' actions by ARN, as [`RuleObservation`]s have them; in one call for each
     /// of both.
     ///
@@ -71,11 +96,25 @@ pub(super) fn take(rules: &mut HashMap<String, Rule>, arn: &str) -> Result<Rule,
     rules.get(arn).cloned().ok_or_else(|| lacking(arn))
 }
 
-pub(super) fn observation(arn: &str, rule: Rule, groups: &BySlot<String>) -> RuleObservation {
+pub(super) fn observation(arn: &str, rule: Rule, groups: &Groups) -> RuleObservation {
     RuleObservation {
         id: arn.to_owned(),
         split: rule.actions.split(groups),
         fingerprint: rule.actions.fingerprint(),
+    }
+}
+
+/// A rule that is gone or, for the test rule, that can't be read.
+pub(super) fn unusable(arn: &str, trouble: &Trouble) -> RuleObservation {
+    let split = RuleSplit::Neither(why_unusable(trouble));
+    RuleObservation { id: arn.to_owned(), split, fingerprint: String::new() }
+}
+
+/// Why nothing is known of a rule.
+pub(super) fn why_unusable(trouble: &Trouble) -> String {
+    match trouble.kind {
+        TroubleKind::Missing => "it does not exist any more".to_owned(),
+        _ => format!("it can't be read: {trouble}"),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::model::{BySlot, Slot, Weights};
 use crate::rollout::RuleSplit;
+use crate::traffic::shares::{Division, divide};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -69,24 +70,36 @@ pub(super) fn with_weights(
     Ok(all)
 }
 
+/// The Gateway API's largest weight.
+const WEIGHT_LIMIT: u32 = 1_000_000;
+
+/// Beside other backends that have weight, the slots keep exactly the share that they have together; alone, they share 100.
 fn set(refs: &mut Vec<Value>, services: &BySlot<String>, weights: Weights) -> Result<(), String> {
     let is_ours = |backend: &Value| Slot::BOTH.into_iter().any(|slot| names(backend, services.get(slot)));
-    let ours: Vec<&Value> = refs.iter().filter(|backend| is_ours(backend)).collect();
-    // Beside other backends, the slots share what they have together; alone, they share 100.
-    let total = if ours.len() == refs.len() { 100 } else { ours.iter().map(|backend| weight(backend)).sum() };
-    let sum = u64::from(weights.blue) + u64::from(weights.green);
-    let pattern = ours.first().map(|backend| (*backend).clone()).unwrap_or_default();
-    for slot in Slot::BOTH {
-        let product = total * u64::from(weights.of(slot));
-        if sum == 0 || product % sum != 0 {
-            return Err(format!(
-                "beside other backends the slots have the weight {total} together, which can't be split into {weights}; \
-                 give their backendRef a weight of 100 or a multiple of it"
-            ));
+    let of = |backend: &Value| u32::try_from(weight(backend)).unwrap_or(u32::MAX / 200);
+    let part = refs.iter().filter(|backend| is_ours(backend)).map(of).sum();
+    let others: Vec<u32> = refs.iter().filter(|backend| !is_ours(backend)).map(of).collect();
+    let mut division = Division { slots: weights, others: others.clone() };
+    if others.iter().any(|weight| *weight > 0) {
+        division = divide(part, &others, weights, WEIGHT_LIMIT).ok_or_else(|| {
+            format!(
+                "beside other backends the slots have the weight {part} together, which can't be split into {weights}; give \
+                 their backendRef a weight of 100 or a multiple of it"
+            )
+        })?;
+    }
+    let mut others = division.others.into_iter();
+    for backend in refs.iter_mut().filter(|backend| !is_ours(backend)) {
+        let share = others.next().unwrap_or_default();
+        if of(backend) != share {
+            backend["weight"] = share.into();
         }
-        let share = product / sum;
+    }
+    let pattern = refs.iter().find(|backend| is_ours(backend)).cloned().unwrap_or_default();
+    for slot in Slot::BOTH {
+        let share = division.slots.of(slot);
         match refs.iter_mut().find(|backend| names(backend, services.get(slot))) {
-            Some(backend) if weight(backend) == share => {}
+            Some(backend) if of(backend) == share => {}
             Some(backend) => backend["weight"] = share.into(),
             None => {
                 let mut added = pattern.clone();
@@ -216,9 +229,14 @@ mod tests {
             json!([{"backendRefs": [backend("other", 100), backend("web-blue", 270), backend("web-green", 30)]}])
         );
         let before = route(json!([{"backendRefs": [backend("other", 1), backend("web-blue", 1)]}]));
+        let after = with_weights(&before, &services(), Weights { blue: 90, green: 10 }).expect("possible");
+        assert_eq!(
+            after,
+            json!([{"backendRefs": [backend("other", 10), backend("web-blue", 9), backend("web-green", 1)]}])
+        );
+        let before = route(json!([{"backendRefs": [backend("other", 1), backend("web-blue", 0)]}]));
         let refused =
-            with_weights(&before, &services(), Weights { blue: 90, green: 10 }).expect_err("refused");
+            with_weights(&before, &services(), Weights { blue: 0, green: 100 }).expect_err("nothing is ours");
         assert!(refused.starts_with("rule 1: beside other backends"), "{refused}");
-        assert!(with_weights(&before, &services(), Weights { blue: 0, green: 100 }).is_ok());
     }
 }

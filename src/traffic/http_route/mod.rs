@@ -3,7 +3,7 @@
 mod backends;
 
 use super::endpoints::Endpoints;
-use crate::engine::{Rollout, Traffic, TrafficReading, Trouble, TroubleKind};
+use crate::engine::{Registered, Rollout, Traffic, TrafficReading, Trouble, TroubleKind};
 use crate::kubernetes::{Cluster, Resource};
 use crate::model::{BySlot, ClusterTraffic, Seconds, Slot, Weights};
 use crate::rollout::{Action, Hindrance, RuleObservation, RuleSplit};
@@ -90,7 +90,7 @@ impl Place<'_> {
 }
 
 impl Traffic for RouteTraffic {
-    async fn observe_traffic(&self, rollout: &Rollout) -> Result<TrafficReading, Trouble> {
+    async fn observe_traffic(&self, rollout: &Rollout, _: &Registered) -> Result<TrafficReading, Trouble> {
         let place = self.place(rollout)?;
         let (route, endpoints) =
             tokio::try_join!(self.route(&place), Endpoints::read(&self.cluster, place.namespace, rollout))?;
@@ -101,6 +101,7 @@ impl Traffic for RouteTraffic {
             healthy: endpoints.ready,
             stickiness: BTreeMap::new(),
             settle: SETTLE,
+            test_settle: 0,
             unread: BySlot::default(),
             hindrances: vec![],
         })
@@ -109,6 +110,7 @@ impl Traffic for RouteTraffic {
     async fn apply_traffic(
         &self,
         rollout: &Rollout,
+        _: &Registered,
         observed: &RuleObservation,
         action: &Action,
     ) -> Result<RuleObservation, Trouble> {

@@ -3,7 +3,7 @@
 mod selector;
 
 use super::endpoints::Endpoints;
-use crate::engine::{Rollout, Traffic, TrafficReading, Trouble, TroubleKind};
+use crate::engine::{Registered, Rollout, Traffic, TrafficReading, Trouble, TroubleKind};
 use crate::kubernetes::{Cluster, Resource};
 use crate::model::{BySlot, ClusterTraffic, Seconds, Slot, Weights};
 use crate::rollout::{Action, Hindrance, RuleObservation};
@@ -80,7 +80,7 @@ impl ServiceTraffic {
 }
 
 impl Traffic for ServiceTraffic {
-    async fn observe_traffic(&self, rollout: &Rollout) -> Result<TrafficReading, Trouble> {
+    async fn observe_traffic(&self, rollout: &Rollout, _: &Registered) -> Result<TrafficReading, Trouble> {
         let place = self.place(rollout)?;
         let (service, sides, endpoints) = tokio::try_join!(
             self.service(&place),
@@ -94,6 +94,7 @@ impl Traffic for ServiceTraffic {
             healthy: endpoints.ready,
             stickiness: BTreeMap::new(),
             settle: SETTLE,
+            test_settle: 0,
             unread: BySlot::default(),
             hindrances: vec![],
         })
@@ -102,6 +103,7 @@ impl Traffic for ServiceTraffic {
     async fn apply_traffic(
         &self,
         rollout: &Rollout,
+        _: &Registered,
         observed: &RuleObservation,
         action: &Action,
     ) -> Result<RuleObservation, Trouble> {

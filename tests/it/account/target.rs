@@ -3,8 +3,8 @@
 use super::Wire;
 use cutover::aws::{Aws, Connect};
 use cutover::engine::{
-    Deployment, Gating, Guard, Platform, Rollout, Settled, SlotsReading, TimeSource, Traffic, TrafficReading,
-    Trouble, Workloads,
+    Deployment, Gating, Guard, Obstacles, Platform, Registered, Rollout, Settled, SlotsReading, TimeSource,
+    Traffic, TrafficReading, Trouble, Workloads,
 };
 use cutover::gates::{Asker, Gates, HttpQuestion};
 use cutover::model::{RevisionId, Slot, Timestamp};
@@ -106,17 +106,30 @@ impl Workloads for Target {
 }
 
 impl Traffic for Target {
-    async fn observe_traffic(&self, rollout: &Rollout) -> Result<TrafficReading, Trouble> {
-        self.alb.observe_traffic(rollout).await
+    async fn observe_traffic(
+        &self,
+        rollout: &Rollout,
+        registered: &Registered,
+    ) -> Result<TrafficReading, Trouble> {
+        self.alb.observe_traffic(rollout, registered).await
+    }
+
+    async fn observe_obstacles(
+        &self,
+        rollout: &Rollout,
+        registered: &Registered,
+    ) -> Result<Obstacles, Trouble> {
+        self.alb.observe_obstacles(rollout, registered).await
     }
 
     async fn apply_traffic(
         &self,
         rollout: &Rollout,
+        registered: &Registered,
         observed: &RuleObservation,
         action: &Action,
     ) -> Result<RuleObservation, Trouble> {
-        self.alb.apply_traffic(rollout, observed, action).await
+        self.alb.apply_traffic(rollout, registered, observed, action).await
     }
 
     async fn traffic_behind(

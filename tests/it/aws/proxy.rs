@@ -100,14 +100,14 @@ async fn an_answer_that_is_not_one_of_awss_is_transient_whatever_its_status() {
         let (proxy, aws) = Proxy::new(&rig).await;
         let rollout = rig.rollout("web:v1");
         let alb = Alb::new(aws.clone());
-        let observed = alb.observe_traffic(&rollout).await.unwrap().rules.remove(0);
+        let observed = alb.observe_traffic(&rollout, &Default::default()).await.unwrap().rules.remove(0);
         proxy.garble(move |_, response| answer(response, status, form, body));
         let case = format!("HTTP {status}: {body:.40}");
         let ecs = Ecs::new(aws.clone(), "prod");
         let shift = Action::SetWeights { rule: 0, weights: Weights { blue: 90, green: 10 } };
         let mut ends = vec![
-            alb.observe_traffic(&rollout).await.map(drop),
-            alb.apply_traffic(&rollout, &observed, &shift).await.map(drop),
+            alb.observe_traffic(&rollout, &Default::default()).await.map(drop),
+            alb.apply_traffic(&rollout, &Default::default(), &observed, &shift).await.map(drop),
             ecs.read_service("web").await.map(drop),
             ecs.list_all().await.map(drop),
             ecs.read_task_definition("web:1").await.map(drop),
@@ -155,14 +155,14 @@ async fn a_garbled_answer_to_a_shift_is_looked_into_and_blames_nobody() {
     let rig = Rig::new().await;
     let (proxy, aws) = Proxy::new(&rig).await;
     let (alb, rollout) = (Alb::new(aws), rig.rollout("web:v1"));
-    let observed = alb.observe_traffic(&rollout).await.unwrap().rules.remove(0);
+    let observed = alb.observe_traffic(&rollout, &Default::default()).await.unwrap().rules.remove(0);
     proxy.garble(|operation, response| {
         if operation == "ModifyRule" {
             answer(response, 200, "text/html", PAGE);
         }
     });
     let shift = Action::SetWeights { rule: 0, weights: Weights { blue: 90, green: 10 } };
-    let trouble = alb.apply_traffic(&rollout, &observed, &shift).await.unwrap_err();
+    let trouble = alb.apply_traffic(&rollout, &Default::default(), &observed, &shift).await.unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Transient, "{trouble}");
     assert_eq!(rig.count("ModifyRule"), 1, "a write was repeated blindly");
 }

@@ -6,8 +6,9 @@ use aws_credential_types::Credentials;
 use cutover::aws::{Aws, Connect as ConnectAws};
 use cutover::config::load;
 use cutover::engine::{
-    Deployment, Event, Gating, Guard, Platform, Ports, Rollout, Run, RunEnd, Settled, Signal, Signalling,
-    SlotsReading, StopSignal, TimeSource, Traffic, TrafficReading, Trouble, Watcher, Workloads,
+    Deployment, Event, Gating, Guard, Obstacles, Platform, Ports, Registered, Rollout, Run, RunEnd, Settled,
+    Signal, Signalling, SlotsReading, StopSignal, TimeSource, Traffic, TrafficReading, Trouble, Watcher,
+    Workloads,
 };
 use cutover::gates::Gates;
 use cutover::kubernetes::{Cluster, Connect, KubeconfigSource};
@@ -303,17 +304,30 @@ impl Signalling for Process {
 }
 
 impl Traffic for Process {
-    async fn observe_traffic(&self, rollout: &Rollout) -> Result<TrafficReading, Trouble> {
-        self.alb.observe_traffic(rollout).await
+    async fn observe_traffic(
+        &self,
+        rollout: &Rollout,
+        registered: &Registered,
+    ) -> Result<TrafficReading, Trouble> {
+        self.alb.observe_traffic(rollout, registered).await
+    }
+
+    async fn observe_obstacles(
+        &self,
+        rollout: &Rollout,
+        registered: &Registered,
+    ) -> Result<Obstacles, Trouble> {
+        self.alb.observe_obstacles(rollout, registered).await
     }
 
     async fn apply_traffic(
         &self,
         rollout: &Rollout,
+        registered: &Registered,
         observed: &RuleObservation,
         action: &Action,
     ) -> Result<RuleObservation, Trouble> {
-        self.alb.apply_traffic(rollout, observed, action).await
+        self.alb.apply_traffic(rollout, registered, observed, action).await
     }
 
     async fn traffic_behind(

@@ -3,7 +3,8 @@
 use super::state::{Kind, Rule};
 use super::world::{SETTLE, World, transient};
 use cutover::engine::{
-    Gating, Guard, Rollout, SlotsReading, Traffic, TrafficReading, Trouble, TroubleKind, Workloads,
+    Gating, Guard, Registered, Rollout, SlotsReading, Traffic, TrafficReading, Trouble, TroubleKind,
+    Workloads,
 };
 use cutover::model::{BySlot, RevisionId, Slot};
 use cutover::rollout::{
@@ -54,7 +55,7 @@ impl Workloads for World {
 }
 
 impl Traffic for World {
-    async fn observe_traffic(&self, _: &Rollout) -> Result<TrafficReading, Trouble> {
+    async fn observe_traffic(&self, _: &Rollout, _: &Registered) -> Result<TrafficReading, Trouble> {
         let (state, now) = (self.read("DescribeRules")?, self.time());
         let (targets, healthy) = self.platform.targets(&state, now, &self.kinds);
         let rules = state.rules.iter().enumerate().map(|(index, rule)| observation(index, rule)).collect();
@@ -65,6 +66,7 @@ impl Traffic for World {
             healthy,
             stickiness: Default::default(),
             settle: SETTLE,
+            test_settle: 0,
             unread: BySlot::default(),
             hindrances: vec![],
         })
@@ -73,6 +75,7 @@ impl Traffic for World {
     async fn apply_traffic(
         &self,
         _: &Rollout,
+        _: &Registered,
         observed: &RuleObservation,
         action: &Action,
     ) -> Result<RuleObservation, Trouble> {

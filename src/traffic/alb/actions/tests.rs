@@ -1,11 +1,12 @@
 use super::*;
+use crate::model::BySlot;
 
 const BLUE: &str = "arn:aws:elasticloadbalancing:r:1:targetgroup/web-blue/1";
 const GREEN: &str = "arn:aws:elasticloadbalancing:r:1:targetgroup/web-green/2";
 const OTHER: &str = "arn:aws:elasticloadbalancing:r:1:targetgroup/other/3";
 
-fn groups() -> BySlot<String> {
-    BySlot { blue: BLUE.into(), green: GREEN.into() }
+fn groups() -> Groups {
+    Groups::new(BySlot { blue: Some(BLUE.into()), green: Some(GREEN.into()) }, &BySlot::default())
 }
 
 fn list(actions: &str) -> ActionList {
@@ -55,7 +56,7 @@ fn new_weights_leave_everything_else_as_it_was() {
     let unknown = "<NewFeature><Depth><member>x</member></Depth></NewFeature>";
     let before = list(&format!(
         "{LOGIN}{}",
-        forward(&[(OTHER, 5), (BLUE, 100), (GREEN, 0)], &format!("{STICKY}{unknown}"))
+        forward(&[(OTHER, 0), (BLUE, 100), (GREEN, 0)], &format!("{STICKY}{unknown}"))
     ));
     let after = before.with_weights(&groups(), Weights { blue: 0, green: 100 }).unwrap();
     let changed: Vec<_> = {
@@ -122,4 +123,53 @@ fn a_fingerprint_sees_every_change_and_no_mere_order() {
     ] {
         assert_ne!(base.fingerprint(), list(&other).fingerprint(), "{other}");
     }
+}
+
+#[test]
+fn a_third_group_keeps_its_share_and_steps_are_shares_of_our_part() {
+    let before = list(&forward(&[(OTHER, 1), (BLUE, 1), (GREEN, 0)], ""));
+    let after = before.with_weights(&groups(), Weights { blue: 90, green: 10 }).unwrap();
+    assert_eq!(after.weights(), [(OTHER.to_owned(), 10), (BLUE.to_owned(), 9), (GREEN.to_owned(), 1)]);
+    let done = after.with_weights(&groups(), Weights { blue: 0, green: 100 }).unwrap();
+    assert_eq!(done.weights(), [(OTHER.to_owned(), 10), (BLUE.to_owned(), 0), (GREEN.to_owned(), 10)]);
+    let nothing = list(&forward(&[(OTHER, 1), (BLUE, 0), (GREEN, 0)], ""));
+    let RuleSplit::Neither(why) = nothing.split(&groups()) else { panic!("nothing of it is ours") };
+    assert!(why.contains("gives all weight to other"), "{why}");
+    assert!(nothing.with_weights(&groups(), Weights { blue: 0, green: 100 }).is_err());
+    let alone = list(&forward(&[(OTHER, 1), (BLUE, 0)], ""));
+    assert!(matches!(alone.split(&groups()), RuleSplit::Neither(_)), "blue has no weight");
+}
+
+#[test]
+fn weights_that_cannot_be_divided_are_told_with_the_nearest_that_can() {
+    let steps = [10, 100].map(|weight| Step { weight, hold: 0 });
+    let odd = list(&forward(&[(OTHER, 1), (BLUE, 0), (GREEN, 999)], ""));
+    assert!(odd.with_weights(&groups(), Weights { blue: 10, green: 90 }).unwrap_err().contains("999"));
+    let (slot, weights) = odd.indivisible(&groups(), &steps).unwrap();
+    assert_eq!((slot, weights), (Slot::Green, Weights { blue: 0, green: 990 }));
+    let set = list(&forward(&[(OTHER, 1), (BLUE, weights.blue), (GREEN, weights.green)], ""));
+    assert_eq!(set.indivisible(&groups(), &steps), None);
+    assert!(set.with_weights(&groups(), Weights { blue: 10, green: 90 }).is_ok());
+}
+
+#[test]
+fn five_groups_without_ours_are_told_with_those_that_could_go() {
+    let others: Vec<String> = (0..4).map(|i| format!("{OTHER}{i}")).collect();
+    let mut tuples: Vec<(&str, u32)> = others.iter().map(|arn| (arn.as_str(), 1)).collect();
+    tuples.push((BLUE, 5));
+    assert_eq!(list(&forward(&tuples, "")).crowding(&groups()), Some(others.clone()));
+    tuples[2].1 = 0;
+    assert_eq!(list(&forward(&tuples, "")).crowding(&groups()), Some(vec![others[2].clone()]));
+    tuples.remove(2);
+    assert_eq!(list(&forward(&tuples, "")).crowding(&groups()), None);
+}
+
+#[test]
+fn weight_moves_onto_the_group_that_the_live_service_is_registered_in() {
+    let registered = BySlot { blue: vec![OTHER.to_owned()], green: vec![GREEN.to_owned()] };
+    let renamed = Groups::new(BySlot { blue: Some(BLUE.into()), green: Some(GREEN.into()) }, &registered);
+    let rule = list(&forward(&[(OTHER, 90), (GREEN, 10)], ""));
+    assert_eq!(rule.split(&renamed), RuleSplit::Both(Weights { blue: 90, green: 10 }));
+    let back = rule.with_weights(&renamed, Weights { blue: 100, green: 0 }).unwrap();
+    assert_eq!(back.weights(), [(OTHER.to_owned(), 100), (GREEN.to_owned(), 0)]);
 }
