@@ -46,6 +46,8 @@ mod kubernetes_sites;
 mod kubernetes_slots;
 mod machine;
 mod page;
+mod search;
 mod simulator_sockets;
+mod small_search;
 mod small_world;
 mod voices;
