@@ -151,7 +151,9 @@ spec:
     targetGroups: {blue: web-blue, green: web-green}
 ";
     let of = |kind: &str, timeout: u64| {
-        let text = format!("{GOOD}---\n{blue_green}").replace("listener/net", &format!("listener/{kind}"));
+        let alone =
+            GOOD.replace("  serviceConnectConfiguration: {enabled: yes, services: [{portName: http}]}\n", "");
+        let text = format!("{alone}---\n{blue_green}").replace("listener/net", &format!("listener/{kind}"));
         let files = [SourceFile { path: "a.yaml".into(), bytes: text.into_bytes() }];
         let manifests = load(&files, Some(PlatformKind::Ecs)).expect("valid");
         let text = "\

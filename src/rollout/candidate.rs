@@ -162,10 +162,15 @@ fn sessions_left(view: View<'_>, slot: Slot) -> Seconds {
 
 /// Asks the gates, waits for people, and gives weight.
 fn pass(view: View<'_>, slot: Slot, record: &Record) -> Decision {
+    if let Some(reached) = record.intent.next.filter(|share| all_are_at(view, slot, *share)) {
+        // The gates were asked before that: the note of what is done needs none.
+        return give(view, slot, record, reached);
+    }
     if let Some(waiting) = gate::closed_gate(view.want, view.seen, slot) {
         return match waiting {
             WaitingOn::Unread { what }
-                if !view.has_weight(slot) && view.watched(record) > view.want.deadline =>
+                if (!view.has_weight(slot) || record.from.is_none())
+                    && view.watched(record) > view.want.deadline =>
             {
                 blocked(view, unread(what))
             }
@@ -217,6 +222,11 @@ fn serves_beside(view: View<'_>, slot: Slot, record: &Record) -> bool {
 fn next_share(view: View<'_>, slot: Slot, record: &Record, share: u32) -> u32 {
     let begun = record.intent.next.filter(|next| *next > share && is_at(view, slot, *next));
     begun.unwrap_or_else(|| shift::next_share(view.want, serves_beside(view, slot, record), share))
+}
+
+/// True if every rule gives `slot` exactly `share`.
+fn all_are_at(view: View<'_>, slot: Slot, share: u32) -> bool {
+    view.usable().all(|(_, rule)| rule.split.weights().same_split(Weights::percent(slot, share)))
 }
 
 /// True if some rule gives `slot` exactly `share`.

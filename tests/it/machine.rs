@@ -156,7 +156,7 @@ fn a_closed_gate_never_gives_weight_and_says_which_it_is() {
         (
             "health unknown",
             |w| w.seen.slots.green.targets = Targets { unknown: 3, ..Targets::default() },
-            |on| matches!(on, WaitingOn::HealthyTargets { healthy: 0, .. }),
+            |on| matches!(on, WaitingOn::Unread { .. }),
         ),
         (
             "targets unused",

@@ -154,7 +154,7 @@ fn reverted() -> (Manifests, Live) {
             Content::Desired,
             3,
             "web:1",
-            Some(record(1, "0123456789abcdef", None, Progress::Done(Timestamp(1)))),
+            Some(record(1, &wanted(&manifests).0, None, Progress::Done(Timestamp(1)))),
         ),
         green: slot(Content::Other, 3, "web:2", Some(record(2, "fedcba9876543210", Some(Slot::Blue), done))),
     };

@@ -39,10 +39,12 @@ pub fn carry_out(remedy: &Remedy, state: &mut State, look: &Look) -> bool {
                 }
             }
         }
-        Remedy::TakeOut { rule, .. } => match RULES.iter().position(|id| rule.contains(id)) {
-            Some(rule) => state.rules[rule] = NEITHER,
-            None => state.sides.iter_mut().for_each(|side| side.held = false),
-        },
+        Remedy::TakeOut { rule, .. } | Remedy::Drop { rule, .. } => {
+            match RULES.iter().position(|id| rule.contains(id)) {
+                Some(rule) => state.rules[rule] = NEITHER,
+                None => state.sides.iter_mut().for_each(|side| side.held = false),
+            }
+        }
         Remedy::Edit { field, .. } => edit(state, field),
         Remedy::Commit => state.wants = if state.wants == FIX { FIX_2 } else { FIX },
         Remedy::Restore { .. } => restore(state),

@@ -92,7 +92,7 @@ pub fn desired(state: &State) -> Desired {
 }
 
 fn http_gate() -> HttpGate {
-    HttpGate { path: "/healthz".into(), expect_status: 200, host: None }
+    HttpGate { path: "/healthz".into(), expect_status: 200, host: None, headers: Default::default() }
 }
 
 /// True for a commit that mends everything.
