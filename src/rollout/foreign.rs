@@ -26,7 +26,10 @@ pub(super) fn taken_back(view: View<'_>) -> Option<Decision> {
     if remaining > 0 {
         return Some(wait(Phase::RollingBack, WaitingOn::Settle { remaining }));
     }
-    let why = format!("its traffic was taken back to {} by somebody else", slot.other());
+    let why = format!(
+        "its traffic is back on {}: taken back by hand, or by a run that could not note it",
+        slot.other()
+    );
     Some(returning::fail(view, slot, record, why))
 }
 
