@@ -40,6 +40,7 @@ struct Watching {
 #[derive(Debug, Default)]
 struct RuleMemory {
     current: String,
+    split: Weights,
     earlier: Vec<String>,
     written: Option<Timestamp>,
     /// What we last tried to make of the rule without knowing whether it was done.
@@ -67,6 +68,12 @@ impl Memory {
         Memory { watching: Some(Watching::default()), ..Memory::default() }
     }
 
+    /// Forgets what was read, since somebody else may have worked until now; for how long this run has watched stays.
+    pub fn begin_anew(&mut self) {
+        let watching = self.watching.take();
+        *self = Memory { watching, ..Memory::default() };
+    }
+
     /// Compares the rules with what this run last saw or wrote. A fingerprint of earlier in the run is a stale answer
     /// for a while after our write; any other is somebody else's change.
     ///
@@ -81,16 +88,22 @@ impl Memory {
             let attempted = known.attempted.take();
             if known.current.is_empty() || known.current == rule.fingerprint {
                 known.current.clone_from(&rule.fingerprint);
+                known.split = rule.split.weights();
                 continue;
             }
             if attempted.is_some_and(|weights| weights.same_split(rule.split.weights())) {
                 // The write whose answer was lost has been made.
-                known.replace_by(&rule.fingerprint, now);
+                known.replace_by(rule, now);
                 continue;
             }
             let fresh_write = known.written.is_some_and(|at| now.since(at) < STALE_FOR);
             if fresh_write && known.earlier.contains(&rule.fingerprint) {
                 return Err(Stale);
+            }
+            if rule.split.weights() == known.split {
+                // Whatever else somebody changes about a rule is theirs, and our next write keeps it.
+                known.current.clone_from(&rule.fingerprint);
+                continue;
             }
             let why = format!(
                 "{} is not as this run left it (now {}): somebody else changed it, and it is left alone",
@@ -105,7 +118,7 @@ impl Memory {
     /// Notes the outcome of our own write to rule number `index`, read back as `after`.
     pub fn rule_written(&mut self, index: usize, after: &RuleObservation, now: Timestamp) {
         let Some(known) = self.rules.get_mut(index) else { return };
-        known.replace_by(&after.fingerprint, now);
+        known.replace_by(after, now);
     }
 
     /// Notes a write to rule `index` whose outcome is not known.
@@ -238,8 +251,9 @@ impl RuleMemory {
         self.attempted.is_some() && self.written.is_some_and(|at| now.since(at) < LAG)
     }
 
-    fn replace_by(&mut self, fingerprint: &str, now: Timestamp) {
-        let before = std::mem::replace(&mut self.current, fingerprint.to_owned());
+    fn replace_by(&mut self, rule: &RuleObservation, now: Timestamp) {
+        let before = std::mem::replace(&mut self.current, rule.fingerprint.clone());
+        self.split = rule.split.weights();
         self.earlier.push(before);
         self.written = Some(now);
         self.attempted = None;

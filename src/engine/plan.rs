@@ -65,7 +65,8 @@ pub async fn observe<A: Adapter>(adapter: &A, rollout: &Rollout) -> Result<LiveR
             let mut live = LiveRollout { desired, observation, now: adapter.now(), stickiness, notices };
             // What the sync will ask before it touches a slot is asked here as well, so that both say the same.
             while let Some(slot) = untold_touch(&live) {
-                live.observation.slots.get_mut(slot).hold = hold(adapter, &live.observation, slot).await?;
+                live.observation.slots.get_mut(slot).hold =
+                    hold(adapter, rollout, &live.observation, slot).await?;
             }
             return Ok(live);
         }

@@ -7,7 +7,7 @@ use super::ports::{
 };
 use super::spans::failed;
 use super::trail::Trail;
-use crate::model::{BySlot, ClusterTraffic, Seconds, Slot};
+use crate::model::{BySlot, ClusterTraffic, Seconds, Slot, Timestamp, Weights};
 use crate::rollout::{
     Action, Alarm, Decision, Desired, Hindrance, Hold, HttpAnswer, Observation, Outcome, Phase, Progress,
     Record, Remedy, RuleObservation, SlotObservation, Targets, Workload, decide, http_can_be_asked,
@@ -101,7 +101,7 @@ impl<'a, A: Adapter> Run<'a, A> {
                 }
                 Err(trouble) if trouble.kind == TroubleKind::LookAgain => {
                     // Another run may have worked until now; what it did is no stranger's change.
-                    self.memory = Memory::watching();
+                    self.memory.begin_anew();
                     Duration::ZERO
                 }
                 Err(trouble) if trouble.kind == TroubleKind::Transient => {
@@ -148,7 +148,7 @@ impl<'a, A: Adapter> Run<'a, A> {
         }
         let mut decision = decide(&want, &seen, self.now());
         while let Some(slot) = decision.asks_to_touch(&seen) {
-            seen.slots.get_mut(slot).hold = hold(self.ports.adapter, &seen, slot).await?;
+            seen.slots.get_mut(slot).hold = hold(self.ports.adapter, self.rollout, &seen, slot).await?;
             decision = decide(&want, &seen, self.now());
         }
         if let Some(Outcome::Blocked { remedies, .. }) = decision.outcome()
@@ -179,8 +179,15 @@ impl<'a, A: Adapter> Run<'a, A> {
             {
                 failed(&span, trouble);
             }
-            if !done? {
-                after = after.max(5);
+            match done {
+                Ok(true) => {}
+                Ok(false) => after = after.max(5),
+                // Whoever has users on a candidate goes on watching it: a way back may be possible all the same.
+                Err(trouble) if is_lasting(&trouble) && users_are_on_a_candidate(&seen) => {
+                    self.tell(Event::Trouble { workload: self.name(), text: trouble.to_string() });
+                    return Ok(Step::Again { after: Duration::from_secs(5) });
+                }
+                Err(trouble) => return Err(trouble),
             }
         }
         Ok(Step::Again { after: Duration::from_secs(after) })
@@ -246,10 +253,8 @@ impl<'a, A: Adapter> Run<'a, A> {
                     seen.hindrances.extend(obstacles.hindrances);
                     self.notices = obstacles.notices;
                 }
-                Err(trouble) if trouble.kind == TroubleKind::Transient => {
-                    for slot in Slot::BOTH {
-                        seen.slots.get_mut(slot).unread.get_or_insert_with(|| trouble.to_string());
-                    }
+                Err(trouble) if trouble.kind == TroubleKind::Transient && !may_return(&seen) => {
+                    return Err(trouble);
                 }
                 Err(trouble) => {
                     let restore = Remedy::Restore { what: trouble.doing.clone() };
@@ -334,27 +339,42 @@ impl<'a, A: Adapter> Run<'a, A> {
             Action::NameGroup { .. } | Action::PointTestRule { .. } | Action::SetWeights { .. } => {
                 self.write_rule(action, rules).await
             }
-            _ => adapter.apply_workload(self.rollout, action).await,
+            _ => adapter.apply_workload(self.rollout, action).await.map(|()| true),
         };
         let now = self.now();
         if let Some(trouble) = done.as_ref().err().filter(|trouble| care.may_do_without(action, trouble)) {
             if let Action::WriteRecord { slot, record } = action {
                 self.memory.record_noted(*slot, record.clone(), false, now);
+                self.keep_record(*slot, record);
             }
             let text = format!("could not {}, going on: {trouble}", action.in_words(self.rollout.terms()));
             self.tell(Event::Trouble { workload: self.name(), text });
             return Ok(false);
         }
-        done?;
-        if let Action::WriteRecord { slot, record } = action {
-            self.memory.record_noted(*slot, record.clone(), true, now);
+        if !done? {
+            return Ok(true);
+        }
+        match action {
+            Action::WriteRecord { slot, record } => {
+                self.memory.record_noted(*slot, record.clone(), true, now);
+                self.keep_record(*slot, record);
+            }
+            Action::CreateSlot { .. } => self.last = None,
+            Action::SetWeights { rule, weights } => {
+                if let (Some(last), Some(rule)) = (&mut self.last, rules.get(*rule)) {
+                    last.split.retain(|known| !known.starts_with(&rule.id));
+                    last.split.extend(in_two(&rule.id, *weights));
+                }
+            }
+            _ => {}
         }
         let text = action.in_words(self.rollout.terms());
         self.tell(Event::Wrote { workload: self.name(), action: action.clone(), text });
         Ok(true)
     }
 
-    async fn write_rule(&mut self, action: &Action, rules: &[RuleObservation]) -> Result<(), Trouble> {
+    /// Writes a rule if it is still as it was observed; false if it is not.
+    async fn write_rule(&mut self, action: &Action, rules: &[RuleObservation]) -> Result<bool, Trouble> {
         let index = match action {
             Action::NameGroup { rule, .. } | Action::SetWeights { rule, .. } => Some(*rule),
             _ => None,
@@ -383,15 +403,16 @@ impl<'a, A: Adapter> Run<'a, A> {
                 self.memory.rule_uncertain(index, attempted, now);
             }
             (Err(trouble), index) if trouble.kind == TroubleKind::ChangedByOthers => {
-                // Right after our own write it may be the observation that was old, not the rule that is new.
-                if !index.is_some_and(|index| self.memory.rule_in_motion(index, now)) {
+                // Right after our own write it may be the observation that was old, not the rule that is new. Where the
+                // test rule points is asked again anyway.
+                if index.is_some_and(|index| !self.memory.rule_in_motion(index, now)) {
                     self.memory.found_changed(&observed.id, trouble.to_string());
                 }
-                return Ok(());
+                return Ok(false);
             }
             _ => {}
         }
-        written.map(|_| ())
+        written.map(|_| true)
     }
 
     fn now(&self) -> crate::model::Timestamp {
@@ -436,26 +457,34 @@ impl<'a, A: Adapter> Run<'a, A> {
         state
     }
 
+    /// What is noted when this run ends goes on from the last note, and not from one that was read before it.
+    fn keep_record(&mut self, slot: Slot, record: &Record) {
+        match &mut self.last {
+            Some(last) if last.slot == slot => last.record = record.clone(),
+            last => *last = None,
+        }
+    }
+
     /// Keeps what is needed when this run ends before the rollout does.
     fn keep_last(&mut self, seen: &Observation) {
         let now = self.now();
         self.last = seen.current_record().map(|(slot, record)| {
-            let weights = |rule: &RuleObservation| (rule.id.clone(), rule.split.weights());
-            let both = seen.rules.iter().map(weights).filter(|(_, split)| split.blue > 0 && split.green > 0);
+            let split = seen.rules.iter().filter_map(|rule| in_two(&rule.id, rule.split.weights()));
             Last {
                 slot,
                 record: record.clone(),
-                watched: seen.watched_since.map_or(0, |since| now.since(since)),
-                split: both.map(|(rule, split)| format!("{rule} has {split}")).collect(),
+                watched: seen.watched_since.map_or(0, |since| now.since(since.max(begun(record)))),
+                split: split.collect(),
             }
         });
     }
 
-    /// Adds to the record for how long this run has watched a candidate come up, so that its deadline is the sum of what
-    /// all runs have watched. What can't be written is watched once more.
+    /// Adds to the record for how long this run has watched a candidate come up, or bake, so that its deadline and its bake
+    /// are the sum of what all runs have watched. What can't be written is watched once more.
     async fn note_watched(&mut self) {
         let Some(Last { slot, record, watched, .. }) = &self.last else { return };
-        if record.progress != Progress::Rolling || *watched < WORTH_A_NOTE {
+        let is_watched = matches!(record.progress, Progress::Rolling | Progress::Baking(_));
+        if !is_watched || *watched < WORTH_A_NOTE {
             return;
         }
         let (slot, mut record) = (*slot, record.clone());
@@ -465,6 +494,19 @@ impl<'a, A: Adapter> Run<'a, A> {
         {
             self.tell(Event::Trouble { workload: self.name(), text: trouble.to_string() });
         }
+    }
+}
+
+/// How a rule splits requests, if it gives some to both sides.
+fn in_two(rule: &str, weights: Weights) -> Option<String> {
+    (weights.blue > 0 && weights.green > 0).then(|| format!("{rule} has {weights}"))
+}
+
+/// When what is being watched began.
+fn begun(record: &Record) -> Timestamp {
+    match record.progress {
+        Progress::Baking(since) => since,
+        _ => record.started,
     }
 }
 
@@ -500,13 +542,21 @@ impl Care {
 ///
 /// # Errors
 /// Any read that failed: then it may.
-pub async fn hold<A: Traffic>(adapter: &A, seen: &Observation, slot: Slot) -> Result<Hold, Trouble> {
-    let groups = &seen.slots.get(slot).groups;
+pub async fn hold<A: Traffic>(
+    adapter: &A,
+    rollout: &Rollout,
+    seen: &Observation,
+    slot: Slot,
+) -> Result<Hold, Trouble> {
+    let mut groups = seen.slots.get(slot).groups.clone();
+    // Where it is going to be registered, somebody else's rule would send requests to it at once.
+    groups.extend(Some(rollout.blue_green.target_group(slot).to_owned()).filter(|group| !group.is_empty()));
     if groups.is_empty() {
         return Ok(Hold::Free);
     }
-    let except: Vec<String> = seen.test_rule.iter().map(|rule| rule.id.clone()).collect();
-    let behind = adapter.traffic_behind(groups, &except).await?;
+    // The weights of the documents' own rules are known.
+    let except: Vec<String> = seen.rules.iter().chain(&seen.test_rule).map(|rule| rule.id.clone()).collect();
+    let behind = adapter.traffic_behind(&groups, &except).await?;
     Ok(behind.map_or(Hold::Free, Hold::Held))
 }
 
@@ -555,6 +605,28 @@ pub fn desired(rollout: &Rollout, revision: crate::model::RevisionId) -> Desired
         whole_only: matches!(bg.traffic, Some(ClusterTraffic::Service(_))),
         terms: rollout.terms(),
     }
+}
+
+/// True for what trying again does not help, but for a lost lock.
+fn is_lasting(trouble: &Trouble) -> bool {
+    matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Missing)
+}
+
+/// True if a version that may have to be taken back has weight.
+fn users_are_on_a_candidate(seen: &Observation) -> bool {
+    seen.current_record().is_some_and(|(slot, record)| {
+        let is_watched = matches!(
+            record.progress,
+            Progress::Rolling | Progress::Ready | Progress::Shifting { .. } | Progress::Baking(_)
+        );
+        let has_weight = seen.rules.iter().any(|rule| rule.split.weights().of(slot) > 0);
+        is_watched && has_weight && record.from.is_some()
+    })
+}
+
+/// True if the idle slot has what Git wants: traffic may be about to return to it.
+fn may_return(seen: &Observation) -> bool {
+    seen.unanimous_slot().is_some_and(|serving| seen.slots.get(serving.other()).is_desired())
 }
 
 /// True if nothing is wanted of the rules yet, and what serves is not what the documents want.

@@ -28,16 +28,19 @@ pub(super) fn proceed(view: View<'_>, slot: Slot, record: &Record, since: Timest
         // Only a rule that a commit has added: any other one would have been noticed.
         return candidate::give(view, slot, record, 100);
     }
-    // Seconds that nobody watched are watched again.
-    let begun = view.seen.watched_since.map_or(since, |watched| watched.max(since));
-    let left = view.want.bake_time.saturating_sub(view.now.since(begun));
+    // Seconds that nobody watched count for nothing: what all runs have watched is summed.
+    let watched = match view.seen.watched_since {
+        Some(begun) => record.intent.watched.saturating_add(view.now.since(begun.max(since))),
+        None => view.now.since(since),
+    };
+    let left = view.want.bake_time.saturating_sub(watched);
     if left > 0 {
         return wait(Phase::Baking, WaitingOn::Bake { remaining: left });
     }
     match gate::ills(view.want, view.seen, slot, record).is_empty() {
         true => {
             let done = Record { progress: Progress::Done(view.now), ..record.clone() };
-            act(Phase::Baking, vec![Action::WriteRecord { slot, record: done }])
+            act(Phase::Baking, view.owning(slot, vec![Action::WriteRecord { slot, record: done }]))
         }
         false => wait(Phase::Baking, gate::doubt(view, slot, record)),
     }

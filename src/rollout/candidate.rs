@@ -2,7 +2,7 @@
 
 use super::gate::{self, Verdict};
 use super::hindrance::{Hindrance, Remedy};
-use super::observation::{Content, Hold, RuleObservation, Stage, Workload};
+use super::observation::{Content, Hold, Ill, RuleObservation, Stage, Workload};
 use super::record::{Intent, Progress, Record};
 use super::view::{View, act, blocked, wait};
 use super::{Action, Decision, Phase, WaitingOn, bake, foreign, returning, shift};
@@ -98,6 +98,9 @@ fn prepare(view: View<'_>, slot: Slot, from: Option<Slot>, rolling: Option<&Reco
         Workload::Draining => return Some(wait(Phase::Preparing, WaitingOn::NameToBeFree { slot })),
         // Tasks behind a rule that sends them requests would serve before their gate.
         Workload::Absent if view.has_weight(slot) => return Some(foreign::split_without_rollout(view)),
+        Workload::Absent if let Hold::Held(hindrance) = &view.slot(slot).hold => {
+            return Some(blocked(view, hindrance.clone()));
+        }
         Workload::Absent => {
             let create = Action::CreateSlot { slot, count: needed, record: record() };
             return Some(act(Phase::Preparing, vec![create]));
@@ -170,9 +173,9 @@ fn pass(view: View<'_>, slot: Slot, record: &Record) -> Decision {
         return match waiting {
             WaitingOn::Unread { what }
                 if (!view.has_weight(slot) || record.from.is_none())
-                    && view.watched(record) > view.want.deadline =>
+                    && gate::has_lasted(view, Ill::Unread) =>
             {
-                blocked(view, unread(what))
+                blocked(view, unread(what, view.want.deadline))
             }
             waiting => wait(Phase::Gating, waiting),
         };
@@ -192,20 +195,20 @@ fn pass(view: View<'_>, slot: Slot, record: &Record) -> Decision {
     }
     if needs_approval {
         let ready = Record { progress: Progress::Ready, ..record.clone() };
-        return act(Phase::Gating, vec![Action::WriteRecord { slot, record: ready }]);
+        return act(Phase::Gating, view.owning(slot, vec![Action::WriteRecord { slot, record: ready }]));
     }
     give(view, slot, record, next_share(view, slot, record, 0))
 }
 
 /// Evidence that could not be read for the whole of the deadline. It is no verdict on the revision.
-fn unread(what: String) -> Hindrance {
+fn unread(what: String, deadline: Seconds) -> Hindrance {
     let gates = Remedy::Edit {
         document: "the BlueGreen".into(),
         field: "gates".into(),
         to: "ones that can be read".into(),
     };
     Hindrance::new(
-        format!("{what}, and nothing goes forward without it"),
+        format!("{what}: it could not be read in {}s, and nothing goes forward without it", deadline),
         vec![Remedy::Restore { what }, gates],
     )
 }
@@ -267,9 +270,10 @@ pub(super) fn give(view: View<'_>, slot: Slot, record: &Record, share: u32) -> D
             100 => Progress::Baking(view.now),
             share => Progress::Shifting { share, since: view.now },
         };
-        let intent = Intent { next: None, rules: view.rule_marks(), ..record.intent.clone() };
+        let intent = Intent { next: None, watched: 0, rules: view.rule_marks() };
         let reached = Record { progress, intent, ..record.clone() };
-        return act(Phase::Shifting, vec![Action::WriteRecord { slot, record: reached }]);
+        let note = Action::WriteRecord { slot, record: reached };
+        return act(Phase::Shifting, view.owning(slot, vec![note]));
     };
     if let Some(short) = gate::short_of_capacity(view, slot, share) {
         let count = shift::tasks_beside_the_other(view, slot);
@@ -287,7 +291,7 @@ pub(super) fn give(view: View<'_>, slot: Slot, record: &Record, share: u32) -> D
         actions.push(Action::WriteRecord { slot, record: Record { intent, ..record.clone() } });
     }
     actions.push(Action::SetWeights { rule, weights });
-    act(Phase::Shifting, actions)
+    act(Phase::Shifting, view.owning(slot, actions))
 }
 
 impl View<'_> {

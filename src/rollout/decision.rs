@@ -86,7 +86,8 @@ impl Action {
             }
             Action::AdoptSlot { slot } => format!("adopt the existing {slot} {workload}"),
             Action::WriteRecord { slot, record } => {
-                format!("note on the {slot} {workload}: {}", record.progress)
+                let next = record.intent.next.map_or_else(String::new, |next| format!(", next {next}%"));
+                format!("note on the {slot} {workload}: {}{next}", record.progress)
             }
             Action::NameGroup { rule, slot } => {
                 format!("name the {slot} {} in rule {} with weight 0", terms.group(), rule + 1)
@@ -226,7 +227,7 @@ impl WaitingOn {
             WaitingOn::HttpGate { detail } => format!("the HTTP gate: {detail}"),
             WaitingOn::Alarm { name } => format!("alarm {name} to leave state ALARM"),
             WaitingOn::Unread { what } => {
-                format!("{what}: it can't be read, and nothing goes forward without it")
+                format!("{what}, without which nothing goes forward")
             }
             WaitingOn::Sessions { slot, remaining } => {
                 format!("clients that a cookie keeps on {slot}: {remaining}s left")
@@ -310,7 +311,9 @@ impl Decision {
         self.actions.iter().find_map(|action| {
             let slot = match action {
                 Action::UpdateSlot { slot, .. } => *slot,
+                Action::CreateSlot { slot, .. } => *slot,
                 Action::ScaleSlot { slot, count } if *count < seen.slots.get(*slot).count() => *slot,
+                Action::ScaleSlot { slot, .. } if seen.slots.get(*slot).count() == 0 => *slot,
                 _ => return None,
             };
             (seen.slots.get(slot).hold == Hold::Unasked).then_some(slot)

@@ -96,7 +96,11 @@ fn unexpected_share(view: View<'_>) -> Option<Hindrance> {
             view.want.terms.workload(),
             record.progress,
         ),
-        vec![set_back(view, odd.id.clone()), Remedy::Retry],
+        // Without notes, rules that disagree stand in the way just as well.
+        match view.unanimous() {
+            Some(_) => vec![set_back(view, odd.id.clone()), Remedy::Retry],
+            None => vec![set_back(view, odd.id.clone())],
+        },
     ))
 }
 
@@ -186,7 +190,7 @@ fn strangers(view: View<'_>) -> Option<Hindrance> {
                 stranger.service,
                 stranger.application.as_deref().unwrap_or_default()
             ),
-            vec![edit("its rules and target groups", "ones that no other application names".into())],
+            vec![edit("alb", "rules and target groups that no other application names".into())],
         ),
         (None, Some(stranger)) => Hindrance::new(
             format!(
@@ -204,12 +208,12 @@ fn strangers(view: View<'_>) -> Option<Hindrance> {
     })
 }
 
-/// The side that serves best: one with a finished proof and targets, then one with targets, then where most goes.
+/// The side that serves best: one with targets, with a finished proof, with what Git wants, then where most goes.
 fn best_side(view: View<'_>) -> Slot {
     let rank = |slot: &Slot| {
         let seen = view.slot(*slot);
         let weight: u32 = view.usable().map(|(_, rule)| rule.split.weights().share_percent(*slot)).sum();
-        (seen.targets.healthy > 0, view.has_proof(*slot), weight)
+        (seen.targets.healthy > 0, view.has_proof(*slot), seen.is_desired(), weight)
     };
     Slot::BOTH.into_iter().max_by_key(rank).unwrap_or(Slot::Blue)
 }

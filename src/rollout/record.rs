@@ -3,6 +3,7 @@
 
 use crate::model::{RevisionId, Seconds, Slot, Timestamp};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// The last rollout into the slot that carries it. Of the two slots' records, the one with the higher `sequence`
 /// speaks; it also says what the rules' weights should be, so that a change by someone else is noticed.
@@ -129,19 +130,26 @@ impl Record {
         Some(Record { sequence, revision, from, started, progress, intent: Intent::default() })
     }
 
-    /// The intent as one tag value, with the sequence of the record that it belongs to:
-    /// `7 next=50 watched=120 rules=0a1b2c3d.4e5f6071`.
+    /// The intent as one tag value, with the number and a digest of the record that it belongs to:
+    /// `7-c0ffee00 next=50 watched=120 rules=0a1b2c3d.4e5f6071`.
     pub fn intent_to_tag(&self) -> String {
         let next = self.intent.next.map_or_else(|| "none".into(), |share| share.to_string());
         let rules = self.intent.rules.join(".");
         let rules = if rules.len() > RULES_LIMIT { "" } else { &rules };
-        format!("{} next={next} watched={} rules={rules}", self.sequence, self.intent.watched)
+        format!("{} next={next} watched={} rules={rules}", self.intent_key(), self.intent.watched)
+    }
+
+    /// Ties an intent to the very record that it was written with: an older program changes the record alone.
+    fn intent_key(&self) -> String {
+        let digest = Sha256::digest(self.to_tag());
+        let digest: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        format!("{}-{digest}", self.sequence)
     }
 
     /// Reads a record and its intent. An intent of another record, or one that can't be read, is none.
     pub fn from_tags(record: &str, intent: Option<&str>) -> Option<Record> {
         let record = Record::from_tag(record)?;
-        let intent = intent.and_then(|text| read_intent(text, record.sequence)).unwrap_or_default();
+        let intent = intent.and_then(|text| read_intent(text, &record.intent_key())).unwrap_or_default();
         Some(Record { intent, ..record })
     }
 }
@@ -149,9 +157,9 @@ impl Record {
 /// Characters of an intent's list of rules: twenty of them fit.
 const RULES_LIMIT: usize = 180;
 
-fn read_intent(text: &str, sequence: u64) -> Option<Intent> {
+fn read_intent(text: &str, key: &str) -> Option<Intent> {
     let mut parts = text.split(' ');
-    if parts.next()?.parse() != Ok(sequence) {
+    if parts.next()? != key {
         return None;
     }
     let next = match parts.next()?.strip_prefix("next=")? {
@@ -195,6 +203,33 @@ mod tests {
             };
             assert_eq!(Record::from_tag(&record.to_tag()), Some(record));
         }
+    }
+
+    #[test]
+    fn an_intent_counts_for_the_record_that_it_was_written_with_and_no_other() {
+        let mut record = Record {
+            sequence: 7,
+            revision: RevisionId("0123456789abcdef".into()),
+            from: Some(Slot::Blue),
+            started: Timestamp(1_700_000_000),
+            progress: Progress::Shifting { share: 10, since: Timestamp(1_700_000_100) },
+            intent: Intent { next: Some(50), watched: 120, rules: vec!["0a1b2c3d".into(); 5] },
+        };
+        let (tag, intent) = (record.to_tag(), record.intent_to_tag());
+        assert!(intent.len() <= 256, "{intent}");
+        assert_eq!(Record::from_tags(&tag, Some(&intent)), Some(record.clone()));
+        assert_eq!(
+            Record::from_tag(&tag).map(|read| read.intent),
+            Some(Intent::default()),
+            "an older program"
+        );
+        record.progress = Progress::Shifting { share: 50, since: Timestamp(1_700_000_200) };
+        let read = Record::from_tags(&record.to_tag(), Some(&intent)).expect("a record");
+        assert_eq!(read.intent, Intent::default(), "what an older program wrote since has no intent");
+        assert_eq!(
+            Record::from_tags(&tag, Some("nonsense")).map(|read| read.intent),
+            Some(Intent::default())
+        );
     }
 
     #[test]

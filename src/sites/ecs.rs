@@ -70,12 +70,18 @@ impl EcsTarget {
 }
 
 impl EcsTarget {
-    /// Refuses to delete a service while a rule of any listener gives weight to one of its groups.
-    async fn check_no_traffic(&self, service: &str, groups: &[String]) -> Result<(), Trouble> {
+    /// Refuses to delete a service while a rule of any listener, but for those in `except`, gives weight to one of its
+    /// groups.
+    async fn check_no_traffic(
+        &self,
+        service: &str,
+        groups: &[String],
+        except: &[String],
+    ) -> Result<(), Trouble> {
         if groups.is_empty() {
             return Ok(());
         }
-        match self.balanced.traffic_behind(groups, &[]).await? {
+        match self.balanced.traffic_behind(groups, except).await? {
             None => Ok(()),
             Some(hindrance) => Err(Trouble {
                 kind: TroubleKind::Rejected,
@@ -130,7 +136,10 @@ impl Workloads for EcsTarget {
         self.observed.check(rollout)?;
         if let Action::UpdateSlot { slot, .. } = action {
             let groups = self.ecs.groups_to_replace(rollout, *slot).await?;
-            self.check_no_traffic(&rollout.slot_name(*slot), &groups).await?;
+            let alb = &rollout.blue_green.alb;
+            let test: Vec<String> =
+                alb.test_listener_rule.iter().chain(&alb.test_listener).cloned().collect();
+            self.check_no_traffic(&rollout.slot_name(*slot), &groups, &test).await?;
         }
         self.ecs.apply_workload(rollout, action).await
     }
@@ -215,7 +224,7 @@ impl Platform for EcsTarget {
 
     async fn apply_item(&self, deployment: &Deployment, item: &PlanItem) -> Result<(), Trouble> {
         self.writer.check_lease().await?;
-        self.check_no_traffic(&item.resource, &self.ecs.groups_to_delete(item).await?).await?;
+        self.check_no_traffic(&item.resource, &self.ecs.groups_to_delete(item).await?, &[]).await?;
         self.ecs.apply_item(deployment, item).await
     }
 

@@ -154,6 +154,8 @@ fn an_aborted_rollout_gives_its_traffic_back() {
 fn a_rule_that_somebody_else_changed_stops_the_sync_until_it_is_accepted() {
     let desk = Desk::with_aws();
     assert_eq!(desk.run_fast(&with(&["sync"])).code, Some(0));
+    desk.change(&[("web:v1", "web:v2")], "The second version");
+    assert_eq!(desk.run_fast(&with(&["sync"])).code, Some(0));
     desk.with_world(|world| {
         let rule = world.rules().into_iter().find(|rule| rule.priority == Some(10)).expect("the rule");
         let arn = |name: &str| world.target_group_arn(name).expect("a group");

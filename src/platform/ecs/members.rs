@@ -172,11 +172,12 @@ fn deployments(service: &Value) -> Vec<String> {
 fn is_member(task: &Value, service: &Value) -> bool {
     let is_running = text(task, "lastStatus") == Some("RUNNING");
     let several = items(service, "deployments").count() > 1;
-    let is_primary = || {
-        let id = primary(service).and_then(|primary| text(primary, "id"));
-        id.is_some() && text(task, "startedBy") == id
+    // Whatever deployment started it: one that is forced runs the same as before.
+    let is_current = || {
+        let revision = primary(service).and_then(|primary| text(primary, "taskDefinition"));
+        revision.is_some() && text(task, "taskDefinitionArn") == revision
     };
-    is_running && (!several || is_primary())
+    is_running && (!several || is_current())
 }
 
 /// The targets (`id:port`, as the load balancer names them) that a task stands for: its own addresses with the
@@ -227,9 +228,9 @@ mod tests {
     }
 
     #[test]
-    fn while_a_service_is_updated_only_tasks_of_the_primary_deployment_are_members() {
-        let deployment = |id: &str, status: &str| json!({"id": id, "status": status});
-        let task = |by: &str, status: &str| json!({"startedBy": by, "lastStatus": status});
+    fn while_a_service_is_updated_only_tasks_of_the_primary_revision_are_members() {
+        let deployment = |id: &str, status: &str| json!({"taskDefinition": id, "status": status});
+        let task = |by: &str, status: &str| json!({"taskDefinitionArn": by, "lastStatus": status});
         let updating = json!({"deployments": [deployment("d2", "PRIMARY"), deployment("d1", "ACTIVE")]});
         assert!(is_member(&task("d2", "RUNNING"), &updating));
         assert!(!is_member(&task("d1", "RUNNING"), &updating));

@@ -44,8 +44,8 @@ impl Alb {
     }
 
     async fn describe_groups(&self, groups: &[&str]) -> Result<BTreeMap<String, TargetGroup>, Trouble> {
-        let arns = self.aws.target_group_arns(groups).await?;
-        self.aws.describe_target_groups(&arns).await
+        let described = async |arns: Vec<String>| self.aws.describe_target_groups(&arns).await;
+        self.aws.with_target_groups(groups, described).await
     }
 
     async fn uses_of_these(&self, groups: BTreeMap<String, TargetGroup>) -> Result<Vec<GroupUse>, Trouble> {

@@ -1,7 +1,7 @@
 //! What the repositories of the tests say, as YAML through the program's own reader, and the account before anything
 //! was deployed.
 
-use super::{RULE, TEST_LISTENER};
+use super::{RULE, RULE_2, TEST_LISTENER};
 use cutover::engine::Deployment;
 use cutover::model::{Application, Destination, Manifests, Origin, PlatformKind, Source, SourceFile, Sync};
 
@@ -65,13 +65,7 @@ impl Shop {
     pub fn deployment(&self) -> Deployment {
         let Shop { image, count, steps, bake, keep, deadline, blue_green, service, launch_type, .. } = self;
         let rules = self.rules.join(", ");
-        let (test, gates) = match self.gated {
-            true => (
-                format!("    testListener: {TEST_LISTENER}\n"),
-                "    http: [{path: /healthz}]\n    alarms: [web-5xx]\n",
-            ),
-            false => (String::new(), ""),
-        };
+        let gates = if self.gated { "    http: [{path: /healthz}]\n    alarms: [web-5xx]\n" } else { "" };
         let [blue, green] = self.groups;
         let mut text = format!(
             "{}---\n\
@@ -81,7 +75,7 @@ impl Shop {
              ---\n\
              apiVersion: cutover.dev/v1alpha1\nkind: BlueGreen\nmetadata: {{name: web}}\nspec:\n  \
              workloadRef: {{kind: Service, name: web}}\n  container: {{name: app, port: 8080}}\n  \
-             alb:\n    productionListenerRule: [{rules}]\n{test}    \
+             alb:\n    productionListenerRule: [{rules}]\n    testListener: {TEST_LISTENER}\n    \
              targetGroups: {{blue: {blue}, green: {green}}}\n  steps: {steps}\n  \
              gates:\n    stableFor: 5s\n{gates}  \
              bakeTime: {bake}\n  keepPrevious: {keep}\n  deadline: {deadline}\n{blue_green}",
@@ -153,8 +147,9 @@ pub fn load_documents(text: &str) -> Manifests {
 }
 
 /// The account before the first deploy: cluster, load balancer, two production rules with things that are not ours in
-/// them, a test listener, and an alarm that is quiet.
-pub fn seed() -> String {
+/// them, a test listener, and an alarm that is quiet. A rule that is none of `rules` sends nothing to the slots' groups:
+/// what it gave weight to could not be touched.
+pub fn seed(rules: &[&str]) -> String {
     let group = |name: &str| {
         format!(
             "  - {{Name: {name}, Protocol: HTTP, Port: 8080, TargetType: ip, HealthCheckPath: /healthz, \
@@ -171,6 +166,8 @@ pub fn seed() -> String {
     let both = "{Type: forward, ForwardConfig: {TargetGroups: [{TargetGroupArn: web-blue, Weight: 100}, \
                 {TargetGroupArn: web-green, Weight: 0}], TargetGroupStickinessConfig: {Enabled: false, DurationSeconds: 60}}}";
     let alone = "{Type: forward, TargetGroupArn: web-blue}";
+    let nothing = "{Type: fixed-response, FixedResponseConfig: {StatusCode: \"503\"}}";
+    let of = |rule: &str, forward| if rules.contains(&rule) { forward } else { nothing };
     format!(
         "clusters: [{{clusterName: prod, tags: [{{key: team, value: shop}}]}}]\n\
          alarms: [{{AlarmName: web-5xx, StateValue: OK, MetricName: m, Namespace: n, Period: 60, EvaluationPeriods: 1, \
@@ -183,7 +180,7 @@ pub fn seed() -> String {
          DefaultActions: [{alone}]\n",
         group("web-blue"),
         group("web-green"),
-        rule(10, "00000000000000a1", "shop.example", both),
-        rule(20, "00000000000000a2", "www.shop.example", alone),
+        rule(10, "00000000000000a1", "shop.example", of(RULE, both)),
+        rule(20, "00000000000000a2", "www.shop.example", of(RULE_2, alone)),
     )
 }

@@ -163,7 +163,7 @@ async fn two_syncs_at_once_register_once_and_blame_nobody() {
     let shop = |image| Shop { workers: vec![worker(image)], steps, ..Shop::default().at(image) }.deployment();
     let settings = Settings { start_delay_ms: 800, ..Settings::default() };
     for later in [0, 1, 2, 4, 5, 6, 8, 12, 16, 20, 25, 30, 40, 50, 60] {
-        let rig = Rig::with(settings.clone(), &crate::account::seed()).await;
+        let rig = Rig::with(settings.clone(), &crate::account::seed(&[crate::account::RULE])).await;
         for (image, revisions) in [("v1", 1), ("v2", 2)] {
             let deployment = shop(image);
             let second = async {

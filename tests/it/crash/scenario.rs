@@ -107,19 +107,20 @@ pub fn scenarios() -> &'static [Scenario] {
 
 fn all_scenarios() -> Vec<Scenario> {
     let never: Moment = |_| false;
-    let empty = empty_account(&seed());
+    let empty = empty_account(&seed(&[RULE]));
+    let empty_two = empty_account(&seed(&[RULE, RULE_2]));
     let shop = Shop::default();
     let gated = Shop { gated: true, ..shop.clone() };
     let two_rules = Shop { rules: vec![RULE, RULE_2], ..shop.clone() };
     let live = history(empty.clone(), &[(&shop, never)], 60);
-    let live_two = history(empty.clone(), &[(&two_rules, never)], 60);
+    let live_two = history(empty_two.clone(), &[(&two_rules, never)], 60);
     let stepped = Shop {
         steps: "[{weight: 10, hold: 4s}, {weight: 50, hold: 4s}, {weight: 100}]",
         ..two_rules.clone()
     };
     let mut all = vec![
         Scenario { served: false, ..scenario("first deploy", empty.clone(), &gated) },
-        Scenario { served: false, ..scenario("first deploy, two rules", empty.clone(), &two_rules) },
+        Scenario { served: false, ..scenario("first deploy, two rules", empty_two.clone(), &two_rules) },
         scenario("update", live.clone(), &gated.at("v2-slow4")),
         scenario("update, two rules", live_two.clone(), &two_rules.at("v2-slow4")),
         scenario("stepped update", live_two.clone(), &stepped.at("v2")),
@@ -137,7 +138,7 @@ fn all_scenarios() -> Vec<Scenario> {
     ];
     all.extend(failures(&shop, &live));
     all.extend(letting_go(&shop, &empty));
-    all.extend(next_commits(&empty));
+    all.extend(next_commits(&empty_two));
     all.extend(adoptions(&shop));
     all.extend(rolling(&shop, &empty));
     all
@@ -169,7 +170,7 @@ fn failures(shop: &Shop, live: &World) -> Vec<Scenario> {
         failing("failed update: never healthy", "v2-unhealthy", &["v2-unhealthy"]),
         failing("failed update: crash loop", "v2-crash3", &["v2-crash3"]),
         Scenario {
-            deployment: Shop { deadline: "12s", gated: true, ..shop.at("v2-errors") }.deployment(),
+            deployment: Shop { deadline: "25s", gated: true, ..shop.at("v2-errors") }.deployment(),
             ..failing("failed update: HTTP gate", "v2-errors", &["v2-errors"])
         },
         Scenario {
@@ -214,7 +215,7 @@ fn next_commits(empty: &World) -> Vec<Scenario> {
 
 /// A service that somebody made by hand and that serves already.
 fn adoptions(shop: &Shop) -> Vec<Scenario> {
-    let mut world = empty_account(&seed());
+    let mut world = empty_account(&seed(&[RULE_2]));
     world
         .apply_seed(&json!({
             "taskDefinitions": [{"family": "web", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],

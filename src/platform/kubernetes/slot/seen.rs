@@ -63,7 +63,9 @@ pub(in crate::platform::kubernetes) fn seen_slot(
     };
     let addresses =
         ready.into_iter().flat_map(addresses).map(|ip| format!("{ip}:{}", container.port)).collect();
-    SlotObservation { workload, addresses: Some(addresses), ..notes }
+    let group = live.binding.as_ref().and_then(|binding| binding.pointer("/spec/targetGroupARN")?.as_str());
+    let groups = group.into_iter().map(ToOwned::to_owned).collect();
+    SlotObservation { workload, addresses: Some(addresses), groups, ..notes }
 }
 
 /// What the Deployment is told to run; the API's default is 1.
