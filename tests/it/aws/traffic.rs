@@ -294,7 +294,8 @@ async fn a_third_group_keeps_exactly_its_share_through_every_step() {
 
 /// Carries out the remedies that are writes to a rule.
 fn carry_out(rig: &Rig, remedy: &Remedy) {
-    let (rule, change): (&String, Box<dyn Fn(&str, u32) -> Option<u32>>) = match remedy {
+    type Change = Box<dyn Fn(&str, u32) -> Option<u32>>;
+    let (rule, change): (&String, Change) = match remedy {
         Remedy::Drop { rule, target_group } | Remedy::TakeOut { rule, target_group } => {
             let gone = target_group.split('/').nth(1).unwrap().to_owned();
             (rule, Box::new(move |name, weight| (name != gone).then_some(weight)))
@@ -441,7 +442,7 @@ async fn traffic_behind_a_group_is_told_with_its_rule_and_deleted_groups_have_no
     assert_eq!(alb.traffic_behind(&[green], &[rig.listener(8443)]).await.unwrap(), None);
     assert_eq!(alb.traffic_behind(&[arn("other")], &[]).await.unwrap(), None, "weight 0");
     assert!(
-        alb.traffic_behind(&[blue.clone()], &[rig.rule(10)])
+        alb.traffic_behind(std::slice::from_ref(&blue), &[rig.rule(10)])
             .await
             .unwrap()
             .unwrap()

@@ -96,6 +96,12 @@ fn without_volatile(value: &mut Value) {
                 let plain = Record::from_tag(text).map_or_else(|| format!("no record: {text}"), plain);
                 fields.insert("value".into(), plain.into());
             }
+            if fields.get("key").and_then(Value::as_str) == Some(marks::REFUSED) {
+                let text = fields.get("value").and_then(Value::as_str).unwrap_or_default();
+                let words = text.split(' ').filter(|word| !word.starts_with("at="));
+                let plain = words.collect::<Vec<_>>().join(" ");
+                fields.insert("value".into(), plain.into());
+            }
             fields.values_mut().for_each(without_volatile);
             if let Some(Value::Array(tags)) = fields.get_mut("tags") {
                 tags.sort_by_key(|tag| tag["key"].to_string());
