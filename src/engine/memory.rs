@@ -68,10 +68,11 @@ impl Memory {
         Memory { watching: Some(Watching::default()), ..Memory::default() }
     }
 
-    /// Forgets what was read, since somebody else may have worked until now; for how long this run has watched stays.
+    /// Forgets what was read, since somebody else may have worked until now; for how long this run has watched, and the
+    /// test rule has been as it is, stays.
     pub fn begin_anew(&mut self) {
-        let watching = self.watching.take();
-        *self = Memory { watching, ..Memory::default() };
+        let (watching, test_rule_since) = (self.watching.take(), self.test_rule_since.take());
+        *self = Memory { watching, test_rule_since, ..Memory::default() };
     }
 
     /// Compares the rules with what this run last saw or wrote. A fingerprint of earlier in the run is a stale answer
