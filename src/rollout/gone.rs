@@ -18,9 +18,13 @@ pub(super) fn evacuate(view: View<'_>) -> Option<Decision> {
     }
     if view.has_weight(other) {
         let (rule, _) = view.usable().find(|(_, rule)| !rule.split.weights().all_to(other))?;
+        let phase = match is_rolled_out(view, other) {
+            true => Phase::Shifting,
+            false => Phase::RollingBack,
+        };
         let mut actions = intent(view, other);
         actions.push(Action::SetWeights { rule, weights: Weights::percent(other, 100) });
-        return Some(act(Phase::Shifting, actions));
+        return Some(act(phase, actions));
     }
     let returns = view.current().is_some_and(|(holder, record)| {
         holder == other && matches!(record.progress, Progress::Returning { .. })
@@ -28,12 +32,19 @@ pub(super) fn evacuate(view: View<'_>) -> Option<Decision> {
     (!returns).then(|| returning::start(view, other))
 }
 
+/// True if a rollout into `slot` is under way: all weight is its last step.
+fn is_rolled_out(view: View<'_>, slot: Slot) -> bool {
+    view.current().is_some_and(|(holder, record)| {
+        let under_way =
+            matches!(record.progress, Progress::Rolling | Progress::Ready | Progress::Shifting { .. });
+        holder == slot && under_way
+    })
+}
+
 /// The note that all weight is about to come, where a rollout into `slot` is under way.
 fn intent(view: View<'_>, slot: Slot) -> Vec<Action> {
-    let Some((holder, record)) = view.current() else { return vec![] };
-    let under_way =
-        matches!(record.progress, Progress::Rolling | Progress::Ready | Progress::Shifting { .. });
-    if holder != slot || !under_way || record.intent.next == Some(100) {
+    let Some((_, record)) = view.current().filter(|_| is_rolled_out(view, slot)) else { return vec![] };
+    if record.intent.next == Some(100) {
         return vec![];
     }
     let mut record = record.clone();
