@@ -114,7 +114,7 @@ pub fn drive(world: &World, rollout: &Rollout, seconds: u64, happenings: &[(u64,
     let phases = Phases::new(world);
     let mut controller = controller(&phases, rollout, &ends);
     let mut coming = happenings.iter().peekable();
-    let mut put_back: Option<RuleSplit> = None;
+    let mut put_back: Option<(RuleSplit, RuleSplit)> = None;
     let mut context = Context::from_waker(Waker::noop());
     loop {
         while let Some((_, what)) = coming.next_if(|(at, _)| at * 1_000 <= world.clock_ms()) {
@@ -175,7 +175,8 @@ fn controller<'a>(
     })
 }
 
-fn happen(world: &World, what: &Happening, put_back: &mut Option<RuleSplit>) {
+/// `put_back` is a rule as it was before a human changed it, and as the human left it.
+fn happen(world: &World, what: &Happening, put_back: &mut Option<(RuleSplit, RuleSplit)>) {
     world.note(format!("{what:?}"));
     match what {
         Happening::Commit(version) => {
@@ -192,14 +193,17 @@ fn happen(world: &World, what: &Happening, put_back: &mut Option<RuleSplit>) {
                 true => RuleSplit::Both(cutover::model::Weights { blue: *blue, green: 100 - blue }),
                 false => RuleSplit::Neither("its selector is app=maintenance".into()),
             };
-            *put_back = Some(before);
+            *put_back = Some((before, split.clone()));
             state.rules[*rule].split = split;
             world.human.borrow_mut().insert(*rule);
             world.must_serve.set(false);
         }
         Happening::HumanPutsBack { rule } => {
-            if let Some(split) = put_back.take() {
-                world.state.borrow_mut().rules[*rule].split = split;
+            // What has changed since is left as it is.
+            if let Some((before, left)) = put_back.take()
+                && world.state.borrow().rules[*rule].split == left
+            {
+                world.state.borrow_mut().rules[*rule].split = before;
             }
             world.human.borrow_mut().remove(rule);
         }

@@ -318,7 +318,15 @@ impl World {
         let loses = Slot::BOTH.into_iter().find(|slot| weights.of(*slot) < before.of(*slot));
         // Nobody answers where there is no service: taking the weight from there is no harm to whoever gave it.
         let is_gone = loses.is_some_and(|slot| self.state.borrow().slots.get(slot).is_none());
-        if self.human.borrow().contains(&rule) && !is_gone {
+        // A return may have given any share so far, so what a human gives in the middle of it looks like its own.
+        let returns = Slot::BOTH.into_iter().any(|slot| {
+            let state = self.state.borrow();
+            let record = state.slots.get(slot).as_ref().and_then(|service| service.record.as_ref());
+            let is_return =
+                |record: &Record| matches!(record.progress, cutover::rollout::Progress::Returning { .. });
+            weights.all_to(slot) && record.is_some_and(is_return)
+        });
+        if self.human.borrow().contains(&rule) && !is_gone && !returns {
             self.broken(format!("rule {rule} is overwritten though a human changed it"));
         }
     }
