@@ -264,9 +264,7 @@ impl RuleMemory {
 /// The slot that a rollout is bringing up or shifting to.
 pub fn candidate(seen: &Observation) -> Option<Slot> {
     let (slot, record) = seen.current_record()?;
-    let under_way =
-        matches!(record.progress, Progress::Rolling | Progress::Ready | Progress::Shifting { .. });
-    under_way.then_some(slot)
+    record.progress.is_under_way().then_some(slot)
 }
 
 #[cfg(test)]

@@ -205,7 +205,7 @@ impl<'a, A: Adapter> Run<'a, A> {
     /// Reads everything once. `None` if an answer was older than our last write.
     ///
     /// # Errors
-    /// Any read that failed: there is no observation with holes.
+    /// A read that failed and without which there is no way back either; the others are named holes.
     pub async fn observe(&mut self, want: &Desired) -> Result<Option<Observation>, Trouble> {
         let adapter = self.ports.adapter;
         let SlotsReading { mut slots, mut hindrances } = adapter.observe_slots(self.rollout).await?;
@@ -615,10 +615,7 @@ fn is_lasting(trouble: &Trouble) -> bool {
 /// True if a version that may have to be taken back has weight.
 fn users_are_on_a_candidate(seen: &Observation) -> bool {
     seen.current_record().is_some_and(|(slot, record)| {
-        let is_watched = matches!(
-            record.progress,
-            Progress::Rolling | Progress::Ready | Progress::Shifting { .. } | Progress::Baking(_)
-        );
+        let is_watched = record.progress.is_under_way() || matches!(record.progress, Progress::Baking(_));
         let has_weight = seen.rules.iter().any(|rule| rule.split.weights().of(slot) > 0);
         is_watched && has_weight && record.from.is_some()
     })

@@ -107,9 +107,6 @@ fn prepare(view: View<'_>, slot: Slot, from: Option<Slot>, rolling: Option<&Reco
         }
         Workload::Present { desired_count, content, .. } => (*desired_count, *content),
     };
-    if rolling.is_none() && view.is_warm(slot) && from.is_some() {
-        return Some(returning::start(view, slot));
-    }
     if content == Content::Unknown {
         let what = format!("what the {slot} {} runs", view.want.terms.workload());
         return Some(wait(Phase::Preparing, WaitingOn::Unread { what }));

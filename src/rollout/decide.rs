@@ -9,8 +9,8 @@ use crate::model::{Slot, Timestamp};
 /// Chooses what to do next for one workload. Pure: the same arguments give the same answer, and everything that was
 /// true before a crash can be read again after it.
 ///
-/// What a person asked to be taken back, or has taken back, comes first; then a side that is gone; then what stands in the way; then an unfinished
-/// return of traffic, an unfinished bake, an unfinished rollout, and only then what Git wants now.
+/// What a person asked to be taken back, or has taken back, comes first; then a side that is gone; then what stands in the
+/// way; then an unfinished return of traffic, an unfinished bake, an unfinished rollout, and only then what Git wants now.
 pub fn decide(want: &Desired, seen: &Observation, now: Timestamp) -> Decision {
     let view = View { want, seen, now };
     if let Some(back) = foreign::taken_back(view) {
@@ -91,8 +91,23 @@ fn has_failed(view: View<'_>, slot: Slot) -> bool {
     })
 }
 
+/// Git wants back what the idle slot ran before, with a finished proof: nothing but the rules that can be used, and its
+/// health, is asked for that.
+fn revert(view: View<'_>) -> Option<Decision> {
+    let serves = |slot: &Slot| view.usable().next().is_some() && view.all_to(*slot);
+    let serving = Slot::BOTH.into_iter().find(serves)?;
+    let live = view.slot(serving);
+    let is_another = live.record.as_ref().is_some_and(|record| record.revision != view.want.revision);
+    let is_wanted = live.is_desired() || view.is_unknown(serving) && !is_another;
+    let is_revert = view.is_alive(serving) && !is_wanted && view.is_warm(serving.other());
+    is_revert.then(|| returning::start(view, serving.other()))
+}
+
 /// No rollout is under way: live is as Git wants it, or a rollout into the idle slot begins.
 fn settled(view: View<'_>) -> Decision {
+    if let Some(back) = revert(view) {
+        return back;
+    }
     if let Some(hindrance) = foreign::unusable(view) {
         return blocked(view, hindrance);
     }

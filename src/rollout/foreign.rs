@@ -11,11 +11,8 @@ use crate::model::{Slot, Weights};
 /// it by hand, or a run that could not write it down. It is not sent forward again by itself.
 pub(super) fn taken_back(view: View<'_>) -> Option<Decision> {
     let (slot, record) = view.current()?;
-    let is_under_way = matches!(
-        record.progress,
-        Progress::Rolling | Progress::Ready | Progress::Shifting { .. } | Progress::Baking(_)
-    );
-    if is_under_way && view.slot(slot).signals.abort == Some(record.sequence) {
+    let can_be_aborted = record.progress.is_under_way() || matches!(record.progress, Progress::Baking(_));
+    if can_be_aborted && view.slot(slot).signals.abort == Some(record.sequence) {
         return Some(returning::fail(view, slot, record, "aborted by `cutover abort`".into()));
     }
     let is_over = matches!(record.progress, Progress::Done(_));
@@ -114,9 +111,7 @@ pub(super) fn weight_is_ours(view: View<'_>, slot: Slot) -> bool {
 
 /// True for the note of a rollout that nothing is left of: its slot has neither tasks nor weight.
 fn is_idle(view: View<'_>, slot: Slot, record: &Record) -> bool {
-    let under_way =
-        matches!(record.progress, Progress::Rolling | Progress::Ready | Progress::Shifting { .. });
-    under_way && !view.is_alive(slot) && !view.has_weight(slot)
+    record.progress.is_under_way() && !view.is_alive(slot) && !view.has_weight(slot)
 }
 
 fn is_expected(view: View<'_>, slot: Slot, record: &Record, rule: &RuleObservation) -> bool {

@@ -129,28 +129,7 @@ fn bound(ill: Ill, want: &Desired) -> Seconds {
 
 /// The ways in which the version in `slot`, which has weight, does badly right now.
 pub fn ills(want: &Desired, seen: &Observation, slot: Slot, record: &Record) -> Vec<Ill> {
-    let mut ills = vec![];
     let observed = seen.slots.get(slot);
-    let closed = match record.progress {
-        // Once it has all weight, the HTTP gate is not asked any more.
-        Progress::Baking(_) | Progress::Done(_) => closed_alarm(want, seen),
-        _ => closed_gate(want, seen, slot),
-    };
-    match (&closed, &observed.unread) {
-        (_, Some(_)) | (Some(WaitingOn::Unread { .. }), _) => ills.push(Ill::Unread),
-        (Some(WaitingOn::HttpGate { .. }), _) => ills.push(Ill::Http),
-        (Some(WaitingOn::Tasks { .. } | WaitingOn::HealthyTargets { .. }), _) => ills.push(Ill::Stuck),
-        _ => {}
-    }
-    if matches!(closed_alarm(want, seen), Some(WaitingOn::Alarm { .. })) {
-        ills.push(Ill::Alarm);
-    }
-    if closed_http(want, seen).is_some_and(|on| matches!(on, WaitingOn::HttpGate { .. }))
-        && !ills.contains(&Ill::Http)
-        && !matches!(record.progress, Progress::Baking(_) | Progress::Done(_))
-    {
-        ills.push(Ill::Http);
-    }
     if matches!(record.progress, Progress::Returning { .. }) {
         // It is no gate that it has to pass, but it has to answer.
         let dead = observed.unread.is_none() && shortage(want, seen, slot, record) == Some(Ill::Dead);
@@ -158,6 +137,25 @@ pub fn ills(want: &Desired, seen: &Observation, slot: Slot, record: &Record) -> 
     }
     if is_taken_back(seen, slot, record) {
         return vec![Ill::TakenBack];
+    }
+    let mut ills = vec![];
+    let closed = match record.progress {
+        // Once it has all weight, the HTTP gate is not asked any more.
+        Progress::Baking(_) | Progress::Done(_) => closed_alarm(want, seen),
+        _ => closed_gate(want, seen, slot),
+    };
+    match (&closed, &observed.unread) {
+        (_, Some(_)) | (Some(WaitingOn::Unread { .. }), _) => ills.push(Ill::Unread),
+        (Some(WaitingOn::Tasks { .. } | WaitingOn::HealthyTargets { .. }), _) => ills.push(Ill::Stuck),
+        _ => {}
+    }
+    if matches!(closed_alarm(want, seen), Some(WaitingOn::Alarm { .. })) {
+        ills.push(Ill::Alarm);
+    }
+    if closed_http(want, seen).is_some_and(|on| matches!(on, WaitingOn::HttpGate { .. }))
+        && !matches!(record.progress, Progress::Baking(_) | Progress::Done(_))
+    {
+        ills.push(Ill::Http);
     }
     if observed.unread.is_none() {
         ills.extend(shortage(want, seen, slot, record));

@@ -34,11 +34,7 @@ pub(super) fn evacuate(view: View<'_>) -> Option<Decision> {
 
 /// True if a rollout into `slot` is under way: all weight is its last step.
 fn is_rolled_out(view: View<'_>, slot: Slot) -> bool {
-    view.current().is_some_and(|(holder, record)| {
-        let under_way =
-            matches!(record.progress, Progress::Rolling | Progress::Ready | Progress::Shifting { .. });
-        holder == slot && under_way
-    })
+    view.current().is_some_and(|(holder, record)| holder == slot && record.progress.is_under_way())
 }
 
 /// The note that all weight is about to come, where a rollout into `slot` is under way.

@@ -1,5 +1,5 @@
-//! What is wanted and what was seen. An `Observation` exists only if every read behind it succeeded: a failed read is
-//! an error of the observer and never shows up here as something absent.
+//! What is wanted and what was seen. A read that failed is an error of the observer or, where a return can do without it,
+//! a hole that says so; it never shows up here as something absent.
 
 use super::hindrance::Hindrance;
 use super::record::{Record, Signals};

@@ -51,6 +51,13 @@ pub enum Progress {
     Failed(String),
 }
 
+impl Progress {
+    /// True from the first note of a rollout until all weight was given.
+    pub fn is_under_way(&self) -> bool {
+        matches!(self, Progress::Rolling | Progress::Ready | Progress::Shifting { .. })
+    }
+}
+
 impl std::fmt::Display for Progress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -2,8 +2,8 @@
 
 use cutover::model::{BySlot, Gates, HttpGate, RevisionId, Slot, Step, Timestamp, Weights};
 use cutover::rollout::{
-    Action, Alarm, AlarmState, Content, Decision, Desired, ForeignChange, HttpAnswer, HttpVerdict, Ill,
-    Intent, Observation, Phase, Progress, Record, RuleObservation, RuleSplit, SlotObservation, Stage,
+    Action, Alarm, AlarmState, Content, Decision, Desired, ForeignChange, Hindrance, HttpAnswer, HttpVerdict,
+    Ill, Intent, Observation, Phase, Progress, Record, RuleObservation, RuleSplit, SlotObservation, Stage,
     Targets, WaitingOn, Workload, decide,
 };
 use std::collections::BTreeSet;
@@ -506,6 +506,43 @@ fn a_warm_revert_asks_no_gate_but_health_and_starts_nothing() {
         *only_action(&shift),
         Action::SetWeights { rule: 0, weights: Weights { blue: 100, green: 0 } }
     );
+}
+
+#[test]
+fn nothing_that_closes_the_way_forward_stops_a_warm_revert() {
+    let reverted = || {
+        let mut world = world().at(100, Progress::Done(ago(60)));
+        world.want.revision = RevisionId("old".into());
+        world.workload(Slot::Green, |_, _, _, content| *content = Content::Other);
+        world.workload(Slot::Blue, |_, _, _, content| *content = Content::Desired);
+        world
+    };
+    type Change = (&'static str, fn(&mut World));
+    let changes: [Change; 4] = [
+        ("a hindrance", |w| {
+            w.seen.hindrances =
+                vec![Hindrance::new("DescribeTags is denied", vec![cutover::rollout::Remedy::Commit])];
+        }),
+        ("one of two rules is gone", |w| {
+            let split = RuleSplit::Neither("it does not exist any more".into());
+            w.seen.rules.push(RuleObservation { id: "gone".into(), split, fingerprint: String::new() });
+        }),
+        ("what the live slot runs can't be read", |w| {
+            w.workload(Slot::Green, |_, _, _, content| *content = Content::Unknown);
+        }),
+        ("the live slot's health can't be read", |w| w.seen.slots.green.unread = Some("denied".into())),
+    ];
+    for (name, change) in changes {
+        let mut world = reverted();
+        change(&mut world);
+        let note = world.decide();
+        let Action::WriteRecord { slot: Slot::Blue, record } = only_action(&note) else {
+            panic!("{name}: {note:?}")
+        };
+        world.seen.slots.blue.record = Some(record.clone());
+        let back = Action::SetWeights { rule: 0, weights: Weights { blue: 100, green: 0 } };
+        assert_eq!(*only_action(&world.decide()), back, "{name}");
+    }
 }
 
 #[test]
