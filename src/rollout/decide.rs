@@ -94,8 +94,7 @@ fn has_failed(view: View<'_>, slot: Slot) -> bool {
 /// Git wants back what the idle slot ran before, with a finished proof: nothing but the rules that can be used, and its
 /// health, is asked for that.
 fn revert(view: View<'_>) -> Option<Decision> {
-    let serves = |slot: &Slot| view.usable().next().is_some() && view.all_to(*slot);
-    let serving = Slot::BOTH.into_iter().find(serves)?;
+    let serving = Slot::BOTH.into_iter().find(|slot| view.all_to(*slot))?;
     let live = view.slot(serving);
     let is_another = live.record.as_ref().is_some_and(|record| record.revision != view.want.revision);
     let is_wanted = live.is_desired() || view.is_unknown(serving) && !is_another;

@@ -4,8 +4,8 @@
 
 use super::observation::{Content, Ill, Workload};
 use super::record::{Progress, Record};
-use super::view::{View, act, wait};
-use super::{Action, Decision, Phase, WaitingOn, gate, shift};
+use super::view::{View, act, blocked, wait};
+use super::{Action, Decision, Phase, WaitingOn, foreign, gate, shift};
 use crate::model::{RevisionId, Slot, Weights};
 
 /// By how many points a partial return goes on at least: each costs a write.
@@ -65,6 +65,9 @@ pub(super) fn proceed(view: View<'_>, slot: Slot) -> Decision {
     if view.all_to(slot) {
         let record = returned(view, slot, None, Progress::Done(view.now));
         return act(Phase::RollingBack, view.owning(slot, vec![Action::WriteRecord { slot, record }]));
+    }
+    if let Some(hindrance) = foreign::unusable(view).filter(|_| view.usable().next().is_none()) {
+        return blocked(view, hindrance);
     }
     let naming = view.naming(slot);
     if !naming.is_empty() {

@@ -70,9 +70,10 @@ impl<'a> View<'a> {
         self.seen.unanimous_slot()
     }
 
-    /// True if every usable rule sends everything to `slot`.
+    /// True if there is a usable rule, and each sends everything to `slot`.
     pub fn all_to(self, slot: Slot) -> bool {
-        self.usable().all(|(_, rule)| rule.split.weights().all_to(slot))
+        let mut usable = self.usable().peekable();
+        usable.peek().is_some() && usable.all(|(_, rule)| rule.split.weights().all_to(slot))
     }
 
     /// True if some rule gives weight to `slot`.

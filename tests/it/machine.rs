@@ -509,6 +509,16 @@ fn a_warm_revert_asks_no_gate_but_health_and_starts_nothing() {
 }
 
 #[test]
+fn a_return_is_not_done_while_no_rule_can_be_used() {
+    let mut world = world().at(100, Progress::Failed("bad".into()));
+    let back = Progress::Returning { least: 0, most: 0 };
+    world.seen.slots.blue.record = Some(record(3, "old", Some(Slot::Green), back));
+    world.seen.rules[0].split = RuleSplit::Neither("it redirects".into());
+    let decision = world.decide();
+    assert_eq!((decision.phase, decision.actions), (Phase::Blocked, vec![]));
+}
+
+#[test]
 fn nothing_that_closes_the_way_forward_stops_a_warm_revert() {
     let reverted = || {
         let mut world = world().at(100, Progress::Done(ago(60)));
