@@ -63,9 +63,9 @@ const SAVE_AGAIN_AFTER: Seconds = 5;
 pub struct Stale;
 
 impl Memory {
-    /// The memory of a run that carries a rollout out, and so watches it.
-    pub fn watching() -> Memory {
-        Memory { watching: Some(Watching::default()), ..Memory::default() }
+    /// From now on the run carries the rollout out, and so watches it.
+    pub fn watch(&mut self) {
+        self.watching.get_or_insert_default();
     }
 
     /// Forgets what was read, since somebody else may have worked until now; for how long this run has watched, and the

@@ -310,6 +310,9 @@ pub trait Guard {
     /// is no room for it.
     async fn check_lease(&self) -> Result<(), Trouble>;
 
+    /// True if this run has the lease: only what is read from then on is not another run's work, half done.
+    fn is_held(&self) -> bool;
+
     /// Waits until [`Guard::check_lease`] begins to wait for a lease that another run has, and says which run, and how long
     /// at most. May be dropped while it waits.
     async fn lock_waited_for(&self) -> String {

@@ -51,6 +51,8 @@ pub struct Run<'a, A> {
     notices: Vec<String>,
     /// As last read.
     registered: Registered,
+    /// True if it was read while this run had the lease.
+    read_alone: bool,
     phase: Option<Phase>,
     waiting: Option<String>,
     /// The rollout under way and the weights, as last read.
@@ -77,6 +79,7 @@ impl<'a, A: Adapter> Run<'a, A> {
             stickiness: BTreeMap::new(),
             notices: vec![],
             registered: Registered::default(),
+            read_alone: false,
             phase: None,
             waiting: None,
             last: None,
@@ -87,16 +90,29 @@ impl<'a, A: Adapter> Run<'a, A> {
     /// Goes on until the workload is done, failed, blocked or waits for people, `timeout` is over, or `stop` says so.
     /// It stops between two writes only, so production is always in a state that the next run continues from.
     pub async fn to_the_end(&mut self, timeout: Duration, stop: &StopSignal) -> RunEnd {
+        self.go_on(timeout, stop, Scope::Whole).await.unwrap_or(RunEnd::Outcome(Outcome::Done))
+    }
+
+    /// Goes on as [`Run::to_the_end`], but only as long as requests are on a candidate or on their way back from one.
+    /// `None` if none are, or not any more. What can't be read before anything was read ends it.
+    pub async fn carry_on(&mut self, timeout: Duration, stop: &StopSignal) -> Option<RunEnd> {
+        self.go_on(timeout, stop, Scope::Begun).await
+    }
+
+    async fn go_on(&mut self, timeout: Duration, stop: &StopSignal, scope: Scope) -> Option<RunEnd> {
         let end = tokio::time::Instant::now() + timeout;
         let mut failures: u32 = 0;
+        let mut has_seen = false;
         self.trail = Trail::begin();
-        self.memory = Memory::watching();
+        self.memory.watch();
         loop {
             let stage = self.trail.stage().clone();
-            let pause = match self.step(stop).instrument(stage).await {
-                Ok(Step::Ended(outcome)) => return RunEnd::Outcome(outcome),
+            let pause = match self.step(stop, scope).instrument(stage).await {
+                Ok(Step::Ended(outcome)) => return Some(RunEnd::Outcome(outcome)),
+                Ok(Step::OutOfScope) => return None,
                 Ok(Step::Again { after }) => {
                     failures = 0;
+                    has_seen = true;
                     after
                 }
                 Err(trouble) if trouble.kind == TroubleKind::LookAgain => {
@@ -104,7 +120,9 @@ impl<'a, A: Adapter> Run<'a, A> {
                     self.memory.begin_anew();
                     Duration::ZERO
                 }
-                Err(trouble) if trouble.kind == TroubleKind::Transient => {
+                Err(trouble)
+                    if trouble.kind == TroubleKind::Transient && (has_seen || scope == Scope::Whole) =>
+                {
                     failures = failures.saturating_add(1);
                     self.tell(Event::Trouble { workload: self.name(), text: trouble.to_string() });
                     backoff(failures)
@@ -115,7 +133,7 @@ impl<'a, A: Adapter> Run<'a, A> {
                     self.tell(Event::Settling { document: format!("BlueGreen/{}", self.name()), text });
                     backoff(failures)
                 }
-                Err(trouble) => return RunEnd::Trouble(trouble),
+                Err(trouble) => return Some(RunEnd::Trouble(trouble)),
             };
             let is_over = tokio::time::Instant::now() + pause >= end;
             if !stop.is_set() && !is_over {
@@ -125,15 +143,15 @@ impl<'a, A: Adapter> Run<'a, A> {
                 }
             }
             self.note_watched().await;
-            return match stop.is_set() {
+            return Some(match stop.is_set() {
                 true => RunEnd::Stopped { state: self.describe() },
                 false => RunEnd::TimedOut { waiting_on: self.describe() },
-            };
+            });
         }
     }
 
     /// One round. Errors other than transient ones end the run.
-    async fn step(&mut self, stop: &StopSignal) -> Result<Step, Trouble> {
+    async fn step(&mut self, stop: &StopSignal, scope: Scope) -> Result<Step, Trouble> {
         let want = self.desired().await?;
         let Some(mut seen) = self.observe(&want).await? else {
             return Ok(Step::Again { after: Duration::from_secs(1) });
@@ -156,6 +174,9 @@ impl<'a, A: Adapter> Run<'a, A> {
         {
             // Without the lock what was read may be another run's work, half done: nobody is blamed for that.
             self.ports.adapter.check_lease().await?;
+        }
+        if scope == Scope::Begun && !is_begun(&decision, &seen) {
+            return Ok(Step::OutOfScope);
         }
         self.announce(&decision);
         if let Some(outcome) = decision.outcome() {
@@ -208,6 +229,7 @@ impl<'a, A: Adapter> Run<'a, A> {
     /// A read that failed and without which there is no way back either; the others are named holes.
     pub async fn observe(&mut self, want: &Desired) -> Result<Option<Observation>, Trouble> {
         let adapter = self.ports.adapter;
+        self.read_alone = adapter.is_held();
         let SlotsReading { mut slots, mut hindrances } = adapter.observe_slots(self.rollout).await?;
         self.registered = BySlot::from_fn(|slot| slots.get(slot).groups.clone());
         let traffic = adapter.observe_traffic(self.rollout, &self.registered).await?;
@@ -335,6 +357,14 @@ impl<'a, A: Adapter> Run<'a, A> {
     async fn act(&mut self, action: &Action, rules: &[RuleObservation], care: Care) -> Result<bool, Trouble> {
         let adapter = self.ports.adapter;
         adapter.check_lease().await?;
+        if !self.read_alone {
+            // One of several rollouts took the lease for all. What the others decided on may be older than that.
+            return Err(Trouble {
+                kind: TroubleKind::LookAgain,
+                doing: format!("writing to BlueGreen/{}", self.name()),
+                message: "it was observed before this run had the lock".into(),
+            });
+        }
         let done = match action {
             Action::NameGroup { .. } | Action::PointTestRule { .. } | Action::SetWeights { .. } => {
                 self.write_rule(action, rules).await
@@ -560,8 +590,17 @@ pub async fn hold<A: Traffic>(
     Ok(behind.map_or(Hold::Free, Hold::Held))
 }
 
+/// How far a run goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scope {
+    Whole,
+    /// As long as requests are on a candidate or on their way back.
+    Begun,
+}
+
 enum Step {
     Ended(Outcome),
+    OutOfScope,
     Again { after: Duration },
 }
 
@@ -610,6 +649,11 @@ pub fn desired(rollout: &Rollout, revision: crate::model::RevisionId) -> Desired
 /// True for what trying again does not help, but for a lost lock.
 fn is_lasting(trouble: &Trouble) -> bool {
     matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Missing)
+}
+
+/// True if requests are on a candidate, or on their way back from one.
+pub(super) fn is_begun(decision: &Decision, seen: &Observation) -> bool {
+    decision.phase == Phase::RollingBack || users_are_on_a_candidate(seen)
 }
 
 /// True if a version that may have to be taken back has weight.

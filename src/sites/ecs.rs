@@ -2,7 +2,6 @@
 
 use super::balanced::Balanced;
 use super::looked::{Looked, Seen, mark_of_service};
-use super::observed::Observed;
 use crate::aws::{Aws, CallCounts};
 use crate::engine::{
     Deployment, Gating, Guard, Obstacles, Platform, Registered, Rollout, Settled, Signal, Signalling,
@@ -25,7 +24,6 @@ pub struct EcsTarget {
     gates: Gates,
     writer: Writer,
     time_scale: u32,
-    observed: Observed,
     seen: Seen,
 }
 
@@ -40,7 +38,6 @@ impl EcsTarget {
             gates: Gates::new(aws.clone()),
             aws,
             time_scale: time_scale.max(1),
-            observed: Observed::default(),
             seen: Seen::default(),
         }
     }
@@ -115,7 +112,6 @@ impl Workloads for EcsTarget {
     /// Every wait comes by here, so this is also where the other runs are shown that this one is alive.
     async fn observe_slots(&self, rollout: &Rollout) -> Result<SlotsReading, Trouble> {
         self.writer.keep().await?;
-        self.observed.note(rollout, self.writer.is_held());
         self.ecs.observe_slots(rollout).await
     }
 
@@ -133,7 +129,6 @@ impl Workloads for EcsTarget {
     }
 
     async fn apply_workload(&self, rollout: &Rollout, action: &Action) -> Result<(), Trouble> {
-        self.observed.check(rollout)?;
         if let Action::UpdateSlot { slot, .. } = action {
             let groups = self.ecs.groups_to_replace(rollout, *slot).await?;
             let alb = &rollout.blue_green.alb;
@@ -185,7 +180,6 @@ impl Traffic for EcsTarget {
         observed: &RuleObservation,
         action: &Action,
     ) -> Result<RuleObservation, Trouble> {
-        self.observed.check(rollout)?;
         let written = self.balanced.apply_traffic(rollout, registered, observed, action).await?;
         self.seen.rules(std::iter::once(&written));
         Ok(written)
@@ -237,6 +231,10 @@ impl Platform for EcsTarget {
 impl Guard for EcsTarget {
     async fn check_lease(&self) -> Result<(), Trouble> {
         self.writer.check_lease().await
+    }
+
+    fn is_held(&self) -> bool {
+        self.writer.is_held()
     }
 
     async fn take_place(&self, waits: impl Fn(String)) -> bool {

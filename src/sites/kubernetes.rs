@@ -3,7 +3,6 @@
 use super::accounts::Region;
 use super::later::Later;
 use super::looked::{Looked, Seen};
-use super::observed::Observed;
 use crate::aws::{CallCounts, CallTally, WriteGuard};
 use crate::engine::{
     Deployment, Gating, Guard, Obstacles, Platform, Registered, Rollout, Settled, Signal, Signalling,
@@ -26,7 +25,6 @@ pub struct KubernetesTarget {
     service: ServiceTraffic,
     route: RouteTraffic,
     writer: Arc<Writer>,
-    observed: Observed,
     seen: Seen,
 }
 
@@ -48,7 +46,6 @@ impl KubernetesTarget {
             service: ServiceTraffic::new(platform.cluster().clone(), namespace),
             route: RouteTraffic::new(platform.cluster().clone(), namespace),
             writer,
-            observed: Observed::default(),
             seen: Seen::default(),
             platform,
         }
@@ -114,12 +111,10 @@ impl Workloads for KubernetesTarget {
     /// Every wait comes by here, so this is also where the other runs are shown that this one is alive.
     async fn observe_slots(&self, rollout: &Rollout) -> Result<SlotsReading, Trouble> {
         self.writer.keep().await?;
-        self.observed.note(rollout, self.writer.is_held());
         self.platform.observe_slots(rollout).await
     }
 
     async fn apply_workload(&self, rollout: &Rollout, action: &Action) -> Result<(), Trouble> {
-        self.observed.check(rollout)?;
         self.platform.apply_workload(rollout, action).await
     }
 }
@@ -166,7 +161,6 @@ impl Traffic for KubernetesTarget {
         observed: &RuleObservation,
         action: &Action,
     ) -> Result<RuleObservation, Trouble> {
-        self.observed.check(rollout)?;
         match &rollout.blue_green.traffic {
             None => {
                 let side = self.aws.side().await?;
@@ -231,6 +225,10 @@ impl Platform for KubernetesTarget {
 impl Guard for KubernetesTarget {
     async fn check_lease(&self) -> Result<(), Trouble> {
         self.writer.check_lease().await
+    }
+
+    fn is_held(&self) -> bool {
+        self.writer.is_held()
     }
 
     async fn lock_waited_for(&self) -> String {

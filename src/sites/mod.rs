@@ -10,7 +10,6 @@ mod kubernetes;
 mod kubernetes_site;
 mod later;
 mod looked;
-mod observed;
 mod patrol;
 mod site;
 
@@ -175,6 +174,10 @@ impl Platform for Target {
 impl Guard for Target {
     async fn check_lease(&self) -> Result<(), Trouble> {
         on!(self, target => target.check_lease().await)
+    }
+
+    fn is_held(&self) -> bool {
+        on!(self, target => target.is_held())
     }
 
     async fn lock_waited_for(&self) -> String {

@@ -4,6 +4,7 @@ mod lock;
 mod place;
 mod prune;
 mod report;
+mod rollouts;
 mod todo;
 mod work;
 
@@ -22,6 +23,7 @@ use crate::plan::{Change, Live, Plan, PlanItem, assemble};
 use futures_util::FutureExt;
 use place::{Place, document, take_place, tell_lock, tell_turn};
 use report::are_done;
+use rollouts::Runs;
 use std::time::Duration;
 use todo::Todo;
 use tokio::time::Instant;
@@ -108,92 +110,146 @@ async fn carry_out<A: Adapter + Platform>(
     watcher: &dyn Watcher,
     stop: &StopSignal,
 ) -> Result<(SyncReport, Before), Trouble> {
-    let (live, plan) = read(adapter, deployment).await?;
-    watcher.planned(&plan);
     let application = &deployment.application;
-    let ended = |plan: Plan, live: &Live, results, verdict| {
-        let status = summarise(deployment, live, &plan);
-        Ok((SyncReport { plan, results, verdict }, Before { status, is_current: true }))
-    };
+    let first = read(adapter, deployment).await;
+    if let Ok(reading) = &first {
+        watcher.planned(&reading.plan);
+    }
     if application.suspend || application.sync.mode == SyncMode::Observe {
-        return ended(plan, &live, vec![], Verdict::Done);
+        return Ok(ended(deployment, first?, vec![]));
     }
-    if let Some(results) = already_done(deployment, &plan, &live, watcher) {
-        return ended(plan, &live, results, Verdict::Done);
-    }
-    let (live, plan) = match take_place(adapter, application, watcher, stop).await {
-        Place::Free => (live, plan),
-        Place::WaitedFor => {
-            // Others worked meanwhile, and people.
-            let (live, now) = read(adapter, deployment).await?;
-            tell_turn(watcher, application, &plan, &now);
-            if let Some(results) = already_done(deployment, &now, &live, watcher) {
-                return ended(now, &live, results, Verdict::Done);
-            }
-            (live, now)
-        }
-        Place::NotTaken(result) => return ended(plan, &live, vec![result], Verdict::Stopped),
+    let first = match first.map(|reading| already_done(deployment, reading, watcher)) {
+        Ok(Ok(done)) => return Ok(done),
+        Ok(Err(reading)) => Ok(reading),
+        Err(trouble) => Err(trouble),
     };
+    let place = take_place(adapter, application, watcher, stop).await;
+    if let Place::NotTaken(result) = place {
+        return Ok(ended(deployment, first?, vec![result]));
+    }
+    let rollouts = deployment.rollouts();
     // The time given to it begins with its turn.
     let end = Instant::now() + Duration::from_secs(application.sync.timeout);
-    let work = Work { adapter, deployment, watcher, stop, end };
-    let (live, plan) = match work.read_as_only_writer(&plan, &live).await {
-        Ok(None) => (live, plan),
-        Ok(Some((live, now))) => {
-            tell_lock(watcher, application, &plan, &now);
-            if let Some(results) = already_done(deployment, &now, &live, watcher) {
-                return ended(now, &live, results, Verdict::Done);
-            }
-            (live, now)
-        }
-        Err(result) => {
-            let verdict = result.verdict;
-            return ended(plan, &live, vec![result], verdict);
-        }
+    let runs = Runs::new(adapter, watcher, &rollouts);
+    let begun = runs.begun(first.as_ref().ok().map(|reading| &reading.live));
+    let is_begun = !begun.is_empty();
+    let work = Work { adapter, deployment, watcher, stop, end, runs };
+    let whole = async { work.bring_about(first?, matches!(place, Place::WaitedFor)).await };
+    let (mut report, mut before) = match tokio::join!(work.carry_on(begun).boxed_local(), whole.boxed_local())
+    {
+        ((), Ok(done)) => done,
+        ((), Err(trouble)) => return Err(trouble),
     };
-    let todo = Todo::new(deployment, &plan, &live);
-    let prunes: Vec<&PlanItem> = plan.items.iter().filter(|item| item.change == Change::Prune).collect();
-    let mut results = work.apply(&todo, |turn| turn.phase <= HookPhase::Sync).await;
-    // What is no longer wanted goes last, and only after everything that is wanted stands.
-    if !prunes.is_empty() && are_done(&results) {
-        let span = work_span!("prune", "pruning", items = prunes.len());
-        results.extend(work.prune(&prunes).boxed_local().instrument(span).await);
-    } else if !prunes.is_empty() {
-        let text = format!("{} to be pruned left for the next sync", prunes.len());
-        watcher.event(Event::Notice { workload: application.name.clone(), text });
-    }
-    if are_done(&results) {
-        results.extend(work.apply(&todo, |turn| turn.phase == HookPhase::PostSync).await);
-    }
-    if results.iter().any(|result| matches!(result.verdict, Verdict::Failed | Verdict::Error)) {
-        results.extend(work.apply(&todo, |turn| turn.phase == HookPhase::SyncFail).await);
-    }
-    let verdict = results.iter().map(|result| result.verdict).max().unwrap_or(Verdict::Done);
-    let status = summarise(deployment, &live, &plan);
-    Ok((SyncReport { plan, results, verdict }, Before { status, is_current: false }))
+    let besides = work.carried_besides(&report.results).await;
+    report.results.extend(besides);
+    report.verdict = worst(&report.results);
+    before.is_current &= !is_begun;
+    Ok((report, before))
 }
 
-/// The results, if there is nothing to do.
+impl<A: Adapter + Platform> Work<'_, A> {
+    /// Carries out what is planned, once it is known that it is still so.
+    async fn bring_about(&self, reading: Reading, has_waited: bool) -> Result<(SyncReport, Before), Trouble> {
+        let Work { adapter, deployment, watcher, .. } = *self;
+        let application = &deployment.application;
+        let reading = if has_waited {
+            // Others worked meanwhile, and people.
+            let now = read(adapter, deployment).await?;
+            tell_turn(watcher, application, &reading.plan, &now.plan);
+            match already_done(deployment, now, watcher) {
+                Ok(done) => return Ok(done),
+                Err(now) => now,
+            }
+        } else {
+            reading
+        };
+        let reading = match self.read_as_only_writer(&reading).await {
+            Ok(None) => reading,
+            Ok(Some(now)) => {
+                tell_lock(watcher, application, &reading.plan, &now.plan);
+                match already_done(deployment, now, watcher) {
+                    Ok(done) => return Ok(done),
+                    Err(now) => now,
+                }
+            }
+            Err(result) => return Ok(ended(deployment, reading, vec![result])),
+        };
+        let Reading { live, plan, .. } = reading;
+        let results = self.write(&live, &plan).await;
+        let status = summarise(deployment, &live, &plan);
+        let verdict = worst(&results);
+        Ok((SyncReport { plan, results, verdict }, Before { status, is_current: false }))
+    }
+
+    /// Turn after turn, then the prunes, then the hooks.
+    async fn write(&self, live: &Live, plan: &Plan) -> Vec<ItemResult> {
+        let application = &self.deployment.application;
+        let todo = Todo::new(self.deployment, plan, live);
+        let prunes: Vec<&PlanItem> = plan.items.iter().filter(|item| item.change == Change::Prune).collect();
+        let mut results = self.apply(&todo, |turn| turn.phase <= HookPhase::Sync).await;
+        // What is no longer wanted goes last, and only after everything that is wanted stands.
+        if !prunes.is_empty() && are_done(&results) {
+            let span = work_span!("prune", "pruning", items = prunes.len());
+            results.extend(self.prune(&prunes).boxed_local().instrument(span).await);
+        } else if !prunes.is_empty() {
+            let text = format!("{} to be pruned left for the next sync", prunes.len());
+            self.watcher.event(Event::Notice { workload: application.name.clone(), text });
+        }
+        if are_done(&results) {
+            results.extend(self.apply(&todo, |turn| turn.phase == HookPhase::PostSync).await);
+        }
+        if results.iter().any(|result| matches!(result.verdict, Verdict::Failed | Verdict::Error)) {
+            results.extend(self.apply(&todo, |turn| turn.phase == HookPhase::SyncFail).await);
+        }
+        results
+    }
+}
+
+/// A sync that ended without a write of its own.
+fn ended(deployment: &Deployment, reading: Reading, results: Vec<ItemResult>) -> (SyncReport, Before) {
+    let Reading { live, plan, .. } = reading;
+    let status = summarise(deployment, &live, &plan);
+    let verdict = worst(&results);
+    (SyncReport { plan, results, verdict }, Before { status, is_current: true })
+}
+
+fn worst(results: &[ItemResult]) -> Verdict {
+    results.iter().map(|result| result.verdict).max().unwrap_or(Verdict::Done)
+}
+
+/// The end of the sync, if there is nothing to do.
+#[allow(clippy::result_large_err, reason = "what is to be done is no error, and there is one of it")]
 fn already_done(
     deployment: &Deployment,
-    plan: &Plan,
-    live: &Live,
+    reading: Reading,
     watcher: &dyn Watcher,
-) -> Option<Vec<ItemResult>> {
+) -> Result<(SyncReport, Before), Reading> {
+    let Reading { live, plan, .. } = &reading;
     if plan.items.iter().any(|item| item.change == Change::Prune) {
-        return None;
+        return Err(reading);
     }
-    Todo::new(deployment, plan, live).already_done(live, watcher)
+    match Todo::new(deployment, plan, live).already_done(live, watcher) {
+        Some(results) => Ok(ended(deployment, reading, results)),
+        None => Err(reading),
+    }
 }
 
 /// Everything that is live, and what of it differs.
-async fn read<A: Adapter + Platform>(adapter: &A, deployment: &Deployment) -> Result<(Live, Plan), Trouble> {
+struct Reading {
+    live: Live,
+    plan: Plan,
+    /// True if it was read while this run had the lease: nobody else writes since.
+    alone: bool,
+}
+
+async fn read<A: Adapter + Platform>(adapter: &A, deployment: &Deployment) -> Result<Reading, Trouble> {
     let work = async {
+        let alone = adapter.is_held();
         let live = traced(work_span!("read live", "planning"), read_live(adapter, deployment)).await?;
         let Deployment { application, commit, manifests } = deployment;
         let compare = work_span!("compare", "planning");
         let plan = compare.in_scope(|| assemble(application, commit, manifests, &live));
-        Ok((live, plan))
+        Ok(Reading { live, plan, alone })
     };
     traced(work_span!("plan", "planning"), work).await
 }

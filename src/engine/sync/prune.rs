@@ -45,7 +45,7 @@ impl<A: Adapter + Platform> Work<'_, A> {
 
     async fn look_again(&self) -> Result<Plan, Trouble> {
         self.adapter.check_lease().await?;
-        Ok(read(self.adapter, self.deployment).await?.1)
+        Ok(read(self.adapter, self.deployment).await?.plan)
     }
 }
 

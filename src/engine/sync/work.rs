@@ -1,16 +1,16 @@
 //! Carries out what a sync has to do: applies, waits until it has come to rest, runs rollouts.
 
 use super::report::{ItemResult, Verdict, are_done};
+use super::rollouts::Runs;
 use super::todo::{Todo, groups};
 use crate::engine::deployment::Deployment;
 use crate::engine::events::{Event, Watcher};
 use crate::engine::plan::CONCURRENCY;
-use crate::engine::ports::{Platform, Rollout, Settled, Trouble, TroubleKind};
-use crate::engine::run::{Adapter, Ports, Run, RunEnd, StopSignal, backoff};
+use crate::engine::ports::{Platform, Settled, Trouble, TroubleKind};
+use crate::engine::run::{Adapter, StopSignal, backoff};
 use crate::engine::spans::{failed, work_span};
 use crate::model::{HookPhase, Turn};
 use crate::plan::{Change, PlanItem};
-use crate::rollout::Outcome;
 use futures_util::{FutureExt, StreamExt, stream};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -26,6 +26,7 @@ pub(super) struct Work<'a, A> {
     pub watcher: &'a dyn Watcher,
     pub stop: &'a StopSignal,
     pub end: Instant,
+    pub runs: Runs<'a, A>,
 }
 
 impl<A: Adapter + Platform> Work<'_, A> {
@@ -63,7 +64,8 @@ impl<A: Adapter + Platform> Work<'_, A> {
             }
             applied.extend(items);
         }
-        let rollouts = todo.rollouts.iter().filter(|rollout| turns.contains(&rollout.turn)).collect();
+        let rollouts = todo.rollouts.iter().filter(|rollout| turns.contains(&rollout.turn));
+        let rollouts = rollouts.map(|rollout| rollout.blue_green.name.as_str()).collect();
         let items: Vec<&PlanItem> = of(*last).collect();
         let span = apply_span(*last, items.len());
         let each = async {
@@ -195,24 +197,6 @@ impl<A: Adapter + Platform> Work<'_, A> {
             }
         })
     }
-
-    async fn rollouts(&self, rollouts: Vec<&Rollout>) -> Vec<ItemResult> {
-        let results = stream::iter(rollouts)
-            .map(|rollout| async move {
-                let ports = Ports { adapter: self.adapter, watcher: self.watcher };
-                let left = self.end.saturating_duration_since(Instant::now());
-                let span = work_span!("rollout", "planning", workload = rollout.blue_green.name);
-                let mut run = Run::new(ports, rollout);
-                let end = run.to_the_end(left, self.stop).boxed_local().instrument(span.clone()).await;
-                let (verdict, message) = judge(end);
-                let document = format!("BlueGreen/{}", rollout.blue_green.name);
-                let result = ItemResult { document, verdict, message };
-                note_failures(&span, std::slice::from_ref(&result));
-                result
-            })
-            .buffered(CONCURRENCY);
-        results.collect().await
-    }
 }
 
 /// The span of what has one turn; none if that is nothing.
@@ -224,23 +208,9 @@ fn apply_span(turn: Turn, items: usize) -> Span {
 }
 
 /// The first of what failed speaks for all of it.
-fn note_failures(span: &Span, results: &[ItemResult]) {
+pub(super) fn note_failures(span: &Span, results: &[ItemResult]) {
     let is_failure = |verdict| matches!(verdict, Verdict::Failed | Verdict::Error | Verdict::TimedOut);
     if let Some(result) = results.iter().find(|result| is_failure(result.verdict)) {
         failed(span, &format_args!("{}: {}", result.document, result.message));
-    }
-}
-
-fn judge(end: RunEnd) -> (Verdict, String) {
-    match end {
-        RunEnd::Outcome(Outcome::Done) => (Verdict::Done, String::new()),
-        RunEnd::Outcome(Outcome::Failed { reason }) => (Verdict::Failed, reason),
-        RunEnd::Outcome(Outcome::AwaitingApproval) => {
-            (Verdict::AwaitingApproval, "all gates are open; `cutover promote` lets it go on".into())
-        }
-        RunEnd::Outcome(Outcome::Blocked { reason, .. }) => (Verdict::Error, reason),
-        RunEnd::TimedOut { waiting_on } => (Verdict::TimedOut, waiting_on),
-        RunEnd::Stopped { state } => (Verdict::Stopped, state),
-        RunEnd::Trouble(trouble) => (Verdict::Error, trouble.to_string()),
     }
 }

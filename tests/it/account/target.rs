@@ -172,6 +172,10 @@ impl Guard for Target {
         self.writer.check_lease().await
     }
 
+    fn is_held(&self) -> bool {
+        self.writer.is_held()
+    }
+
     async fn lock_waited_for(&self) -> String {
         self.writer.lock_waited_for().await
     }

@@ -353,6 +353,10 @@ impl Guard for Process {
     async fn check_lease(&self) -> Result<(), Trouble> {
         self.writer.check_lease().await
     }
+
+    fn is_held(&self) -> bool {
+        self.writer.is_held()
+    }
 }
 
 impl TimeSource for Process {

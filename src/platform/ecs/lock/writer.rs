@@ -175,11 +175,6 @@ impl Writer {
         }
     }
 
-    /// True if this run has the lock: what is observed from now on is not changed by other runs.
-    pub fn is_held(&self) -> bool {
-        self.lease.try_lock().is_ok_and(|lease| lease.is_some())
-    }
-
     /// Frees the lock and the place for it, if this run has them.
     ///
     /// # Errors
@@ -217,6 +212,10 @@ impl Guard for Writer {
             doing: format!("taking the lock of application {}", self.application),
             message: "it is ours now; looking again before the first write".into(),
         })
+    }
+
+    fn is_held(&self) -> bool {
+        self.lease.try_lock().is_ok_and(|lease| lease.is_some())
     }
 
     async fn lock_waited_for(&self) -> String {

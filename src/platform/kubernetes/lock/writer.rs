@@ -195,6 +195,10 @@ impl Guard for Writer {
         })
     }
 
+    fn is_held(&self) -> bool {
+        self.lease.try_lock().is_ok_and(|lease| lease.is_some())
+    }
+
     async fn lock_waited_for(&self) -> String {
         self.waits.next().await
     }
