@@ -235,7 +235,7 @@ impl Memory {
     fn recall_ills(&mut self, want: &Desired, seen: &mut Observation, now: Timestamp) {
         let found = match seen.current_record() {
             Some((slot, record)) if !matches!(record.progress, Progress::Failed(_)) => {
-                ills(want, seen, slot, record)
+                ills(want, seen, now, slot, record)
             }
             _ => vec![],
         };

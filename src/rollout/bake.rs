@@ -37,7 +37,7 @@ pub(super) fn proceed(view: View<'_>, slot: Slot, record: &Record, since: Timest
     if left > 0 {
         return wait(Phase::Baking, WaitingOn::Bake { remaining: left });
     }
-    match gate::ills(view.want, view.seen, slot, record).is_empty() {
+    match gate::ills(view.want, view.seen, view.now, slot, record).is_empty() {
         true => {
             let done = Record { progress: Progress::Done(view.now), ..record.clone() };
             act(Phase::Baking, view.owning(slot, vec![Action::WriteRecord { slot, record: done }]))
@@ -49,7 +49,8 @@ pub(super) fn proceed(view: View<'_>, slot: Slot, record: &Record, since: Timest
 /// What stands in the way of a version that has weight. While that does badly the run goes on, since how long it has done
 /// so is known to this run alone.
 pub(super) fn hold_or_block(view: View<'_>, slot: Slot, record: &Record, hindrance: Hindrance) -> Decision {
-    let is_ill = view.has_weight(slot) && !gate::ills(view.want, view.seen, slot, record).is_empty();
+    let is_ill =
+        view.has_weight(slot) && !gate::ills(view.want, view.seen, view.now, slot, record).is_empty();
     let stop = blocked(view, hindrance);
     match is_ill {
         true => Decision { phase: Phase::Shifting, ..stop },

@@ -272,7 +272,7 @@ pub(super) fn give(view: View<'_>, slot: Slot, record: &Record, share: u32) -> D
         let note = Action::WriteRecord { slot, record: reached };
         return act(Phase::Shifting, view.owning(slot, vec![note]));
     };
-    if let Some(short) = gate::short_of_capacity(view, slot, share) {
+    if let Some(short) = gate::short_of_capacity(view.want, view.seen, slot, share) {
         let count = shift::tasks_beside_the_other(view, slot);
         return match view.slot(slot).count() < count {
             true => act(Phase::Shifting, vec![Action::ScaleSlot { slot, count }]),

@@ -1,7 +1,7 @@
 //! Gates that a candidate must pass, and ills that end it once it has weight.
 
 use super::observation::{AlarmState, Content, Desired, HttpVerdict, Ill, Observation, Stage, Workload};
-use super::shift::capacity;
+use super::shift::{capacity, hold_of, next_share};
 use super::view::{View, required};
 use super::{Progress, Record, WaitingOn};
 use crate::model::{Seconds, Slot, Timestamp};
@@ -97,7 +97,8 @@ pub(super) fn hopeless(view: View<'_>, slot: Slot, record: &Record) -> Option<Ve
     if *stage == Stage::Failed && view.slot(slot).is_desired() && view.is_alive(slot) {
         return failed(format!("the {} failed", view.want.terms.deployment()));
     }
-    let closed = closed_gate(view.want, view.seen, slot);
+    let closed = closed_gate(view.want, view.seen, slot)
+        .or_else(|| short_of_next(view.want, view.seen, view.now, slot, record));
     // People are waited for without a bound, and so is what says nothing of the revision: no user is on it.
     if record.progress == Progress::Ready || matches!(closed, None | Some(WaitingOn::Unread { .. })) {
         return None;
@@ -128,7 +129,7 @@ fn bound(ill: Ill, want: &Desired) -> Seconds {
 }
 
 /// The ways in which the version in `slot`, which has weight, does badly right now.
-pub fn ills(want: &Desired, seen: &Observation, slot: Slot, record: &Record) -> Vec<Ill> {
+pub fn ills(want: &Desired, seen: &Observation, now: Timestamp, slot: Slot, record: &Record) -> Vec<Ill> {
     let observed = seen.slots.get(slot);
     if matches!(record.progress, Progress::Returning { .. }) {
         // It is no gate that it has to pass, but it has to answer.
@@ -142,7 +143,7 @@ pub fn ills(want: &Desired, seen: &Observation, slot: Slot, record: &Record) -> 
     let closed = match record.progress {
         // Once it has all weight, the HTTP gate is not asked any more.
         Progress::Baking(_) | Progress::Done(_) => closed_alarm(want, seen),
-        _ => closed_gate(want, seen, slot),
+        _ => closed_gate(want, seen, slot).or_else(|| short_of_next(want, seen, now, slot, record)),
     };
     match (&closed, &observed.unread) {
         (_, Some(_)) | (Some(WaitingOn::Unread { .. }), _) => ills.push(Ill::Unread),
@@ -215,7 +216,7 @@ pub(super) fn failing(view: View<'_>, slot: Slot, record: &Record) -> Option<Ver
         let why = format!("the {} failed", terms.deployment());
         return Some(Verdict::Failed(with_trouble(view, slot, &why)));
     }
-    let ills = ills(view.want, view.seen, slot, record);
+    let ills = ills(view.want, view.seen, view.now, slot, record);
     let worst = ills.iter().find(|ill| has_lasted(view, **ill))?;
     let targets = view.slot(slot).targets;
     let asked = asked_under_weight(view.want, view.seen, slot, record);
@@ -232,7 +233,9 @@ pub(super) fn failing(view: View<'_>, slot: Slot, record: &Record) -> Option<Ver
         Ill::Dead | Ill::Half | Ill::Short => health(),
         Ill::TakenBack => return None,
         Ill::Stuck => {
-            let on = closed_gate(view.want, view.seen, slot).map(|on| on.in_words(terms)).unwrap_or_default();
+            let on = closed_gate(view.want, view.seen, slot)
+                .or_else(|| short_of_next(view.want, view.seen, view.now, slot, record));
+            let on = on.map(|on| on.in_words(terms)).unwrap_or_default();
             format!("with traffic on it, {}s passed waiting for {on}", view.want.deadline)
         }
     };
@@ -245,7 +248,7 @@ pub(super) fn is_failing(view: View<'_>, slot: Slot) -> bool {
     let failed = record.is_some_and(|record| matches!(record.progress, Progress::Failed(_)));
     failed
         || record.is_some_and(|record| {
-            ills(view.want, view.seen, slot, record)
+            ills(view.want, view.seen, view.now, slot, record)
                 .into_iter()
                 .any(|ill| matches!(ill, Ill::Dead | Ill::Half | Ill::Alarm) && has_lasted(view, ill))
         })
@@ -272,10 +275,33 @@ pub(super) fn stability_left(want: &Desired, seen: &Observation, now: Timestamp)
 }
 
 /// What `slot` still lacks to take `share` of what the other side serves; `None` if it has the tasks for it.
-pub(super) fn short_of_capacity(view: View<'_>, slot: Slot, share: u32) -> Option<WaitingOn> {
-    let required = capacity(view, slot, share).max(view.required(slot));
-    let healthy = view.slot(slot).targets.healthy;
+pub(super) fn short_of_capacity(
+    want: &Desired,
+    seen: &Observation,
+    slot: Slot,
+    share: u32,
+) -> Option<WaitingOn> {
+    let candidate = seen.slots.get(slot);
+    let required = capacity(want, seen, slot, share).max(required(want, candidate.count()));
+    let healthy = candidate.targets.healthy;
     (healthy < required).then_some(WaitingOn::HealthyTargets { slot, healthy, required })
+}
+
+/// The tasks that the version in `slot` lacks for its next share, if that is due.
+fn short_of_next(
+    want: &Desired,
+    seen: &Observation,
+    now: Timestamp,
+    slot: Slot,
+    record: &Record,
+) -> Option<WaitingOn> {
+    let share = match record.progress {
+        Progress::Rolling | Progress::Ready => 0,
+        Progress::Shifting { share, since } if hold_of(want, share) <= now.since(since) => share,
+        _ => return None,
+    };
+    let next = record.intent.next.unwrap_or_else(|| next_share(want, record.from.is_some(), share));
+    short_of_capacity(want, seen, slot, next)
 }
 
 fn with_trouble(view: View<'_>, slot: Slot, why: &str) -> String {

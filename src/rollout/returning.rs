@@ -134,7 +134,7 @@ pub(super) fn is_overtaken(view: View<'_>, slot: Slot) -> bool {
 /// prolong an outage.
 fn needed(view: View<'_>, slot: Slot) -> u32 {
     let other = slot.other();
-    let all = view.required(slot).max(shift::capacity(view, slot, 100));
+    let all = view.required(slot).max(shift::capacity(view.want, view.seen, slot, 100));
     match gate::is_failing(view, other) {
         true => all.min(view.slot(other).targets.healthy.max(1)),
         false => all,

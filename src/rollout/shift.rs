@@ -1,6 +1,6 @@
 //! The steps between no weight and all weight, and the tasks that a share needs.
 
-use super::observation::{Desired, Workload};
+use super::observation::{Desired, Observation, Workload};
 use super::view::View;
 use crate::model::{Seconds, Slot};
 
@@ -20,16 +20,16 @@ pub(super) fn hold_of(want: &Desired, share: u32) -> Seconds {
 
 /// The healthy targets that `slot` needs for `share` of what the other side runs now. A number that is fixed in Git holds
 /// for both sides; an autoscaler's most is all that can be had.
-pub(super) fn capacity(view: View<'_>, slot: Slot, share: u32) -> u32 {
-    if view.want.count.is_some() {
+pub(super) fn capacity(want: &Desired, seen: &Observation, slot: Slot, share: u32) -> u32 {
+    if want.count.is_some() {
         return 0;
     }
-    let running = match view.slot(slot.other()).workload {
+    let running = match seen.slots.get(slot.other()).workload {
         Workload::Present { running, .. } => running,
         Workload::Absent | Workload::Draining => 0,
     };
     let part = (u64::from(running) * u64::from(share)).div_ceil(100);
-    u32::try_from(part).unwrap_or(u32::MAX).min(view.want.most.unwrap_or(u32::MAX))
+    u32::try_from(part).unwrap_or(u32::MAX).min(want.most.unwrap_or(u32::MAX))
 }
 
 /// The number of tasks that `slot` is to have beside the other side, at least one.

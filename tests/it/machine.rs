@@ -4,7 +4,7 @@ use cutover::model::{BySlot, Gates, HttpGate, RevisionId, Slot, Step, Timestamp,
 use cutover::rollout::{
     Action, Alarm, AlarmState, Content, Decision, Desired, ForeignChange, Hindrance, HttpAnswer, HttpVerdict,
     Ill, Intent, Observation, Phase, Progress, Record, RuleObservation, RuleSplit, SlotObservation, Stage,
-    Targets, WaitingOn, Workload, decide,
+    Targets, WaitingOn, Workload, decide, ills,
 };
 use std::collections::BTreeSet;
 
@@ -405,6 +405,32 @@ fn a_share_needs_the_tasks_for_it_unless_the_count_is_fixed() {
         let moved = world.decide().actions.iter().any(Action::moves_traffic);
         assert_eq!(moved, shifts, "{count:?} beside {blue} with {healthy} healthy");
     }
+}
+
+#[test]
+fn a_share_that_waits_for_tasks_longer_than_the_deadline_is_given_up() {
+    // An autoscaler takes away what was asked for, again and again, and every gate is open.
+    let short = |held: u64| {
+        let mut world = world().at(10, Progress::Shifting { share: 10, since: ago(held) });
+        world.want.count = None;
+        world.workload(Slot::Blue, |desired, running, _, _| (*desired, *running) = (30, 30));
+        world.workload(Slot::Green, |desired, running, _, _| (*desired, *running) = (20, 20));
+        world.seen.slots.green.targets.healthy = 20;
+        world
+    };
+    let ills_of = |world: &World| {
+        let record = world.seen.slots.green.record.clone().expect("a record");
+        ills(&world.want, &world.seen, NOW, Slot::Green, &record)
+    };
+    assert_eq!(ills_of(&short(59)), [], "the share is still to be held");
+    assert_eq!(ills_of(&short(60)), [Ill::Stuck]);
+    assert_eq!(only_action(&short(60).decide()).to_string(), "scale the green service to 30 tasks");
+    let mut stuck = short(1_000);
+    stuck.seen.ill_since.insert(Ill::Stuck, ago(900));
+    let decision = stuck.decide();
+    let Action::WriteRecord { record, .. } = &decision.actions[0] else { panic!("{decision:?}") };
+    let Progress::Failed(why) = &record.progress else { panic!("{record:?}") };
+    assert!(why.contains("20 of 30"), "{why}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The AWS adapters with the real SDK clients, on the simulator and tokio's paused clock.
 
+mod begun;
 mod breaker;
 mod gates;
 mod inseparable;

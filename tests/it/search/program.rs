@@ -115,7 +115,7 @@ fn remember_times(state: &mut State, want: &Desired, seen: &mut Observation) {
     memory.watched = if under_way.is_some() { from_now(memory.watched) } else { NONE };
     let found = match seen.current_record() {
         Some((slot, record)) if !matches!(record.progress, Progress::Failed(_)) => {
-            ills(want, seen, slot, record)
+            ills(want, seen, sight::NOW, slot, record)
         }
         _ => vec![],
     };
