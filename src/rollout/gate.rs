@@ -97,8 +97,7 @@ pub(super) fn hopeless(view: View<'_>, slot: Slot, record: &Record) -> Option<Ve
     if *stage == Stage::Failed && view.slot(slot).is_desired() && view.is_alive(slot) {
         return failed(format!("the {} failed", view.want.terms.deployment()));
     }
-    let closed = closed_gate(view.want, view.seen, slot)
-        .or_else(|| short_of_next(view.want, view.seen, view.now, slot, record));
+    let closed = closed_gate(view.want, view.seen, slot);
     // People are waited for without a bound, and so is what says nothing of the revision: no user is on it.
     if record.progress == Progress::Ready || matches!(closed, None | Some(WaitingOn::Unread { .. })) {
         return None;
@@ -296,7 +295,7 @@ fn short_of_next(
     record: &Record,
 ) -> Option<WaitingOn> {
     let share = match record.progress {
-        Progress::Rolling | Progress::Ready => 0,
+        // Without users on it nobody is hurt by a wait.
         Progress::Shifting { share, since } if hold_of(want, share) <= now.since(since) => share,
         _ => return None,
     };
