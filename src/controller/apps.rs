@@ -2,7 +2,7 @@
 
 use super::ports::{Found, Registered, RepositoryKey, Request, Site, SourceTrouble};
 use crate::engine::{StopSignal, WriteGuard};
-use crate::model::{Allowed, AppKey, Seconds};
+use crate::model::{Allowed, AppKey, Application, Seconds};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -15,6 +15,8 @@ pub(super) struct App {
     /// What is asked before each write for it, if this process works for it. Another one: it was lost in between.
     pub fence: Option<Arc<dyn WriteGuard>>,
     pub repository: Option<RepositoryKey>,
+    /// The last spec that was valid, with what it was allowed.
+    pub valid: Option<(Application, Allowed)>,
     /// What the last look at the repository gave; `None` before the first one.
     pub sight: Option<Result<Sight, SourceTrouble>>,
     /// The folder's id when everything was last in sync: what differs at the same id is drift.
@@ -42,6 +44,8 @@ pub(super) struct Running {
     pub sight: Sight,
     pub generation: i64,
     pub is_suspended: bool,
+    /// True if it only looks after what is under way, until there are documents to bring about.
+    pub is_care: bool,
     /// True until it only waits: so many may be in that stage at a time.
     pub is_at_work: bool,
     /// Why it was told to stop.
@@ -66,6 +70,7 @@ impl App {
             allowed: Err(vec![]),
             fence: None,
             repository: None,
+            valid: None,
             sight: None,
             settled: None,
             running: None,

@@ -36,18 +36,37 @@ impl State {
         if !counts {
             return;
         }
-        self.note(key, &outcome, running.as_ref(), started, took);
+        let Some(judgement) = self.note(key, &outcome, running.as_ref(), started, Some(took)) else { return };
+        self.schedule(key, &judgement, running.as_ref(), &outcome);
+        if judgement.ready == ConditionStatus::True {
+            self.wake_dependents(key);
+        }
     }
 
+    /// Tells what a look has found that goes on with what is under way.
+    pub(super) fn refused(&mut self, key: &AppKey, look: Look, started: Timestamp) {
+        let Some(app) = self.apps.get_mut(key) else { return };
+        let outcome = Outcome { look, site: app.site.clone() };
+        let running = app.running.take();
+        if app.is_held() && running.as_ref().is_some_and(|running| running.stopped != Some(Stopped::Dropped))
+        {
+            self.note(key, &outcome, running.as_ref(), started, None);
+        }
+        if let Some(app) = self.apps.get_mut(key) {
+            app.running = running;
+        }
+    }
+
+    /// Notes and tells what a look found, and measures one that has ended.
     fn note(
         &mut self,
         key: &AppKey,
         outcome: &Outcome,
         running: Option<&Running>,
         started: Timestamp,
-        took: Duration,
-    ) {
-        let Some(app) = self.apps.get(key) else { return };
+        took: Option<Duration>,
+    ) -> Option<Judgement> {
+        let app = self.apps.get(key)?;
         let (mode, is_suspended) = match &app.registered.application {
             Ok(application) => (application.sync.mode, application.suspend || app.registered.is_suspended),
             Err(_) => (SyncMode::Enforce, false),
@@ -83,7 +102,9 @@ impl State {
         if let Some(occurrence) = news.occurrence(&self.occurrence(key, "")) {
             self.teller.tell(occurrence);
         }
-        news.measure(&self.metrics, took, self.teller.now());
+        if let Some(took) = took {
+            news.measure(&self.metrics, took, self.teller.now());
+        }
         let is_settled = judgement.ready == ConditionStatus::True;
         self.board.change(key, |entry| {
             entry.status = status;
@@ -91,10 +112,7 @@ impl State {
                 entry.diff.clear();
             }
         });
-        self.schedule(key, &judgement, running, outcome);
-        if is_settled {
-            self.wake_dependents(key);
-        }
+        Some(judgement)
     }
 
     fn schedule(

@@ -1,11 +1,12 @@
 //! Follows one sync: keeps the board up to date and tells people.
 
 use super::board::Board;
+use super::look::Look;
 use super::occurrence::{Occurrence, OccurrenceKind};
 use super::report::{cut, slot_summaries, status_during};
 use super::run::Happened;
 use super::teller::Teller;
-use crate::engine::{Event, Watcher, slot_statuses};
+use crate::engine::{Event, ItemResult, Watcher, slot_statuses};
 use crate::model::{AppKey, HandledRequest, SyncMode, WorkloadSummary};
 use crate::plan::{Palette, Plan, render_plan};
 use crate::rollout::{Observation, Phase};
@@ -45,6 +46,19 @@ impl Follower {
     pub fn answered(&self, handled: HandledRequest) {
         self.tell(OccurrenceKind::RequestHandled, "", handled.message.clone());
         self.board.change(&self.key, |entry| entry.status.handled_request = Some(handled));
+    }
+
+    /// Says why nothing new is brought about, before what is under way is looked after.
+    pub fn refused(&self, look: &Look) {
+        let (key, look, started) = (self.key.clone(), look.clone(), self.teller.now());
+        // The controller may have ended meanwhile.
+        let _ = self.happened.send(Happened::Refused { key, look, started });
+    }
+
+    /// Tells that a rollout which was looked after did not end well.
+    pub fn failed(&self, result: &ItemResult) {
+        let name = result.document.split_once('/').map_or(result.document.as_str(), |(_, name)| name);
+        self.tell(OccurrenceKind::RolloutFailed, name, result.message.clone());
     }
 
     /// From now on it mostly waits.

@@ -1,7 +1,7 @@
 //! What the controller asks of the world around it. Tests put an in-memory world behind these.
 
 pub use crate::engine::Synced;
-use crate::engine::{Deployment, RequestVerb, StopSignal, Trouble, Watcher, WriteGuard};
+use crate::engine::{Deployment, ItemResult, RequestVerb, StopSignal, Trouble, Watcher, WriteGuard};
 use crate::model::{Allowed, AppKey, Application, ApplicationStatus, Problem, SourceFile, Timestamp};
 use futures_util::future::{BoxFuture, LocalBoxFuture};
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,6 +73,17 @@ pub struct RepositoryKey {
     pub url: String,
     /// Namespace and name of the Secret with the credentials; `None`: the operator's own, if there are any.
     pub secret: Option<(String, String)>,
+}
+
+impl RepositoryKey {
+    /// The one that `application` reads, with the credentials that it names.
+    pub fn of(key: &AppKey, application: &Application) -> RepositoryKey {
+        let secret = application.source.secret_ref.as_ref();
+        RepositoryKey {
+            url: application.source.repo_url.clone(),
+            secret: secret.map(|secret| (key.namespace.clone(), secret.name.clone())),
+        }
+    }
 }
 
 /// The commit that a revision is at.
@@ -177,6 +188,15 @@ pub trait Site: Send + Sync {
         watcher: &'a dyn Watcher,
         stop: &'a StopSignal,
     ) -> LocalBoxFuture<'a, Result<Synced, Trouble>>;
+
+    /// Goes on with rollouts that have requests on a candidate or on their way back, and does nothing else. The answer is
+    /// what came of those that did not end well.
+    fn carry_on<'a>(
+        &'a self,
+        deployment: &'a Deployment,
+        watcher: &'a dyn Watcher,
+        stop: &'a StopSignal,
+    ) -> LocalBoxFuture<'a, Vec<ItemResult>>;
 
     /// Does what people asked for and says so in a sentence; the error says why it can't be done.
     fn handle<'a>(

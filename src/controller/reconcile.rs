@@ -4,8 +4,8 @@ use super::follower::Follower;
 use super::look::Look;
 use super::ports::{Found, Place, Repositories, RepositoryKey, Request, Site, Sites, SourceTrouble, Synced};
 use crate::config;
-use crate::engine::{Deployment, StopSignal, Trouble, failed, traced, work_span};
-use crate::model::{Destination, HandledRequest, Manifests, Problem};
+use crate::engine::{Deployment, StopSignal, Trouble, Verdict, failed, traced, work_span};
+use crate::model::{Destination, HandledRequest, Manifests, Problem, SyncMode};
 use std::sync::Arc;
 
 /// Everything that a look needs.
@@ -14,6 +14,10 @@ pub(super) struct Task {
     pub sites: Arc<dyn Sites>,
     pub repository: RepositoryKey,
     pub found: Found,
+    /// The commit whose documents are looked after if those of `found` can't be brought about.
+    pub in_hand: Option<String>,
+    /// Why nothing is to be brought about, if that is known without a look.
+    pub instead: Option<Look>,
     /// With `suspend` set where an annotation says so.
     pub place: Place,
     /// The connection of an earlier look.
@@ -32,12 +36,14 @@ pub(super) struct Outcome {
 /// Looks and, where that is wanted, acts.
 pub(super) async fn reconcile(task: Task) -> Outcome {
     let mut outcome = Outcome { look: Look::Broken("nothing was done".into()), site: task.site.clone() };
-    let manifests = match documents(&task).await {
+    let manifests = match &task.instead {
+        Some(look) => Err(look.clone()),
+        None => documents(&task, &task.found.commit).await,
+    };
+    let manifests = match manifests {
         Ok(manifests) => manifests,
         Err(look) => {
-            if let Some(request) = &task.request {
-                answer(&task, request, false, "the documents can't be read");
-            }
+            look_after(&task, &look, &mut outcome).await;
             return Outcome { look, ..outcome };
         }
     };
@@ -52,6 +58,56 @@ pub(super) async fn reconcile(task: Task) -> Outcome {
 }
 
 async fn act(task: &Task, deployment: &Deployment, outcome: &mut Outcome) -> Result<Synced, Trouble> {
+    let site = prepare(task, deployment, outcome).await?;
+    site.sync(deployment, &task.follower, &task.stop).await
+}
+
+/// Looks after what the documents of the commit before began: a rollout under way goes on, or back, as if those that can't
+/// be brought about were not there. Where it is only the source that is away, everything is kept as it is known.
+async fn look_after(task: &Task, look: &Look, outcome: &mut Outcome) {
+    let refuse = |why: &str| {
+        if let Some(request) = &task.request {
+            answer(task, request, false, why);
+        }
+    };
+    let Some(commit) = &task.in_hand else { return refuse("the documents can't be read") };
+    task.follower.refused(look);
+    let manifests = match documents(task, commit).await {
+        Ok(manifests) => manifests,
+        Err(look) => {
+            let why = look.failure().unwrap_or_default();
+            tracing::warn!("the documents of commit {commit}, which are under way, can't be read: {why}");
+            return refuse("neither the new documents nor those under way can be read");
+        }
+    };
+    let application = task.place.application.clone();
+    let is_active = !application.suspend && application.sync.mode == SyncMode::Enforce;
+    let deployment = Deployment { application, commit: commit.clone(), manifests };
+    let results = match prepare(task, &deployment, outcome).await {
+        Err(trouble) => {
+            tracing::warn!("what is under way can't be looked after: {trouble}");
+            return refuse(&trouble.to_string());
+        }
+        Ok(_) if !is_active => return,
+        Ok(site) if matches!(look, Look::NoSource(_)) => {
+            match site.sync(&deployment, &task.follower, &task.stop).await {
+                Ok(synced) => synced.report.results,
+                Err(trouble) => return tracing::warn!("what is known can't be kept: {trouble}"),
+            }
+        }
+        Ok(site) => site.carry_on(&deployment, &task.follower, &task.stop).await,
+    };
+    for result in results.iter().filter(|result| result.verdict == Verdict::Failed) {
+        task.follower.failed(result);
+    }
+}
+
+/// Connects, and does what people asked for.
+async fn prepare(
+    task: &Task,
+    deployment: &Deployment,
+    outcome: &mut Outcome,
+) -> Result<Arc<dyn Site>, Trouble> {
     let site = match &task.site {
         Some(site) => Arc::clone(site),
         None => traced(work_span!("connect", "planning"), task.sites.open(task.place.clone())).await?,
@@ -64,7 +120,7 @@ async fn act(task: &Task, deployment: &Deployment, outcome: &mut Outcome) -> Res
             Err(trouble) => answer(task, request, false, &trouble.to_string()),
         }
     }
-    site.sync(deployment, &task.follower, &task.stop).await
+    Ok(site)
 }
 
 /// Answers at once: whoever asked waits for it, and what was asked for may take an hour to come about.
@@ -74,9 +130,9 @@ fn answer(task: &Task, request: &Request, done: bool, message: &str) {
 }
 
 /// Reads and checks the documents away from the threads that everything else runs on.
-async fn documents(task: &Task) -> Result<Manifests, Look> {
+async fn documents(task: &Task, commit: &str) -> Result<Manifests, Look> {
     let repositories = Arc::clone(&task.repositories);
-    let (repository, commit) = (task.repository.clone(), task.found.commit.clone());
+    let (repository, commit) = (task.repository.clone(), commit.to_owned());
     let (path, destination) =
         (task.place.application.source.path.clone(), task.place.application.destination.clone());
     let read = move || {

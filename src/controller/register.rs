@@ -53,10 +53,8 @@ impl State {
         let now = Instant::now();
         let key = registered.key.clone();
         let others = self.claims.note(&registered);
-        let repository = registered.application.as_ref().ok().map(|application| RepositoryKey {
-            url: application.source.repo_url.clone(),
-            secret: application.source.secret_ref.as_ref().map(|s| (key.namespace.clone(), s.name.clone())),
-        });
+        let repository = registered.application.as_ref().ok();
+        let repository = repository.map(|application| RepositoryKey::of(&key, application));
         let allowed = match &registered.application {
             Ok(application) => (self.world.permits)(&key, application),
             Err(_) => Err(vec![]),
@@ -87,6 +85,9 @@ impl State {
         let is_resumed = app.is_held() && is_suspended(&app.registered) && !is_suspended(&registered);
         let left = app.repository.take().filter(|left| Some(left) != repository.as_ref());
         app.repository = repository.clone();
+        if let (Ok(application), Ok(allowed)) = (&registered.application, &allowed) {
+            app.valid = Some((application.clone(), allowed.clone()));
+        }
         app.allowed = allowed;
         app.registered = registered;
         self.show(&key, &app);
@@ -178,6 +179,11 @@ impl State {
             waits.then(|| other.clone())
         };
         for dependent in self.apps.iter().filter_map(waits).collect::<Vec<_>>() {
+            if let Some(app) = self.apps.get_mut(&dependent)
+                && app.running.as_ref().is_some_and(|running| running.is_care)
+            {
+                app.stop(Stopped::Superseded);
+            }
             self.queue.want(&dependent, now);
         }
     }

@@ -4,6 +4,7 @@ use super::apps::{App, Sights, Stopped};
 use super::board::Board;
 use super::claims::Claims;
 use super::crew::Crew;
+use super::look::Look;
 use super::metrics::Metrics;
 use super::occurrence::Voice;
 use super::ports::{Applications, Nudge, Registration, Repositories, RepositoryKey, Seats, Sites};
@@ -41,6 +42,8 @@ pub struct World {
 pub(super) enum Happened {
     /// The application's look mostly waits from now on.
     Waits(AppKey),
+    /// A look found nothing that may be brought about, and looks after what is under way.
+    Refused { key: AppKey, look: Look, started: Timestamp },
     /// A look ended.
     Ended { key: AppKey, outcome: Box<Outcome>, started: Timestamp, took: Duration },
     /// A repository was looked at.
@@ -172,6 +175,7 @@ impl State {
     fn take(&mut self, what: Happened) {
         match what {
             Happened::Waits(key) => self.waits(&key),
+            Happened::Refused { key, look, started } => self.refused(&key, look, started),
             Happened::Ended { key, outcome, started, took } => {
                 match self.apps.get(&key).is_some_and(|app| app.running.is_some()) {
                     true => self.ended(&key, *outcome, started, took),

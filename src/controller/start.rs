@@ -5,12 +5,13 @@ use super::dependencies::circle;
 use super::follower::Follower;
 use super::look::Look;
 use super::occurrence::{Occurrence, OccurrenceKind};
-use super::ports::{Place, Request};
+use super::ports::{Found, Place, RepositoryKey, Request};
 use super::reconcile::{Outcome, Task, reconcile};
 use super::register::is_ready;
 use super::run::{Happened, State};
 use crate::engine::{StopSignal, failed, work_span};
-use crate::model::{AppKey, Application, Destination, HandledRequest, Timestamp, marks};
+use crate::model::{Allowed, AppKey, Application, Destination, HandledRequest, Timestamp, marks};
+use crate::rollout::Phase;
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -68,34 +69,61 @@ impl State {
         let Some(app) = self.apps.get(key) else { return Next::Nothing };
         let Some(fence) = app.fence.clone() else { return Next::Nothing };
         self.refuse_no_request(key, app);
-        let application = match &app.registered.application {
-            Ok(application) => application,
-            Err(problems) => return Next::Known(Look::Invalid(problems.clone())),
+        let place = |(application, allowed): (Application, Allowed)| {
+            let mut application = application;
+            application.suspend |= app.registered.is_suspended;
+            Place { key: key.clone(), application, allowed, fence }
         };
-        if let Some(by) = self.claims.taken_by(key) {
-            return Next::Known(Look::Taken(by.clone()));
+        match self.to_be_brought_about(key, app) {
+            Ok((wanted, sight)) => self.task(key, app, sight, place(wanted), None),
+            Err(None) => Next::Nothing,
+            // Who may not work there any more does not look after anything there either.
+            Err(Some(look @ (Look::Taken(_) | Look::NotAllowed(_)))) => Next::Known(look),
+            Err(Some(look)) => match (self.in_hand(key, matches!(look, Look::NoSource(_))), &app.valid) {
+                (Some(commit), Some(valid)) => {
+                    let found = Found { commit, summary: String::new(), time: Timestamp::default() };
+                    let seen = app.sight.as_ref().and_then(|sight| sight.as_ref().ok()).cloned();
+                    let sight = seen.unwrap_or(Sight { found, tree: String::new() });
+                    self.task(key, app, sight, place(valid.clone()), Some(look))
+                }
+                _ => Next::Known(look),
+            },
         }
-        let allowed = match &app.allowed {
-            Ok(allowed) => allowed.clone(),
-            Err(sentences) => return Next::Known(Look::NotAllowed(sentences.clone())),
-        };
-        let sight = match &app.sight {
-            None => return Next::Nothing,
-            Some(Err(trouble)) => return Next::Known(Look::NoSource(trouble.clone())),
-            Some(Ok(sight)) => sight.clone(),
-        };
-        if let Some(look) = self.dependencies(key, application) {
-            return Next::Known(look);
-        }
-        let mut application = application.clone();
-        application.suspend |= app.registered.is_suspended;
-        let place = Place { key: key.clone(), application, allowed, fence };
-        self.task(key, app, sight, place)
     }
 
-    fn task(&self, key: &AppKey, app: &App, sight: Sight, place: Place) -> Next {
+    /// The spec and the commit that are to be brought about; the error says why there are none, or nothing if that is not
+    /// known yet.
+    fn to_be_brought_about(
+        &self,
+        key: &AppKey,
+        app: &App,
+    ) -> Result<((Application, Allowed), Sight), Option<Look>> {
+        let application =
+            app.registered.application.as_ref().map_err(|wrong| Some(Look::Invalid(wrong.clone())))?;
+        if let Some(by) = self.claims.taken_by(key) {
+            return Err(Some(Look::Taken(by.clone())));
+        }
+        let allowed = app.allowed.as_ref().map_err(|why| Some(Look::NotAllowed(why.clone())))?;
+        let sight = app.sight.as_ref().ok_or(None)?;
+        let sight = sight.as_ref().map_err(|trouble| Some(Look::NoSource(trouble.clone())))?;
+        match self.dependencies(key, application) {
+            Some(look) => Err(Some(look)),
+            None => Ok(((application.clone(), allowed.clone()), sight.clone())),
+        }
+    }
+
+    /// The commit whose documents are looked after as long as there are none to be brought about: of a rollout under way or,
+    /// where only the source is away, of everything.
+    fn in_hand(&self, key: &AppKey, is_source_away: bool) -> Option<String> {
+        let status = self.board.entry(key)?.status.clone();
+        let at_rest = Phase::Live.to_string();
+        let is_begun = status.workloads.iter().any(|workload| workload.phase != at_rest);
+        Some(status.revision).filter(|revision| (is_begun || is_source_away) && !revision.is_empty())
+    }
+
+    fn task(&self, key: &AppKey, app: &App, sight: Sight, place: Place, instead: Option<Look>) -> Next {
         let stop = StopSignal::default();
-        let Some(repository) = app.repository.clone() else { return Next::Nothing };
+        let repository = RepositoryKey::of(key, &place.application);
         let follower = Follower {
             key: key.clone(),
             board: Arc::clone(&self.board),
@@ -114,6 +142,7 @@ impl State {
             sight: sight.clone(),
             generation: app.registered.generation,
             is_suspended: app.registered.is_suspended,
+            is_care: instead.is_some(),
             is_at_work: true,
             stopped: None,
         };
@@ -122,6 +151,8 @@ impl State {
             sites: Arc::clone(&self.world.sites),
             repository,
             found: sight.found,
+            in_hand: self.in_hand(key, matches!(instead, Some(Look::NoSource(_)))),
+            instead,
             site: app.site.clone(),
             place,
             request: self.open_request(key),

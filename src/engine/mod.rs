@@ -31,5 +31,5 @@ pub use run::{Adapter, Ports, Run, RunEnd, StopSignal};
 pub(crate) use spans::{failed, traced, work_span};
 pub use standing::{Standing, Subject};
 pub use status::{ObjectStatus, ServiceStatus, SlotStatus, Status, WorkloadStatus, slot_statuses, status};
-pub use sync::{ItemResult, SyncReport, Synced, Verdict, sync, sync_and_look};
+pub use sync::{ItemResult, SyncReport, Synced, Verdict, carry_on, sync, sync_and_look};
 pub use write_guard::{WRITE_BOUND, WriteGuard};

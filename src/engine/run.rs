@@ -175,10 +175,14 @@ impl<'a, A: Adapter> Run<'a, A> {
             // Without the lock what was read may be another run's work, half done: nobody is blamed for that.
             self.ports.adapter.check_lease().await?;
         }
-        if scope == Scope::Begun && !is_begun(&decision, &seen) {
+        let is_over = scope == Scope::Begun && !is_begun(&decision, &seen);
+        // What begins in its turn is told then.
+        if !is_over || decision.outcome().is_some() {
+            self.announce(&decision);
+        }
+        if is_over {
             return Ok(Step::OutOfScope);
         }
-        self.announce(&decision);
         if let Some(outcome) = decision.outcome() {
             return Ok(Step::Ended(outcome));
         }

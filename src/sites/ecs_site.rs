@@ -1,11 +1,11 @@
 //! An application on ECS, for the controller.
 
 use super::patrol::{OnBeat, Patrol};
-use super::site::{handle, sync};
+use super::site::{carry_on, handle, sync};
 use super::{EcsTarget, Target};
 use crate::aws::Aws;
 use crate::controller::{Place, Request, Site, Synced};
-use crate::engine::{Deployment, StopSignal, Trouble, Watcher};
+use crate::engine::{Deployment, ItemResult, StopSignal, Trouble, Watcher};
 use futures_util::future::LocalBoxFuture;
 use std::sync::Arc;
 
@@ -47,6 +47,18 @@ impl Site for EcsSite {
                 busy.saw(target.looked());
             }
             Ok(synced)
+        })
+    }
+
+    fn carry_on<'a>(
+        &'a self,
+        deployment: &'a Deployment,
+        watcher: &'a dyn Watcher,
+        stop: &'a StopSignal,
+    ) -> LocalBoxFuture<'a, Vec<ItemResult>> {
+        Box::pin(async move {
+            let _busy = self.beat.begin();
+            carry_on(&Target::Ecs(Box::new(self.target())), deployment, watcher, stop).await
         })
     }
 

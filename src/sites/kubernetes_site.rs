@@ -3,10 +3,10 @@
 use super::accounts::Region;
 use super::clusters::{Clusters, Reach, Shared};
 use super::patrol::{OnBeat, Patrols};
-use super::site::{handle, sync};
+use super::site::{carry_on, handle, sync};
 use super::{KubernetesTarget, Target};
 use crate::controller::{Place, Request, Site, Synced};
-use crate::engine::{Deployment, StopSignal, Trouble, TroubleKind, Watcher};
+use crate::engine::{Deployment, ItemResult, StopSignal, Trouble, TroubleKind, Watcher};
 use crate::kubernetes::Resource;
 use crate::model::Destination;
 use crate::platform::kubernetes::{Followed, Forcing, Identity};
@@ -170,11 +170,25 @@ impl Site for KubernetesSite {
     ) -> LocalBoxFuture<'a, Result<Synced, Trouble>> {
         Box::pin(async move {
             match self.sync_once(deployment, watcher, stop).await {
-                Err(trouble) if trouble.kind == TroubleKind::Denied && self.has_changed().await? => {
+                Err(trouble)
+                    if matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Transient)
+                        && self.has_changed().await? =>
+                {
                     self.sync_once(deployment, watcher, stop).await
                 }
                 other => other,
             }
+        })
+    }
+
+    fn carry_on<'a>(
+        &'a self,
+        deployment: &'a Deployment,
+        watcher: &'a dyn Watcher,
+        stop: &'a StopSignal,
+    ) -> LocalBoxFuture<'a, Vec<ItemResult>> {
+        Box::pin(async move {
+            carry_on(&Target::Kubernetes(Box::new(self.target())), deployment, watcher, stop).await
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::Target;
 use crate::controller::{Request, Synced};
-use crate::engine::{self, Deployment, Event, StopSignal, Trouble, TroubleKind, Unfit, Watcher};
+use crate::engine::{self, Deployment, Event, ItemResult, StopSignal, Trouble, TroubleKind, Unfit, Watcher};
 
 /// Syncs, and frees the lock.
 pub(super) async fn sync(
@@ -12,11 +12,27 @@ pub(super) async fn sync(
     stop: &StopSignal,
 ) -> Result<Synced, Trouble> {
     let synced = engine::sync_and_look(target, deployment, watcher, stop).await;
+    release(target, deployment, watcher).await;
+    synced
+}
+
+/// Looks after rollouts under way, and frees the lock.
+pub(super) async fn carry_on(
+    target: &Target,
+    deployment: &Deployment,
+    watcher: &dyn Watcher,
+    stop: &StopSignal,
+) -> Vec<ItemResult> {
+    let results = engine::carry_on(target, deployment, watcher, stop).await;
+    release(target, deployment, watcher).await;
+    results
+}
+
+async fn release(target: &Target, deployment: &Deployment, watcher: &dyn Watcher) {
     if let Err(trouble) = target.release().await {
         let text = format!("the application's lock could not be freed; others wait for a minute: {trouble}");
         watcher.event(Event::Notice { workload: deployment.application.name.clone(), text });
     }
-    synced
 }
 
 /// Does what was asked for, and frees the lock.

@@ -1,5 +1,6 @@
 //! The loop in a world in memory, on a paused clock.
 
+mod care;
 mod chaos;
 mod git;
 mod people;

@@ -93,6 +93,33 @@ async fn look<A: Adapter + Platform>(adapter: &A, deployment: &Deployment, befor
     }
 }
 
+/// Goes on with the rollouts of `deployment` that have requests on a candidate or on their way back, until none has any
+/// more, and does nothing else: for documents that are not to be brought about any more, while there are no better ones.
+/// The answer is what came of those that did not end well.
+pub async fn carry_on<A: Adapter + Platform>(
+    adapter: &A,
+    deployment: &Deployment,
+    watcher: &dyn Watcher,
+    stop: &StopSignal,
+) -> Vec<ItemResult> {
+    let application = &deployment.application;
+    let document = document(application);
+    let waits = |text| watcher.event(Event::Settling { document: document.clone(), text });
+    let carried = async {
+        if let Place::NotTaken(result) = take_place(adapter, application, watcher, stop).await {
+            return vec![result];
+        }
+        let rollouts = deployment.rollouts();
+        let end = Instant::now() + Duration::from_secs(application.sync.timeout);
+        let runs = Runs::new(adapter, watcher, &rollouts);
+        let begun = runs.begun(None);
+        let work = Work { adapter, deployment, watcher, stop, end, runs };
+        work.carry_on(begun).await;
+        work.carried_besides(&[]).await
+    };
+    telling_lock(adapter, waits, carried.boxed_local()).await
+}
+
 async fn bring_about<A: Adapter + Platform>(
     adapter: &A,
     deployment: &Deployment,

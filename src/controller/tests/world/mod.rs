@@ -56,6 +56,10 @@ pub struct Inner {
     pub status_writes: usize,
     pub told: Vec<Occurrence>,
     pub requests: Vec<(AppKey, String)>,
+    /// What was carried on, at which commit.
+    pub carried: Vec<(AppKey, String)>,
+    /// Folders of earlier commits.
+    past: Vec<(Found, BTreeMap<String, String>)>,
     /// Everything that must never happen.
     pub faults: Vec<String>,
 }
@@ -146,6 +150,7 @@ impl Sandbox {
         for name in changed {
             folders.insert(format!("apps/{name}"), format!("{name}@{id}"));
         }
+        inner.past.push((found.clone(), folders.clone()));
         inner.git.insert("main".into(), (found, folders));
     }
 

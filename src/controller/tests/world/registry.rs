@@ -85,7 +85,7 @@ impl Repositories for Sandbox {
 
     fn documents(&self, _: &RepositoryKey, commit: &str, path: &str) -> Result<Documents, SourceTrouble> {
         let inner = self.inner();
-        let id = inner.git.values().find(|(found, _)| found.commit == commit);
+        let id = inner.past.iter().rev().find(|(found, _)| found.commit == commit);
         let id = id.and_then(|(_, folders)| folders.get(path)).cloned().unwrap_or_default();
         let text = match id.contains("@wrong") {
             true => "kind: [".to_owned(),

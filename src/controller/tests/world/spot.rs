@@ -2,9 +2,12 @@
 
 use super::{Course, Sandbox};
 use crate::controller::{Place, Request, Site, Sites, Synced};
-use crate::engine::{Deployment, ItemResult, Status, StopSignal, SyncReport, Trouble, Verdict, Watcher};
+use crate::engine::{
+    Deployment, Event, ItemResult, Status, StopSignal, SyncReport, Trouble, Verdict, Watcher, WorkloadStatus,
+};
 use crate::model::{AppKey, PlatformKind, SyncMode};
 use crate::plan::{Change, Plan, PlanItem};
+use crate::rollout::Phase;
 use futures_util::future::LocalBoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +23,20 @@ impl Sites for Sandbox {
         let (sender, receiver) = mpsc::unbounded_channel();
         self.inner().live_changes = Some(sender);
         receiver
+    }
+}
+
+/// A workload that was left in the middle of a shift.
+fn shifting() -> WorkloadStatus {
+    WorkloadStatus {
+        document: "BlueGreen/x".into(),
+        phase: Some(Phase::Shifting),
+        waiting_on: None,
+        check_after: None,
+        outcome: None,
+        serving: None,
+        rules: vec![],
+        slots: None,
     }
 }
 
@@ -124,6 +141,7 @@ impl Site for Spot {
                         let item = PlanItem::new("ConfigMap", "y", "ConfigMap/shop/y", change, "");
                         watcher.planned(&Plan { items: vec![item], ..plan.clone() });
                     }
+                    watcher.event(Event::Phase { workload: "x".into(), phase: Phase::Shifting });
                     safe_point(stop).await;
                     (Verdict::Stopped, "between two writes".into())
                 }
@@ -139,10 +157,29 @@ impl Site for Spot {
                 in_sync: !differs || acts && verdict == Verdict::Done,
                 services: vec![],
                 objects: vec![],
-                workloads: vec![],
+                workloads: if verdict == Verdict::Stopped { vec![shifting()] } else { vec![] },
                 notices: vec![],
             };
             Ok(Synced { report: SyncReport { plan, results, verdict }, status })
+        })
+    }
+
+    fn carry_on<'a>(
+        &'a self,
+        deployment: &'a Deployment,
+        watcher: &'a dyn Watcher,
+        stop: &'a StopSignal,
+    ) -> LocalBoxFuture<'a, Vec<ItemResult>> {
+        Box::pin(async move {
+            let _one = self.begin();
+            self.sandbox.inner().carried.push((self.place.key.clone(), deployment.commit.clone()));
+            let phase = |phase| watcher.event(Event::Phase { workload: "x".into(), phase });
+            phase(Phase::Shifting);
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(30)) => phase(Phase::Live),
+                () = safe_point(stop) => {}
+            }
+            vec![]
         })
     }
 
