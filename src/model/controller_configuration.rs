@@ -87,6 +87,7 @@ pub struct Webhooks {
     pub gitlab: Option<WebhookSender>,
     pub gitea: Option<WebhookSender>,
     pub bitbucket: Option<WebhookSender>,
+    pub azure: Option<WebhookSender>,
     pub generic: Option<WebhookSender>,
 }
 
@@ -148,13 +149,14 @@ pub struct CommitStatus {
 
 impl Webhooks {
     /// The senders by their names here.
-    pub fn by_name(&self) -> [(&'static str, &Option<WebhookSender>); 5] {
-        let Webhooks { github, gitlab, gitea, bitbucket, generic } = self;
+    pub fn by_name(&self) -> [(&'static str, &Option<WebhookSender>); 6] {
+        let Webhooks { github, gitlab, gitea, bitbucket, azure, generic } = self;
         [
             ("github", github),
             ("gitlab", gitlab),
             ("gitea", gitea),
             ("bitbucket", bitbucket),
+            ("azure", azure),
             ("generic", generic),
         ]
     }

@@ -29,11 +29,14 @@ impl RepositoryPattern {
 }
 
 /// True if both URLs lead to the same repository on the same host, whatever the scheme, user, port, a trailing `.git` or
-/// slash and the case of the host: a webhook names a repository by its https URL where an Application may use ssh. What has
-/// no plain meaning is the same only letter by letter.
+/// slash and the letters' case: a webhook names a repository by its https URL where an Application may use ssh, and in the
+/// server's own spelling. No more comes of it than a look; a permission needs a [`RepositoryPattern`]. What has no plain
+/// meaning is the same only letter by letter.
 pub fn same_repository(one: &str, other: &str) -> bool {
     match (parts(one), parts(other)) {
-        (Some(one), Some(other)) => one.host_name() == other.host_name() && one.path == other.path,
+        (Some(one), Some(other)) => {
+            one.host_name() == other.host_name() && one.path.eq_ignore_ascii_case(&other.path)
+        }
         _ => one == other,
     }
 }
@@ -130,13 +133,13 @@ mod tests {
             "https://git.example:8443/shop/deploy.git",
             "ssh://git@git.example:22/shop/deploy.git",
             "git@git.example:shop/deploy.git",
+            "https://git.example/Shop/Deploy",
             "https://user:word@git.example/shop/deploy",
         ] {
             assert!(same_repository(url, same), "{same}");
         }
         for other in [
             "https://git.example/shop/deploy2",
-            "https://git.example/Shop/deploy",
             "https://evil.example/git.example/shop/deploy",
             "https://git.example.evil/shop/deploy",
             "https://git.example/x/../shop/deploy",

@@ -61,7 +61,8 @@ impl Servers {
                     .hint("name the senders' secrets in spec.webhooks of the file of --config"));
             }
             let listener = servers.bind(address, "webhooks").await?;
-            let door = WebhookDoor { secrets, nudges, metrics: Arc::clone(metrics) };
+            let door =
+                WebhookDoor { secrets, nudges, board: Arc::clone(board), metrics: Arc::clone(metrics) };
             servers.tasks.spawn(serve_webhooks(listener, door, stopped()));
         }
         Ok(servers)
@@ -97,6 +98,7 @@ fn secrets(configuration: &ControllerConfiguration) -> WebhookSecrets {
         (Provider::GitLab, &senders.gitlab),
         (Provider::Gitea, &senders.gitea),
         (Provider::Bitbucket, &senders.bitbucket),
+        (Provider::Azure, &senders.azure),
         (Provider::Generic, &senders.generic),
     ];
     let named = by_provider.into_iter().filter_map(|(provider, sender)| {

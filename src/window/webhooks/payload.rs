@@ -44,6 +44,12 @@ pub(super) fn repository_urls(body: &[u8]) -> Result<Vec<String>, &'static str> 
     };
     add(json.get("repository"));
     json.get("repositories").and_then(Value::as_array).into_iter().flatten().for_each(|url| add(Some(url)));
+    // Azure DevOps has it in the resource that an event is about.
+    let resource = json.get("resource").and_then(|resource| resource.get("repository"));
+    if let Some(url) = resource.and_then(|repository| repository.get("remoteUrl")) {
+        add(Some(url));
+        add(url.as_str().and_then(azure_ssh).map(Value::String).as_ref());
+    }
     for repository in [json.get("repository"), json.get("project")].into_iter().flatten() {
         FIELDS.iter().for_each(|field| add(repository.get(field)));
         let links = repository.get("links");
@@ -52,6 +58,20 @@ pub(super) fn repository_urls(body: &[u8]) -> Result<Vec<String>, &'static str> 
         clones.into_iter().flatten().for_each(|link| add(link.get("href")));
     }
     Ok(urls)
+}
+
+/// Under which URL a repository of Azure DevOps is reached over ssh: there alone host and path are others than over https.
+fn azure_ssh(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    let (authority, path) = rest.split_once('/')?;
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let (owner, name) = path.split_once("/_git/")?;
+    let owner = match host.strip_suffix(".visualstudio.com") {
+        Some(organisation) => format!("{organisation}/{owner}"),
+        None if host == "dev.azure.com" => owner.to_owned(),
+        None => return None,
+    };
+    Some(format!("git@ssh.dev.azure.com:v3/{owner}/{name}"))
 }
 
 /// A value of a form, without its escapes. What is no escape is left as it is.
@@ -103,6 +123,15 @@ mod tests {
             "Bitbucket Data Center",
             r#"{"eventKey":"repo:refs_changed","repository":{"slug":"deploy","links":{"clone":[{"href":"ssh://git@git.example:7999/acme/deploy.git","name":"ssh"},{"href":"https://git.example/scm/acme/deploy.git","name":"http"}],"self":[{"href":"https://git.example/projects/ACME/repos/deploy/browse"}]}}}"#,
         ),
+        (
+            "Azure DevOps",
+            r#"{"eventType":"git.push","resource":{"refUpdates":[{"name":"refs/heads/main"}],"repository":{"id":"278d5cd2","name":"deploy","url":"https://dev.azure.com/acme/_apis/git/repositories/278d5cd2","remoteUrl":"https://acme@dev.azure.com/acme/shop/_git/deploy"}},"resourceContainers":{}}"#,
+        ),
+        (
+            "Azure DevOps, old host",
+            r#"{"eventType":"git.push","resource":{"repository":{"remoteUrl":"https://acme.visualstudio.com/shop/_git/deploy"}}}"#,
+        ),
+        ("Azure DevOps, no push", r#"{"eventType":"workitem.updated","resource":{"id":2}}"#),
         ("generic, one", r#"{"repository":"https://git.example/acme/deploy.git"}"#),
         ("generic, several", r#"{"repositories":["https://git.example/a.git","git@git.example:b.git"]}"#),
         ("ping", r#"{"zen":"Keep it logically awesome.","hook_id":1}"#),

@@ -11,13 +11,21 @@ pub enum Provider {
     Gitea,
     /// Cloud and Data Center.
     Bitbucket,
+    /// Azure DevOps.
+    Azure,
     Generic,
 }
 
 impl Provider {
     /// All of them, in a fixed order.
-    pub const ALL: [Provider; 5] =
-        [Provider::GitHub, Provider::GitLab, Provider::Gitea, Provider::Bitbucket, Provider::Generic];
+    pub const ALL: [Provider; 6] = [
+        Provider::GitHub,
+        Provider::GitLab,
+        Provider::Gitea,
+        Provider::Bitbucket,
+        Provider::Azure,
+        Provider::Generic,
+    ];
 
     /// The path it posts to, without the slash; its label in metrics and its name in the configuration.
     pub fn name(self) -> &'static str {
@@ -26,6 +34,7 @@ impl Provider {
             Provider::GitLab => "gitlab",
             Provider::Gitea => "gitea",
             Provider::Bitbucket => "bitbucket",
+            Provider::Azure => "azure",
             Provider::Generic => "generic",
         }
     }
@@ -53,7 +62,8 @@ impl Provider {
                 let pushes = ["repo:push", "repo:refs_changed", "mirror:repo_synchronized"];
                 event("x-event-key").is_some_and(|event| pushes.contains(&event))
             }
-            Provider::Generic => true,
+            // Azure DevOps says in the body what happened; what names no repository is ignored.
+            Provider::Azure | Provider::Generic => true,
         }
     }
 }

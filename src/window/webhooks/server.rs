@@ -1,10 +1,11 @@
-//! `POST /github`, `/gitlab`, `/gitea`, `/bitbucket`, `/generic`.
+//! `POST /github`, `/gitlab`, `/gitea`, `/bitbucket`, `/azure`, `/generic`.
 
 use super::bucket::Bucket;
 use super::payload::repository_urls;
 use super::signature::is_genuine;
 use super::{Provider, WebhookSecrets};
-use crate::controller::{Metrics, Nudge};
+use crate::controller::{Board, Metrics, Nudge};
+use crate::model::same_repository;
 use crate::window::server::serve;
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -27,6 +28,8 @@ pub struct WebhookDoor {
     pub secrets: WebhookSecrets,
     /// Where nudges go. When it is full the sender is told to come again later.
     pub nudges: mpsc::Sender<Nudge>,
+    /// Tells which repositories there are.
+    pub board: Arc<Board>,
     /// Counts deliveries by what became of them.
     pub metrics: Arc<Metrics>,
 }
@@ -58,6 +61,13 @@ const UNREADABLE: Reply = ("unreadable", StatusCode::BAD_REQUEST, "the body is n
 const IGNORED: Reply =
     ("ignored", StatusCode::OK, "received; it tells of no push, so there is nothing to do\n");
 const FULL: Reply = ("full", StatusCode::SERVICE_UNAVAILABLE, "too much is waiting; come again later\n");
+/// A repository that was renamed, say, and that an Application still knows by its old name.
+const UNFITTING: Reply = (
+    "unfitting",
+    StatusCode::OK,
+    "no Application reads this repository under one of the URLs that the delivery names; nothing is looked at before \
+     its turn\n",
+);
 const ACCEPTED: Reply = ("accepted", StatusCode::ACCEPTED, "the repository will be looked at\n");
 
 async fn deliver(
@@ -89,11 +99,27 @@ impl Door {
         match repository_urls(&body) {
             Err(_) => UNREADABLE,
             Ok(urls) if urls.is_empty() => IGNORED,
+            Ok(urls) if !self.is_read(&urls) => {
+                tracing::warn!(
+                    provider = provider.name(),
+                    "a webhook tells of a push to {urls:?}, and no Application has such a repository; a renamed one has to \
+                     be renamed in spec.source.repoURL, too"
+                );
+                UNFITTING
+            }
             Ok(urls) => match self.door.nudges.try_send(Nudge::Repository(urls)) {
                 Ok(()) => ACCEPTED,
                 Err(_) => FULL,
             },
         }
+    }
+}
+
+impl Door {
+    /// True if some Application reads a repository that one of the URLs leads to.
+    fn is_read(&self, urls: &[String]) -> bool {
+        let board = self.door.board.snapshot();
+        board.iter().any(|entry| urls.iter().any(|url| same_repository(url, &entry.repository)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Deliveries from end to end, by the requests that providers send.
 
 use super::*;
+use crate::model::AppKey;
 use axum::http::Request;
 use http_body_util::BodyExt;
 use ring::hmac;
@@ -29,7 +30,10 @@ fn desk() -> Desk {
     ];
     let (sender, nudges) = mpsc::channel(2);
     let secrets = WebhookSecrets(secrets.into());
-    let door = WebhookDoor { secrets, nudges: sender, metrics: Arc::new(Metrics::default()) };
+    let board = Arc::new(Board::default());
+    let key = AppKey { namespace: "shop".into(), name: "web".into() };
+    board.change(&key, |entry| entry.repository = "git@git.example:Acme/deploy".into());
+    let door = WebhookDoor { secrets, nudges: sender, board, metrics: Arc::new(Metrics::default()) };
     Desk { router: router(door), nudges, folder }
 }
 
@@ -69,6 +73,15 @@ async fn a_push_that_is_signed_with_any_good_secret_is_a_nudge() {
     let headers = [("x-gitlab-token", "token"), ("x-gitlab-event", "Push Hook")];
     assert_eq!(desk.send(post("/gitlab", &headers, PUSH)).await.0, 202);
     assert_eq!(desk.nudges.try_recv(), Ok(Nudge::Repository(urls)));
+}
+
+#[tokio::test]
+async fn a_push_to_a_repository_that_no_application_has_is_told_so() {
+    let mut desk = desk();
+    let (status, told) = desk.send(github("new", &PUSH.replace("deploy", "renamed"))).await;
+    assert_eq!(status, 200);
+    assert!(told.contains("no Application reads this repository"), "{told}");
+    assert!(desk.nudges.try_recv().is_err());
 }
 
 #[tokio::test]

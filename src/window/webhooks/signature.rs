@@ -16,6 +16,7 @@ const SIGNING_TOKEN: &[u8] = b"whsec_";
 /// - Bitbucket: `X-Hub-Signature: sha256=HEX`
 /// - GitLab: `X-Gitlab-Token: SECRET`; or, where the secret is a signing token, `webhook-signature: v1,BASE64` of
 ///   `ID.TIMESTAMP.BODY`. The timestamp's age is not asked for: a repeated delivery does no harm.
+/// - Azure DevOps, which signs nothing: `Authorization: Basic …` with the secret as password, whatever the user
 /// - Generic: `X-Hub-Signature-256` as GitHub's, or `Authorization: Bearer SECRET`
 pub(super) fn is_genuine(provider: Provider, secrets: &[Vec<u8>], headers: &HeaderMap, body: &[u8]) -> bool {
     // Each secret is tried, whatever came of the others: which one is good shows in no time.
@@ -37,6 +38,12 @@ fn made_by(secret: &[u8], provider: Provider, headers: &HeaderMap, body: &[u8]) 
             Some(key) => signed_by_gitlab(key, headers, body),
             None => value("x-gitlab-token").is_some_and(|token| is_same(token.as_bytes(), secret)),
         },
+        Provider::Azure => {
+            let basic = value("authorization").and_then(|value| value.strip_prefix("Basic "));
+            let pair = basic.and_then(|basic| BASE64.decode(basic.as_bytes()).ok()).unwrap_or_default();
+            let password = pair.iter().position(|byte| *byte == b':').and_then(|at| pair.get(at + 1..));
+            password.is_some_and(|password| is_same(password, secret))
+        }
         Provider::Generic => {
             let bearer = value("authorization").and_then(|value| value.strip_prefix("Bearer "));
             bearer.is_some_and(|token| is_same(token.as_bytes(), secret))
@@ -108,6 +115,10 @@ mod tests {
         assert!(check(Provider::Bitbucket, &[SECRET], &[("x-hub-signature", BITBUCKET)], "Hello World!"));
         assert!(check(Provider::GitLab, &["token"], &[("x-gitlab-token", "token")], "{}"));
         assert!(check(Provider::Generic, &["token"], &[("authorization", "Bearer token")], "{}"));
+        // "hook:to:ken"
+        let azure = [("authorization", "Basic aG9vazp0bzprZW4=")];
+        assert!(check(Provider::Azure, &["to:ken"], &azure, "{}"));
+        assert!(!check(Provider::Azure, &["ken"], &azure, "{}"));
         // From the specification of Standard Webhooks, which GitLab's signing tokens follow.
         let gitlab = [
             ("webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek"),
@@ -143,6 +154,9 @@ mod tests {
         assert!(!check(Provider::GitLab, &["token"], &[("x-gitlab-token", "token ")], "{}"));
         assert!(!check(Provider::GitLab, &["token"], &[("authorization", "Bearer token")], "{}"));
         assert!(!check(Provider::Generic, &["token"], &[("authorization", "token")], "{}"));
+        for value in ["Basic", "Basic ", "Basic aG9vaw==", "Basic !", "Bearer token"] {
+            assert!(!check(Provider::Azure, &["token"], &[("authorization", value)], "{}"), "{value}");
+        }
         let mut hostile = HeaderMap::new();
         hostile.insert("x-gitlab-token", HeaderValue::from_bytes(b"\xff\xfe").expect("value"));
         assert!(!is_genuine(Provider::GitLab, &[b"token".to_vec()], &hostile, b"{}"));
