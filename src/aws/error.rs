@@ -77,12 +77,9 @@ impl Failure {
                 }
             }
             SdkError::ResponseError(response) => {
-                let status = response.raw().status().as_u16();
-                Failure::plain(
-                    call,
-                    TroubleKind::Transient,
-                    format!("the answer (HTTP {status}) is not one of AWS's: {}", chain(error)),
-                )
+                // What the parser says of it quotes the answer: a proxy's page, or worse.
+                let raw = response.raw();
+                Failure::unreadable(call, raw.status().as_u16(), raw.headers().get("content-type"))
             }
             _ if mentions_credentials(error) => Failure::credentials(call, error),
             SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) => {
@@ -96,8 +93,10 @@ impl Failure {
     /// nothing about what was asked for, whatever its status.
     fn unreadable(call: &Call, status: u16, content_type: Option<&str>) -> Failure {
         let form = content_type.map(|form| format!(", {}", cut(form))).unwrap_or_default();
+        let reason = http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+        let reason = reason.map(|reason| format!(" {reason}")).unwrap_or_default();
         let message = format!(
-            "the answer (HTTP {status}{form}) is not one of AWS's; if it stays so, look for a proxy or firewall on the \
+            "the answer (HTTP {status}{reason}{form}) is not one of AWS's; if it stays so, look for a proxy or firewall on the \
              way ({})",
             call.service.iam_prefix()
         );

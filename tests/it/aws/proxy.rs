@@ -122,6 +122,9 @@ async fn an_answer_that_is_not_one_of_awss_is_transient_whatever_its_status() {
         for (index, end) in ends.into_iter().enumerate() {
             let trouble = end.expect_err(&case);
             assert_eq!(trouble.kind, TroubleKind::Transient, "{case}, call {index}: {trouble}");
+            let quotes =
+                ["<", "{", "StartEl", "html>", "policy"].iter().find(|mark| trouble.message.contains(**mark));
+            assert_eq!(quotes, None, "{case}, call {index} quotes the answer: {trouble}");
         }
     }
 }
