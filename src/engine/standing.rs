@@ -5,7 +5,7 @@ use super::ports::{Rollout, Trouble};
 use super::run::Adapter;
 use crate::model::Slot;
 use crate::plan::LiveRollout;
-use crate::rollout::{Decision, Phase, Progress, Record, decide};
+use crate::rollout::{Content, Decision, Phase, Progress, Record, Workload, decide};
 use serde::Serialize;
 
 /// One workload as it is now.
@@ -44,14 +44,26 @@ impl Standing {
     /// The rollout that waits for approval, or why none does.
     pub(super) fn to_promote(&self) -> Result<Subject, String> {
         let seen = &self.live.observation;
-        let Some((slot, record)) = seen.current_record() else {
-            return Err(format!("no rollout is under way ({})", self.state()));
-        };
         if !self.live.desired.gates.approval {
             return Err("it asks for no approval (gates.approval is false)".into());
         }
-        if record.revision != self.live.desired.revision {
-            return Err("its rollout is of another revision than this commit's".into());
+        let Some((slot, record)) = seen.current_record().filter(|(_, record)| record.progress.is_under_way())
+        else {
+            return Err(self.no_rollout_is_noted());
+        };
+        let wanted = &self.live.desired.revision;
+        if record.revision != *wanted {
+            return Err(format!(
+                "the rollout that is noted is of revision {}, and this commit wants {wanted}; {}",
+                record.revision,
+                self.runs(slot)
+            ));
+        }
+        if !seen.slots.get(slot).is_desired() {
+            return Err(format!(
+                "the rollout that is noted is of this commit's revision, but {}",
+                self.runs(slot)
+            ));
         }
         match record.progress {
             Progress::Ready if seen.slots.get(slot).signals.promote == Some(record.sequence) => {
@@ -60,6 +72,34 @@ impl Standing {
             Progress::Ready => Ok(self.subject(slot, record)),
             Progress::Rolling => Err(format!("its gates are not open yet ({})", self.state())),
             _ => Err(format!("nothing waits for approval ({})", self.state())),
+        }
+    }
+
+    /// Nothing waits for approval, as far as is noted; and what the side that does not serve really runs where it has no
+    /// note, which may have been lost.
+    fn no_rollout_is_noted(&self) -> String {
+        let seen = &self.live.observation;
+        let is_unnoted =
+            |slot: &Slot| seen.slots.get(*slot).count() > 0 && seen.slots.get(*slot).record.is_none();
+        let idle = seen.serving_slot().map(Slot::other).filter(is_unnoted);
+        let runs = idle.map(|slot| format!("; {}", self.runs(slot))).unwrap_or_default();
+        format!("no rollout that waits for approval is noted ({}){runs}", self.state())
+    }
+
+    /// What `slot` runs, as the platform tells it: `green (web-green) runs web:2, which is what this commit wants`.
+    fn runs(&self, slot: Slot) -> String {
+        let name = self.rollout.slot_name(slot);
+        match &self.live.observation.slots.get(slot).workload {
+            Workload::Absent | Workload::Draining => format!("{slot} ({name}) is not there"),
+            Workload::Present { content, label, .. } => {
+                let label = if label.is_empty() { "a version without a name" } else { label };
+                let is = match content {
+                    Content::Desired => "which is what this commit wants",
+                    Content::Other => "which is not what this commit wants",
+                    Content::Unknown => "of which nobody can tell whether it is what this commit wants",
+                };
+                format!("{slot} ({name}) runs {label}, {is}")
+            }
         }
     }
 
