@@ -6,7 +6,8 @@ use crate::aws::{Aws, Conduct, EcsOperation, listener_of_rule};
 use crate::config::Finding;
 use crate::engine::{self, Adapter, Deployment, Gating, Rollout, Trouble, TroubleKind, WorkloadDocuments};
 use crate::model::{BySlot, Destination, Kind, Service, Slot, TaskDefinitionRef, marks};
-use crate::rollout::{AlarmState, Observation, Remedy, RuleSplit};
+use crate::plan::refusal;
+use crate::rollout::{AlarmState, Observation, Remedy, RuleObservation, RuleSplit};
 use crate::sites::EcsTarget;
 use serde_json::{Value, json};
 
@@ -198,14 +199,25 @@ pub async fn check_hindrances<A: Adapter>(
     let obstacles = target.observe_obstacles(rollout, &registered).await;
     let obstacles = found(obstacles, field, notes)?.unwrap_or_default();
     for hindrance in live.observation.hindrances.iter().chain(&obstacles.hindrances) {
-        let edited = hindrance.remedies.iter().find_map(|remedy| match remedy {
-            Remedy::Edit { field, .. } => Some(field.as_str()),
-            _ => None,
-        });
-        notes.error(edited.unwrap_or(field), hindrance.in_words(rollout.terms()));
+        notes.error(edited(&hindrance.remedies).unwrap_or(field), hindrance.in_words(rollout.terms()));
+    }
+    // Whatever else a sync would stop at: targets in a slot's group that are somebody else's, rules that disagree. Rules
+    // that forward to neither slot are told one by one.
+    let is_usable = |rule: &RuleObservation| !matches!(rule.split, RuleSplit::Neither(_));
+    if let Some((reason, remedies)) = refusal(&live).filter(|_| live.observation.rules.iter().all(is_usable))
+    {
+        notes.error(edited(&remedies).unwrap_or(field), reason);
     }
     obstacles.notices.into_iter().for_each(|notice| notes.warning(field, notice));
     Ok(Some(live.observation))
+}
+
+/// The field that a remedy would have somebody change.
+fn edited(remedies: &[Remedy]) -> Option<&str> {
+    remedies.iter().find_map(|remedy| match remedy {
+        Remedy::Edit { field, .. } => Some(field.as_str()),
+        _ => None,
+    })
 }
 
 async fn read_group(aws: &Aws, name: &str) -> Result<Group, Trouble> {

@@ -4,8 +4,8 @@
 use super::LiveRollout;
 use crate::model::{Slot, Timestamp};
 use crate::rollout::{
-    Action, Alarm, AlarmState, Content, Decision, Desired, HttpAnswer, HttpVerdict, Ill, Observation,
-    RuleSplit, Stage, Targets, WaitingOn, Workload, decide,
+    Action, Alarm, AlarmState, Content, Decision, Desired, HttpAnswer, HttpVerdict, Ill, Observation, Phase,
+    Remedy, RuleSplit, Stage, Targets, WaitingOn, Workload, decide,
 };
 
 /// Decisions that are asked for at most; a rollout takes about twenty.
@@ -53,6 +53,16 @@ pub(super) fn forecast(live: &LiveRollout) -> Forecast {
 /// The first slot that the course would touch without having been asked whether requests may still reach it.
 pub fn untold_touch(live: &LiveRollout) -> Option<Slot> {
     forecast(live).touched
+}
+
+/// What the course comes to a stop at until a person does something, if it does.
+pub fn refusal(live: &LiveRollout) -> Option<(String, Vec<Remedy>)> {
+    match forecast(live).last {
+        Decision {
+            phase: Phase::Blocked, waiting_on: Some(WaitingOn::Person { reason, remedies }), ..
+        } => Some((reason, remedies)),
+        _ => None,
+    }
 }
 
 /// How long until the machine is asked again, in seconds; `None` if it has come to an end.

@@ -25,7 +25,7 @@ mod words;
 
 pub use assemble::assemble;
 pub use data::{Change, Plan, PlanItem, RuleKind, TrafficChange};
-pub use forecast::untold_touch;
+pub use forecast::{refusal, untold_touch};
 pub use json::to_json;
 pub use live::{FieldConflict, Live, LiveObject, LiveRevision, LiveRollout, WouldBe};
 pub use palette::Palette;

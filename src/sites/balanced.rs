@@ -21,6 +21,11 @@ impl Balanced {
         Balanced { alb: Alb::new(aws), reasons: Mutex::default() }
     }
 
+    /// The target groups (ARNs) that each of the rollout's rules names; of the rules that can be read.
+    pub async fn named_groups(&self, rollout: &Rollout) -> Vec<(String, Vec<String>)> {
+        self.alb.named_groups(rollout).await
+    }
+
     /// Why targets of a BlueGreen were unhealthy when some last were in this run, for people.
     pub fn target_reasons(&self, blue_green: &str) -> BySlot<Vec<String>> {
         let reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);

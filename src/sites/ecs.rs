@@ -170,7 +170,18 @@ impl Traffic for EcsTarget {
         rollout: &Rollout,
         registered: &Registered,
     ) -> Result<Obstacles, Trouble> {
-        self.balanced.observe_obstacles(rollout, registered).await
+        let mut found = self.balanced.observe_obstacles(rollout, registered).await?;
+        let named = self.balanced.named_groups(rollout).await;
+        match self.ecs.used_by_others(rollout, registered, &named).await {
+            Ok(hindrances) => found.hindrances.extend(hindrances),
+            Err(trouble) if trouble.kind == TroubleKind::Transient => return Err(trouble),
+            Err(trouble) => found.notices.push(format!(
+                "nobody can tell whether another application uses the rules and target groups of BlueGreen/{}, since the \
+                 cluster's services can't be listed: {trouble}",
+                rollout.blue_green.name
+            )),
+        }
+        Ok(found)
     }
 
     async fn apply_traffic(

@@ -6,6 +6,7 @@ mod architecture;
 mod aws;
 mod cli_documents;
 mod cli_help;
+mod cli_others;
 mod cli_processes;
 mod cli_rollout;
 mod cli_support;

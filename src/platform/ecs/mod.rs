@@ -42,6 +42,8 @@ pub struct Ecs {
     revisions: Mutex<HashMap<String, Arc<OnceCell<Arc<LiveTaskDefinition>>>>>,
     registering: register::Registering,
     members: members::Members,
+    /// All services of the cluster that other applications may have marked, as this run read them first.
+    others: OnceCell<Vec<LiveService>>,
     /// When the PRIMARY deployment of each service began that this run updated, as ECS answered the update.
     sent: Mutex<HashMap<String, f64>>,
     stopped: Mutex<HashMap<String, (Instant, Vec<String>)>>,
@@ -58,6 +60,7 @@ impl Ecs {
             revisions: Mutex::default(),
             registering: register::Registering::default(),
             members: members::Members::default(),
+            others: OnceCell::new(),
             sent: Mutex::default(),
             stopped: Mutex::default(),
         }

@@ -1,10 +1,11 @@
-//! Strangers: services that are registered in a slot's target group and are not the workload's own.
+//! Strangers: services that are registered in a slot's target group, or behind one of its rules, and are not the
+//! workload's own.
 
-use super::Ecs;
+use super::{Ecs, LiveService, ServiceStatus};
 use crate::diff::same_reference;
-use crate::engine::{Rollout, Trouble};
-use crate::model::Slot;
-use crate::rollout::Stranger;
+use crate::engine::{Registered, Rollout, Trouble};
+use crate::model::{Kind, Slot, marks};
+use crate::rollout::{Hindrance, Remedy, Stranger};
 
 impl Ecs {
     /// The cluster's services whose tasks are registered in the slot's group, this workload's slots aside, with the
@@ -26,5 +27,72 @@ impl Ecs {
                 service: service.name,
             })
             .collect())
+    }
+    /// What of the rollout's target groups and rules (`named`: the groups in each) another application uses, by the marks
+    /// on the cluster's live services, whether they run tasks or not. A group of a slot may be nobody else's; beside the
+    /// slots a rule may send to anybody but another application's slots, since two would move its weights then. Costs a
+    /// listing of the cluster, once a run.
+    ///
+    /// # Errors
+    /// Any part of the list that could not be read.
+    pub async fn used_by_others(
+        &self,
+        rollout: &Rollout,
+        registered: &Registered,
+        named: &[(String, Vec<String>)],
+    ) -> Result<Vec<Hindrance>, Trouble> {
+        let listed = async { Ok::<_, Trouble>(self.list_all().await?.into_values().collect()) };
+        let all: &Vec<LiveService> = self.others.get_or_try_init(|| listed).await?;
+        let own = Slot::BOTH.map(|slot| rollout.slot_name(slot));
+        let mut found = vec![];
+        for service in all {
+            let owner = service.owner().filter(|owner| *owner != rollout.application);
+            let is_there = service.status == ServiceStatus::Active && !own.contains(&service.name);
+            let Some(owner) = owner.filter(|_| is_there) else { continue };
+            found.extend(taken(rollout, registered, named, service, owner));
+        }
+        Ok(found)
+    }
+}
+
+/// What of the rollout's groups and rules is in use by `service` of the application `owner`.
+fn taken(
+    rollout: &Rollout,
+    registered: &Registered,
+    named: &[(String, Vec<String>)],
+    service: &LiveService,
+    owner: &str,
+) -> Option<Hindrance> {
+    let groups = service.groups();
+    let is_of = |slot: Slot, arn: &String| {
+        same_reference(rollout.blue_green.target_group(slot), arn) || registered.get(slot).contains(arn)
+    };
+    let of_slot =
+        Slot::BOTH.into_iter().find_map(|slot| Some((slot, groups.iter().find(|arn| is_of(slot, arn))?)));
+    if let Some((slot, arn)) = of_slot {
+        let why = format!(
+            "service {} of application {owner} is registered in {arn}, the target group for {slot}",
+            service.name
+        );
+        let to = "a target group that no other application uses";
+        return Some(Hindrance::new(why, vec![edit(rollout, format!("alb.targetGroups.{slot}"), to)]));
+    }
+    let is_slot = service.tags.contains_key(marks::SLOT);
+    let (rule, _) = named
+        .iter()
+        .filter(|_| is_slot)
+        .find(|(_, of_rule)| groups.iter().any(|arn| of_rule.contains(arn)))?;
+    let why = format!(
+        "{rule} sends requests to service {} too, a slot of application {owner}, which moves its weights as well",
+        service.name
+    );
+    Some(Hindrance::new(why, vec![edit(rollout, "alb".into(), "a rule that no other application moves")]))
+}
+
+fn edit(rollout: &Rollout, field: String, to: &str) -> Remedy {
+    Remedy::Edit {
+        document: marks::document(Kind::BlueGreen, &rollout.blue_green.name),
+        field,
+        to: to.into(),
     }
 }

@@ -2,6 +2,7 @@
 //! the test rule.
 
 use super::hindrances::{edit, of_test_rule};
+use super::rules::Rule;
 use super::{Alb, production_rules, test_rule};
 use crate::aws::listener_of_rule;
 use crate::engine::{Obstacles, Registered, Rollout, Trouble, TroubleKind};
@@ -47,6 +48,15 @@ impl Alb {
         }
         found.hindrances.extend(self.unreachable_gates(rollout).await?);
         Ok(found)
+    }
+
+    /// The target groups (ARNs) that each of the rollout's rules names; of the rules that can be read.
+    pub async fn named_groups(&self, rollout: &Rollout) -> Vec<(String, Vec<String>)> {
+        let arns: Vec<String> =
+            production_rules(rollout).into_iter().chain(test_rule(rollout).cloned()).collect();
+        let rules = self.read_each_rule(&arns).await.into_iter();
+        let groups = |rule: Rule| rule.actions.weights().into_iter().map(|(group, _)| group).collect();
+        rules.filter_map(|(arn, rule)| Some((arn, groups(rule.ok()?)))).collect()
     }
 
     async fn owned_by_others(

@@ -6,6 +6,7 @@ mod gates;
 mod inseparable;
 mod lock;
 mod members;
+mod others;
 mod pace;
 mod patrol;
 mod places;
