@@ -94,9 +94,18 @@ fn render_workload(text: &mut String, workload: &WorkloadStatus, platform: Platf
         let _ = writeln!(text, "  {}: {}", clean(&rule.rule), rule.weights);
     }
     if let Some(slots) = &workload.slots {
+        let width = Slot::BOTH.map(|slot| role(slots.get(slot)).len()).into_iter().fold(9, usize::max);
         for slot in Slot::BOTH {
-            render_slot(text, slot, slots.get(slot), platform, palette);
+            render_slot(text, slot, slots.get(slot), width, platform, palette);
         }
+    }
+}
+
+/// `live`, or `candidate at 10%` while both sides get requests.
+fn role(status: &SlotStatus) -> String {
+    match status.share {
+        0 | 100 => status.role.to_string(),
+        share => format!("{} at {share}%", status.role),
     }
 }
 
@@ -104,6 +113,7 @@ fn render_slot(
     text: &mut String,
     slot: Slot,
     status: &SlotStatus,
+    width: usize,
     platform: PlatformKind,
     palette: &Palette,
 ) {
@@ -111,8 +121,7 @@ fn render_slot(
         PlatformKind::Ecs => ("service", "tasks"),
         PlatformKind::Kubernetes => ("Deployment", "pods"),
     };
-    let role = format!("{:?}", status.role).to_lowercase();
-    let _ = write!(text, "  {:5}  {role:9}  {}", slot.name(), clean(&status.service));
+    let _ = write!(text, "  {:5}  {:width$}  {}", slot.name(), role(status), clean(&status.service));
     if status.revision.is_empty() {
         let _ = writeln!(text, "  no {workload}");
         return;

@@ -211,7 +211,7 @@ impl Memory {
             self.weights_since = Some((weights, now));
         }
         seen.weights_since = self.weights_since.as_ref().map(|(_, since)| *since);
-        self.gate_held_since = match candidate(seen) {
+        self.gate_held_since = match seen.candidate() {
             Some(slot) if closed_gate(want, seen, slot).is_none() => {
                 let before = std::mem::replace(&mut self.gate_held_by, healthy.get(slot).clone());
                 let kept = before.is_subset(&self.gate_held_by);
@@ -261,12 +261,6 @@ impl RuleMemory {
     }
 }
 
-/// The slot that a rollout is bringing up or shifting to.
-pub fn candidate(seen: &Observation) -> Option<Slot> {
-    let (slot, record) = seen.current_record()?;
-    record.progress.is_under_way().then_some(slot)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,6 +275,7 @@ mod tests {
             targets: BySlot::<Targets>::default(),
             healthy: BySlot::default(),
             stickiness: [].into(),
+            others: [].into(),
             settle: 10,
             test_settle: 10,
             unread: BySlot::default(),

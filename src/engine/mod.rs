@@ -8,6 +8,7 @@ mod memory;
 mod plan;
 mod ports;
 mod request;
+mod roles;
 mod run;
 mod spans;
 mod standing;

@@ -61,8 +61,9 @@ pub async fn observe<A: Adapter>(adapter: &A, rollout: &Rollout) -> Result<LiveR
     for _ in 0..STALE_TRIES {
         if let Some(observation) = run.observe(&desired).await? {
             let stickiness = run.stickiness().clone();
-            let notices = run.notices().to_vec();
-            let mut live = LiveRollout { desired, observation, now: adapter.now(), stickiness, notices };
+            let (others, notices) = (run.others().clone(), run.notices().to_vec());
+            let now = adapter.now();
+            let mut live = LiveRollout { desired, observation, now, stickiness, others, notices };
             // What the sync will ask before it touches a slot is asked here as well, so that both say the same.
             while let Some(slot) = untold_touch(&live) {
                 live.observation.slots.get_mut(slot).hold =

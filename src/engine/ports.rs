@@ -138,6 +138,8 @@ pub struct TrafficReading {
     pub healthy: BySlot<BTreeSet<String>>,
     /// For how long clients stick to a target group, by id of the rule; rules without stickiness are left out.
     pub stickiness: BTreeMap<String, Seconds>,
+    /// By id of the rule: the groups with weight that are no slot's, each with its percent of the rule's requests.
+    pub others: BTreeMap<String, Vec<(String, u32)>>,
     /// How long the data plane takes to follow a change of weights: seconds for an ALB, minutes for an NLB.
     pub settle: Seconds,
     /// The same for the test rule; 0 without one.

@@ -1,7 +1,7 @@
 //! The loop of one workload: observe → decide → act → observe again.
 
 use super::events::{Event, Watcher};
-use super::memory::{Memory, Stale, candidate};
+use super::memory::{Memory, Stale};
 use super::ports::{
     Gating, Guard, Registered, Rollout, SlotsReading, TimeSource, Traffic, Trouble, TroubleKind, Workloads,
 };
@@ -48,6 +48,7 @@ pub struct Run<'a, A> {
     rollout: &'a Rollout,
     memory: Memory,
     stickiness: BTreeMap<String, Seconds>,
+    others: BTreeMap<String, Vec<(String, u32)>>,
     notices: Vec<String>,
     /// As last read.
     registered: Registered,
@@ -77,6 +78,7 @@ impl<'a, A: Adapter> Run<'a, A> {
             rollout,
             memory: Memory::default(),
             stickiness: BTreeMap::new(),
+            others: BTreeMap::new(),
             notices: vec![],
             registered: Registered::default(),
             read_alone: false,
@@ -242,6 +244,7 @@ impl<'a, A: Adapter> Run<'a, A> {
         }
         hindrances.extend(traffic.hindrances);
         self.stickiness = traffic.stickiness;
+        self.others = traffic.others;
         let is_production = |rule: &String| traffic.rules.iter().any(|read| read.id == *rule);
         let sticky = self.stickiness.iter().filter(|(rule, _)| is_production(rule));
         let sticky = sticky.map(|(_, seconds)| *seconds).max().unwrap_or(0);
@@ -289,7 +292,7 @@ impl<'a, A: Adapter> Run<'a, A> {
             }
         }
         let baking = seen.current_record().is_some_and(|(_, r)| matches!(r.progress, Progress::Baking(_)));
-        let candidate = candidate(&seen);
+        let candidate = seen.candidate();
         if candidate.is_some() || baking {
             seen.alarms = match adapter.read_alarms(&want.gates.alarms).await {
                 Ok(alarms) => alarms,
@@ -350,6 +353,11 @@ impl<'a, A: Adapter> Run<'a, A> {
     /// For how long clients stick to a target group, by rule, as last read.
     pub fn stickiness(&self) -> &BTreeMap<String, Seconds> {
         &self.stickiness
+    }
+
+    /// The shares of groups that are no slot's, by rule, as last read.
+    pub fn others(&self) -> &BTreeMap<String, Vec<(String, u32)>> {
+        &self.others
     }
 
     /// What could not be found out and stops nothing, as last read.

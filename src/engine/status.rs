@@ -3,10 +3,11 @@
 use super::deployment::Deployment;
 use super::plan::read_live;
 use super::ports::{Platform, Rollout, Trouble};
+use super::roles::{Role, role};
 use super::run::Adapter;
 use crate::model::{BySlot, Health, HealthReport, HookPhase, Kind, PlatformKind, Slot, Weights};
 use crate::plan::{Change, Live, LiveObject, LiveRollout, Plan, PlanItem, assemble};
-use crate::rollout::{Decision, Observation, Outcome, Phase, Progress, Record, Targets, Workload, decide};
+use crate::rollout::{Decision, Observation, Outcome, Phase, Record, Targets, Workload, decide};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -97,33 +98,14 @@ pub struct RuleStatus {
     pub weights: Weights,
 }
 
-/// What a slot is to the workload at this moment; follows from the weights and the records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Role {
-    Live,
-    Candidate,
-    Previous,
-    Idle,
-}
-
-impl std::fmt::Display for Role {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Role::Live => "live",
-            Role::Candidate => "candidate",
-            Role::Previous => "previous",
-            Role::Idle => "idle",
-        })
-    }
-}
-
 /// One slot.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SlotStatus {
     pub service: String,
     pub role: Role,
+    /// The largest share that a production rule gives it, in percent of what the rule gives to both slots.
+    pub share: u32,
     /// `web:42`, empty if there is no service.
     pub revision: String,
     /// True if it runs what Git wants.
@@ -250,6 +232,7 @@ fn slot_status(seen: &Observation, slot: Slot, service: String) -> SlotStatus {
     SlotStatus {
         service,
         role: role(seen, slot),
+        share: seen.largest_share(slot),
         revision,
         wanted: observed.is_desired(),
         running,
@@ -257,18 +240,5 @@ fn slot_status(seen: &Observation, slot: Slot, service: String) -> SlotStatus {
         targets: observed.targets,
         record: observed.record.clone(),
         troubles,
-    }
-}
-
-fn role(seen: &Observation, slot: Slot) -> Role {
-    let under_way = seen.current_record().is_some_and(|(holder, record)| {
-        holder == slot
-            && matches!(record.progress, Progress::Rolling | Progress::Ready | Progress::Shifting { .. })
-    });
-    match seen.serving_slot() {
-        _ if under_way => Role::Candidate,
-        Some(serving) if serving == slot && seen.slots.get(slot).count() > 0 => Role::Live,
-        _ if seen.slots.get(slot).count() > 0 => Role::Previous,
-        _ => Role::Idle,
     }
 }

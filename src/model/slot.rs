@@ -110,6 +110,20 @@ impl Weights {
         (self.of(slot) * 100).checked_div(sum).unwrap_or(0)
     }
 
+    /// The shares of both slots, for people: `blue 90% / green 10%`.
+    pub fn in_percent(self) -> String {
+        let share = |slot: Slot| {
+            let (own, sum) = (u64::from(self.of(slot)), u64::from(self.blue) + u64::from(self.green));
+            let nearest = (own * 200 + sum).checked_div(sum * 2).unwrap_or(0);
+            match nearest {
+                0 if own > 0 => "under 1%".to_owned(),
+                100 if own < sum => "over 99%".to_owned(),
+                share => format!("{share}%"),
+            }
+        };
+        format!("blue {} / green {}", share(Slot::Blue), share(Slot::Green))
+    }
+
     /// True if both split the traffic alike (1/0 is 100/0).
     pub fn same_split(self, other: Weights) -> bool {
         let (a, b) = (u64::from(self.blue), u64::from(self.green));

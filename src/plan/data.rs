@@ -127,8 +127,9 @@ pub struct TrafficChange {
     /// The rule's or listener's ARN.
     pub rule: String,
     pub kind: RuleKind,
+    /// As they are in the rule.
     pub from: Weights,
-    /// The shares of `to_slot` in percent that are gone through, each with how long it is held. Empty if the rule only
+    /// The shares of `to_slot` in percent of what the rule gives to both slots that are gone through, each with how long it is held. Empty if the rule only
     /// names the slot's target group, with weight 0.
     pub through: Vec<Step>,
     pub to_slot: Slot,

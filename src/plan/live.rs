@@ -93,6 +93,8 @@ pub struct LiveRollout {
     pub now: Timestamp,
     /// How long clients stick to a target group, by ARN of the rule; rules without stickiness are left out.
     pub stickiness: BTreeMap<String, Seconds>,
+    /// By ARN of the rule: the groups with weight that are no slot's, each with its percent of the rule's requests.
+    pub others: BTreeMap<String, Vec<(String, u32)>>,
     /// What could not be found out and stops nothing, as sentences for people.
     pub notices: Vec<String>,
 }

@@ -117,7 +117,7 @@ fn render_traffic(out: &mut String, change: &TrafficChange, palette: &Palette) {
         hold => format!(" → {slot} {}% for {}", step.weight, human(hold)),
     };
     let steps: String = change.through.iter().map(step).collect();
-    line(out, Style::new(), &format!("    {}{steps}", change.from));
+    line(out, Style::new(), &format!("    {}{steps}", change.from.in_percent()));
     let mut put = |word: &str, texts: &[String]| {
         if !texts.is_empty() {
             line(out, Style::new(), &format!("    {word}: {}", clean(&texts.join(", "))));

@@ -54,12 +54,19 @@ impl Side<'_> {
         let Workload::Present { desired_count, label, .. } = &seen.workload else { return None };
         let (change, why) = match (fate.updated, fate.scaled.first()) {
             (Some(units), _) => {
-                let what =
-                    format!("has no traffic and is updated, with {}{fields}", count(units.into(), unit));
-                (Change::Update, what)
+                let now = match self.share_to_lose() {
+                    Some(share) => format!("has {share}% of the requests, which go back first,"),
+                    None => "has no traffic".to_owned(),
+                };
+                (Change::Update, format!("{now} and is updated, with {}{fields}", count(units.into(), unit)))
             }
             (None, Some(units)) => {
-                (Change::Update, format!("goes from {desired_count} to {}", count((*units).into(), unit)))
+                let now = match self.share_to_lose() {
+                    Some(share) => format!("has {share}% of the requests, which go back first, and "),
+                    None => String::new(),
+                };
+                let units = count((*units).into(), unit);
+                (Change::Update, format!("{now}goes from {desired_count} to {units}"))
             }
             (None, None) if fate.adopted => {
                 (Change::Adopt, format!("exists; our {} are put on it", self.words.marks))
@@ -70,17 +77,28 @@ impl Side<'_> {
         Some((change, format!("{why}{ending}")))
     }
 
+    /// The share of the requests that the slot has now, where that is taken from it before anything else is done to it.
+    fn share_to_lose(&self) -> Option<u32> {
+        let seen = &self.rollout.observation;
+        let loses = |action: &Action| matches!(action, Action::SetWeights { weights, .. } if weights.of(self.slot) == 0);
+        let is_left = self.course.actions.iter().any(loses) && seen.serving_slot() != Some(self.slot);
+        Some(seen.largest_share(self.slot)).filter(|share| *share > 0 && is_left)
+    }
+
     /// What is said of a slot whose service stays as it is.
     fn unchanged(&self, fate: &Fate, label: &str) -> (Change, String) {
         let seen = &self.rollout.observation;
         let unit = self.words.unit;
         let runs = if label.is_empty() { String::new() } else { format!(" ({label})") };
-        let share =
-            seen.rules.iter().map(|rule| rule.split.weights().share_percent(self.slot)).max().unwrap_or(0);
+        let share = seen.largest_share(self.slot);
         let waits = self.course.first.waiting_on.as_ref();
         let terms = self.rollout.desired.terms;
         if seen.serving_slot() == Some(self.slot) {
             let only_notes = self.course.actions.iter().all(|a| matches!(a, Action::WriteRecord { .. }));
+            let runs = match share {
+                0 | 100 => runs,
+                share => format!("{runs} with {share}% of the requests"),
+            };
             return match waits {
                 Some(on @ WaitingOn::Bake { .. }) => {
                     (Change::Unchanged, format!("serves{runs}; waits for {}", on.in_words(terms)))
@@ -93,14 +111,21 @@ impl Side<'_> {
             };
         }
         let gains = |action: &Action| matches!(action, Action::SetWeights { weights, .. } if weights.of(self.slot) > 0);
+        let units = count(seen.slots.get(self.slot).count().into(), unit);
+        let is_candidate = seen.candidate() == Some(self.slot);
         let why = match (self.course.actions.iter().any(gains), waits) {
             (true, _) if share > 0 => format!("takes over{runs} and has {share}% now: no {unit} is started"),
             (true, Some(on)) => format!("takes over{runs} and waits for {}", on.in_words(terms)),
-            (true, None) => format!("is warm{runs} and takes over: no {unit} is started"),
-            (false, _) => {
-                let units = seen.slots.get(self.slot).count();
-                format!("is idle{runs} with {}", count(units.into(), unit))
+            (true, None) if is_candidate => {
+                format!("is the candidate{runs} with {units}, and takes over once its gates are open")
             }
+            (true, None) => format!("is warm{runs} and takes over: no {unit} is started"),
+            (false, _) => match self.share_to_lose() {
+                Some(share) => format!("has {share}% of the requests{runs} with {units}, which go back"),
+                None if share > 0 => format!("has {share}% of the requests{runs} with {units}"),
+                None if is_candidate => format!("is the candidate{runs} with {units}"),
+                None => format!("is idle{runs} with {units}"),
+            },
         };
         (Change::Unchanged, why)
     }

@@ -155,6 +155,14 @@ impl Course<'_> {
                 human(*seconds)
             ));
         }
+        if let Some(others) = self.live.others.get(&rule.id).filter(|others| !others.is_empty()) {
+            let share = |(group, percent): &(String, u32)| format!("{percent}% go to {group}");
+            let shares: Vec<String> = others.iter().map(share).collect();
+            notes.push(format!(
+                "of the rule's requests {}, which stays so; the shares above are of the rest",
+                shares.join(" and ")
+            ));
+        }
         if self.live.observation.settle >= SLOW_SECONDS {
             let settle = human(self.live.observation.settle);
             notes.push(format!("this load balancer may take {settle} to follow a change of weights"));

@@ -2,7 +2,7 @@
 //! a hole that says so; it never shows up here as something absent.
 
 use super::hindrance::Hindrance;
-use super::record::{Record, Signals};
+use super::record::{Progress, Record, Signals};
 use super::terms::Terms;
 use crate::model::{BySlot, Gates, HttpGate, RevisionId, Seconds, Slot, Step, Timestamp, Weights};
 use serde::Serialize;
@@ -106,9 +106,33 @@ impl Observation {
     }
 
     /// The slot that serves production: the one all rules agree on or, in the middle of a rollout, the one it
-    /// started from.
+    /// started from; while a version that never passed gives its traffic back, the one that it goes to.
     pub fn serving_slot(&self) -> Option<Slot> {
-        self.unanimous_slot().or_else(|| self.current_record().and_then(|(_, record)| record.from))
+        let noted = || {
+            let (slot, record) = self.current_record()?;
+            let from = record.from?;
+            let returns = matches!(record.progress, Progress::Returning { .. });
+            Some(if returns && self.is_unproven(from) { slot } else { from })
+        };
+        self.unanimous_slot().or_else(noted)
+    }
+
+    /// True if the last note of `slot` is of a rollout that has not passed, or failed.
+    pub fn is_unproven(&self, slot: Slot) -> bool {
+        self.slots.get(slot).record.as_ref().is_some_and(|record| {
+            record.progress.is_under_way() || matches!(record.progress, Progress::Failed(_))
+        })
+    }
+
+    /// The largest share that a rule gives to `slot`, in percent of what it gives to both.
+    pub fn largest_share(&self, slot: Slot) -> u32 {
+        self.rules.iter().map(|rule| rule.split.weights().share_percent(slot)).max().unwrap_or(0)
+    }
+
+    /// The slot into which a rollout is under way.
+    pub fn candidate(&self) -> Option<Slot> {
+        let (slot, record) = self.current_record()?;
+        record.progress.is_under_way().then_some(slot)
     }
 }
 

@@ -36,6 +36,15 @@ pub fn divide(part: u32, others: &[u32], split: Weights, limit: u32) -> Option<D
     scaled(1).or_else(|| scaled(common))
 }
 
+/// Of the named groups those that are not ours and have weight, each with its percent of all requests.
+pub fn shares_of_others<'a>(named: impl Iterator<Item = (&'a str, u64, bool)> + Clone) -> Vec<(String, u32)> {
+    let sum: u64 = named.clone().map(|(_, weight, _)| weight).sum();
+    let others = named.filter(|(_, weight, is_ours)| *weight > 0 && !is_ours);
+    let percent =
+        |weight: u64| u32::try_from((weight * 200 + sum) / (sum * 2)).map_or(100, |share| share.max(1));
+    others.map(|(name, weight, _)| (name.to_owned(), percent(weight))).collect()
+}
+
 /// The part nearest to `part` that can be divided by each of `steps`; `None` if `part` itself can.
 pub fn divisible(part: u32, others: &[u32], steps: &[Step], limit: u32) -> Option<u32> {
     let split = |step: &Step| Weights { blue: 100 - step.weight.min(100), green: step.weight.min(100) };

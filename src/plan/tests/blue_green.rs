@@ -46,13 +46,13 @@ fn a_new_version_is_planned_through_its_steps() {
 
     Traffic
       BlueGreen/web arn:aws:elasticloadbalancing:r:1:listener-rule/app/shop/1/2/3
-        blue 100 / green 0 → green 10% for 2m → green 100%
+        blue 100% / green 0% → green 10% for 2m → green 100%
         gates: 100% of the targets healthy for 30s, GET /healthz answers 200, alarm web-5xx is not in ALARM
         after: bake for 10m: an alarm or unhealthy targets send traffic back to blue, then blue stays warm for 1d
         note: stickiness keeps clients on blue for up to 1h after the shift
         note: names web-green with weight 0 first, since targets are only checked in a group that a rule names
       BlueGreen/web (test) arn:aws:elasticloadbalancing:r:1:listener-rule/app/shop/1/9/9
-        blue 100 / green 0 → green 100%
+        blue 100% / green 0% → green 100%
 
     Plan: 2 to create, 0 to update, 0 to replace, 0 to prune, 1 unchanged; traffic moves on 1 rule.
     "#);
@@ -119,11 +119,11 @@ fn a_first_deploy_goes_straight_to_100() {
 
     Traffic
       BlueGreen/web arn:aws:elasticloadbalancing:r:1:listener-rule/app/shop/1/2/3
-        blue 100 / green 0 → green 100%
+        blue 100% / green 0% → green 100%
         gates: 100% of the targets healthy for 30s, GET /healthz answers 200, alarm web-5xx is not in ALARM
         note: names web-green with weight 0 first, since targets are only checked in a group that a rule names
       BlueGreen/web (test) arn:aws:elasticloadbalancing:r:1:listener-rule/app/shop/1/9/9
-        blue 100 / green 0 → green 100%
+        blue 100% / green 0% → green 100%
 
     Plan: 2 to create, 0 to update, 0 to replace, 0 to prune, 0 unchanged; traffic moves on 1 rule.
     "#);
@@ -181,7 +181,7 @@ fn a_revert_to_a_warm_version_is_one_rule_change_and_no_task() {
 
     Traffic
       BlueGreen/web arn:aws:elasticloadbalancing:r:1:listener-rule/app/shop/1/2/3
-        blue 0 / green 100 → blue 100%
+        blue 0% / green 100% → blue 100%
         gates: enough healthy targets
         after: then green stays warm for 1d
         note: stickiness keeps clients on green for up to 1h after the shift
@@ -230,12 +230,12 @@ fn a_rollout_that_is_under_way_is_planned_from_where_it_is() {
     shop at 4f1c2d3
 
     = unchanged TaskDefinition/web (web:2): has this content
-    = unchanged Service/web (web-blue): serves (web:1)
+    = unchanged Service/web (web-blue): serves (web:1) with 90% of the requests
     = unchanged Service/web (web-green): takes over (web:2) and has 10% now: no task is started
 
     Traffic
       BlueGreen/web arn:aws:elasticloadbalancing:r:1:listener-rule/app/shop/1/2/3
-        blue 90 / green 10 → green 100%
+        blue 90% / green 10% → green 100%
         gates: 100% of the targets healthy for 30s, GET /healthz answers 200, alarm web-5xx is not in ALARM
         after: bake for 10m: an alarm or unhealthy targets send traffic back to blue, then blue stays warm for 1d
         note: stickiness keeps clients on blue for up to 1h after the shift

@@ -5,6 +5,7 @@ mod cluster;
 mod objects;
 mod rolling;
 mod scale;
+mod shares;
 mod shop;
 mod slots;
 

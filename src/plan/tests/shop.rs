@@ -168,6 +168,7 @@ pub fn rollout(manifests: &Manifests, slots: BySlot<SlotObservation>, split: Rul
         },
         now: Timestamp(NOW),
         stickiness: [(RULE.to_owned(), 3_600)].into(),
+        others: [].into(),
         notices: vec![],
     }
 }

@@ -147,13 +147,13 @@ fn a_new_version_is_shown_beside_the_one_that_serves() {
 
     Traffic
       BlueGreen/web arn:aws:elasticloadbalancing:r:1:listener-rule/app/shop/1/2/3
-        blue 100 / green 0 → green 10% for 2m → green 100%
+        blue 100% / green 0% → green 10% for 2m → green 100%
         gates: 100% of the targets healthy for 30s, GET /healthz answers 200, alarm web-5xx is not in ALARM
         after: bake for 10m: an alarm or unhealthy targets send traffic back to blue, then blue stays warm for 1d
         note: stickiness keeps clients on blue for up to 1h after the shift
         note: names web-green with weight 0 first, since targets are only checked in a group that a rule names
       BlueGreen/web (test) arn:aws:elasticloadbalancing:r:1:listener-rule/app/shop/1/9/9
-        blue 100 / green 0 → green 100%
+        blue 100% / green 0% → green 100%
 
     Plan: 4 to create, 0 to update, 0 to replace, 0 to prune, 1 unchanged; traffic moves on 1 rule.
     ");

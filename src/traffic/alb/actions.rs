@@ -6,7 +6,7 @@ use super::Groups;
 use crate::aws::Node;
 use crate::model::{Seconds, Slot, Step, Weights};
 use crate::rollout::RuleSplit;
-use crate::traffic::shares::{Division, divide, divisible};
+use crate::traffic::shares::{Division, divide, divisible, shares_of_others};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
@@ -91,6 +91,15 @@ impl ActionList {
             Slot::Green => Weights { blue: 0, green: part },
         };
         Some((slot, weights))
+    }
+
+    /// The groups with weight that are no slot's, each with its percent of the requests.
+    pub fn shares_of_others(&self, groups: &Groups) -> Vec<(String, u32)> {
+        let named = self.weights();
+        let named = named.iter();
+        shares_of_others(
+            named.map(|(arn, weight)| (short(arn), u64::from(*weight), groups.owner(arn).is_some())),
+        )
     }
 
     /// True if there is a forward action, whose groups can be changed.

@@ -88,8 +88,12 @@ impl Alb {
         let sticky = |(arn, rule): (&String, &Result<Rule, Trouble>)| {
             Some((arn.clone(), rule.as_ref().ok()?.actions.stickiness()?))
         };
+        let others = |(arn, rule): (&String, &Result<Rule, Trouble>)| {
+            Some((arn.clone(), rule.as_ref().ok()?.actions.shares_of_others(&found.groups)))
+        };
         let mut reading = TrafficReading {
             stickiness: rules.iter().filter_map(sticky).collect(),
+            others: rules.iter().filter_map(others).collect(),
             hindrances: found.hindrances(rollout, &rules),
             rules: observations,
             test_rule,

@@ -2,7 +2,7 @@
 
 use crate::model::{BySlot, Slot, Weights};
 use crate::rollout::RuleSplit;
-use crate::traffic::shares::{Division, divide};
+use crate::traffic::shares::{Division, divide, shares_of_others};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -35,6 +35,19 @@ pub(super) fn split(route: &Value, services: &BySlot<String>) -> RuleSplit {
     found.unwrap_or_else(|| {
         RuleSplit::Neither(format!("none of its backendRefs names {} or {}", services.blue, services.green))
     })
+}
+
+/// The backends with weight beside the slots' Services, in the first rule that names one of those, each with its percent
+/// of the rule's requests.
+pub(super) fn others(route: &Value, services: &BySlot<String>) -> Vec<(String, u32)> {
+    let is_ours = |backend: &Value| Slot::BOTH.into_iter().any(|slot| names(backend, services.get(slot)));
+    let refs = |rule: &Value| rule.get("backendRefs").and_then(Value::as_array).cloned().unwrap_or_default();
+    let of_rule = rules(route).map(refs).find(|refs| refs.iter().any(is_ours)).unwrap_or_default();
+    let named = of_rule.iter().map(|backend| {
+        let name = backend.get("name").and_then(Value::as_str).unwrap_or_default();
+        (name, weight(backend), is_ours(backend))
+    });
+    shares_of_others(named)
 }
 
 /// Names all rules as they are, whatever else the object says.

@@ -7,7 +7,7 @@ use crate::engine::{Registered, Rollout, Traffic, TrafficReading, Trouble, Troub
 use crate::kubernetes::{Cluster, Resource};
 use crate::model::{BySlot, ClusterTraffic, Seconds, Slot, Weights};
 use crate::rollout::{Action, Hindrance, RuleObservation, RuleSplit};
-use backends::{fingerprint, split, with_weights};
+use backends::{fingerprint, others, split, with_weights};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -100,6 +100,7 @@ impl Traffic for RouteTraffic {
             targets: endpoints.targets,
             healthy: endpoints.ready,
             stickiness: BTreeMap::new(),
+            others: route.iter().map(|route| (place.id(), others(route, &place.services))).collect(),
             settle: SETTLE,
             test_settle: 0,
             unread: BySlot::default(),

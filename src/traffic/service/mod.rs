@@ -93,6 +93,7 @@ impl Traffic for ServiceTraffic {
             targets: endpoints.targets,
             healthy: endpoints.ready,
             stickiness: BTreeMap::new(),
+            others: BTreeMap::new(),
             settle: SETTLE,
             test_settle: 0,
             unread: BySlot::default(),

@@ -215,7 +215,7 @@ checkout at 4f1bbcdcbfa53e0a4f1bbcdcbfa53e0a00001a78
 
 Traffic
   BlueGreen/web arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener-rule/app/shop/5a0c1d2e/71a2b3c4
-    blue 100 / green 0 → green 10%, then green 25%, then green 100%
+    blue 100% / green 0% → green 10%, then green 25%, then green 100%
 
 Plan: 1 to create, 2 to update, 0 to replace, 0 to prune, 4 unchanged; traffic moves on 1 rule.
 ";

@@ -65,6 +65,7 @@ impl Traffic for World {
             targets,
             healthy,
             stickiness: Default::default(),
+            others: Default::default(),
             settle: SETTLE,
             test_settle: 0,
             unread: BySlot::default(),
