@@ -24,6 +24,7 @@ use futures_util::FutureExt;
 use place::{Place, document, take_place, tell_lock, tell_turn};
 use report::are_done;
 use rollouts::Runs;
+use std::ops::ControlFlow;
 use std::time::Duration;
 use todo::Todo;
 use tokio::time::Instant;
@@ -145,9 +146,11 @@ async fn carry_out<A: Adapter + Platform>(
     if application.suspend || application.sync.mode == SyncMode::Observe {
         return Ok(ended(deployment, first?, vec![]));
     }
-    let first = match first.map(|reading| already_done(deployment, reading, watcher)) {
-        Ok(Ok(done)) => return Ok(done),
-        Ok(Err(reading)) => Ok(reading),
+    let first = match first {
+        Ok(reading) => match already_done(deployment, reading, watcher) {
+            ControlFlow::Break(done) => return Ok(done),
+            ControlFlow::Continue(reading) => Ok(reading),
+        },
         Err(trouble) => Err(trouble),
     };
     let place = take_place(adapter, application, watcher, stop).await;
@@ -184,8 +187,8 @@ impl<A: Adapter + Platform> Work<'_, A> {
             let now = read(adapter, deployment).await?;
             tell_turn(watcher, application, &reading.plan, &now.plan);
             match already_done(deployment, now, watcher) {
-                Ok(done) => return Ok(done),
-                Err(now) => now,
+                ControlFlow::Break(done) => return Ok(done),
+                ControlFlow::Continue(now) => now,
             }
         } else {
             reading
@@ -195,8 +198,8 @@ impl<A: Adapter + Platform> Work<'_, A> {
             Ok(Some(now)) => {
                 tell_lock(watcher, application, &reading.plan, &now.plan);
                 match already_done(deployment, now, watcher) {
-                    Ok(done) => return Ok(done),
-                    Err(now) => now,
+                    ControlFlow::Break(done) => return Ok(done),
+                    ControlFlow::Continue(now) => now,
                 }
             }
             Err(result) => return Ok(ended(deployment, reading, vec![result])),
@@ -245,19 +248,18 @@ fn worst(results: &[ItemResult]) -> Verdict {
 }
 
 /// The end of the sync, if there is nothing to do.
-#[allow(clippy::result_large_err, reason = "what is to be done is no error, and there is one of it")]
 fn already_done(
     deployment: &Deployment,
     reading: Reading,
     watcher: &dyn Watcher,
-) -> Result<(SyncReport, Before), Reading> {
+) -> ControlFlow<(SyncReport, Before), Reading> {
     let Reading { live, plan, .. } = &reading;
     if plan.items.iter().any(|item| item.change == Change::Prune) {
-        return Err(reading);
+        return ControlFlow::Continue(reading);
     }
     match Todo::new(deployment, plan, live).already_done(live, watcher) {
-        Some(results) => Ok(ended(deployment, reading, results)),
-        None => Err(reading),
+        Some(results) => ControlFlow::Break(ended(deployment, reading, results)),
+        None => ControlFlow::Continue(reading),
     }
 }
 
