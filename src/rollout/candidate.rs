@@ -253,8 +253,8 @@ fn shift_on(view: View<'_>, slot: Slot, record: &Record, share: u32, since: Time
     give(view, slot, record, next)
 }
 
-/// Brings one more rule to `share`, once there are tasks for it and the intent is noted; once all rules have it, notes
-/// that it was reached.
+/// Brings one more rule to `share`, once there are tasks for it, nobody reaches it in another way and the intent is noted;
+/// once all rules have it, notes that it was reached.
 pub(super) fn give(view: View<'_>, slot: Slot, record: &Record, share: u32) -> Decision {
     let weights = Weights::percent(slot, share);
     // A share is never lowered on the way forward.
@@ -278,6 +278,12 @@ pub(super) fn give(view: View<'_>, slot: Slot, record: &Record, share: u32) -> D
             true => act(Phase::Shifting, vec![Action::ScaleSlot { slot, count }]),
             false => wait(Phase::Shifting, short),
         };
+    }
+    // Whoever reaches it by a rule that came while it was gated is no share of ours.
+    if let Hold::Held(hindrance) = &view.slot(slot).hold
+        && !view.has_weight(slot)
+    {
+        return blocked(view, hindrance.clone());
     }
     let mut actions = vec![];
     // A rule that a commit has added is one of ours once it has the share of the others, and not before.

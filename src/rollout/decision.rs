@@ -306,10 +306,15 @@ pub enum Outcome {
 }
 
 impl Decision {
-    /// A slot that an action would touch although it has not been asked whether requests may still reach it.
+    /// A slot that an action would touch, or give its first weight to, although it has not been asked whether requests may
+    /// reach it by another rule.
     pub fn asks_to_touch(&self, seen: &Observation) -> Option<Slot> {
         self.actions.iter().find_map(|action| {
             let slot = match action {
+                // A return asks for nothing but the health of the side that takes over.
+                Action::SetWeights { weights, .. } if self.phase == Phase::Shifting => {
+                    seen.first_weight_of(*weights)?
+                }
                 Action::UpdateSlot { slot, .. } => *slot,
                 Action::CreateSlot { slot, .. } => *slot,
                 Action::ScaleSlot { slot, count } if *count < seen.slots.get(*slot).count() => *slot,

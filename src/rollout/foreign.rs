@@ -178,6 +178,8 @@ fn strangers(view: View<'_>) -> Option<Hindrance> {
     let edit =
         |field: &str, to: String| Remedy::Edit { document: "the BlueGreen".into(), field: field.into(), to };
     let (group, targets) = (view.want.terms.group(), view.want.terms.targets());
+    let unread = view.slot(slot).strangers_unread.as_ref();
+    let unread = unread.map_or_else(String::new, |why| format!(" (whose they are can't be read: {why})"));
     Some(match (of_others, strangers.first()) {
         (Some(stranger), _) => Hindrance::new(
             format!(
@@ -196,7 +198,7 @@ fn strangers(view: View<'_>) -> Option<Hindrance> {
         ),
         (None, None) => Hindrance::new(
             format!(
-                "requests go to {targets} in the {slot} {group} that are not ours: adopt what serves there"
+                "requests go to {targets} in the {slot} {group} that are not ours{unread}: adopt what serves there"
             ),
             vec![edit(&format!("slots.{slot}.service"), "the service that serves there".into())],
         ),

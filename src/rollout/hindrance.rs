@@ -36,6 +36,8 @@ pub enum Remedy {
     TakeOut { rule: String, target_group: String },
     /// Take a target group out of a rule or listener altogether.
     Drop { rule: String, target_group: String },
+    /// Delete a rule, or let it leave requests to another rule or listener: by its conditions, or by a priority after it.
+    Yield { rule: String, to: String },
     /// Change a field of a document in Git to a value (YAML, or words where no value can be named).
     Edit { document: String, field: String, to: String },
     /// Commit something else.
@@ -72,6 +74,7 @@ impl Remedy {
             Remedy::SetRule { .. }
             | Remedy::TakeOut { .. }
             | Remedy::Drop { .. }
+            | Remedy::Yield { .. }
             | Remedy::Restore { .. }
             | Remedy::Scale { .. } => By::Operator,
             Remedy::Retry | Remedy::Abort | Remedy::Promote => By::User,
@@ -86,6 +89,11 @@ impl Remedy {
                 format!("take {target_group} out of {rule}, or give it weight 0 there")
             }
             Remedy::Drop { rule, target_group } => format!("take {target_group} out of {rule}"),
+            Remedy::Yield { rule, to } => {
+                format!(
+                    "delete {rule}, or let it leave requests to {to} (other conditions, or a higher priority number)"
+                )
+            }
             Remedy::Edit { document, field, to } => format!("set {field} of {document} to {to}"),
             Remedy::Commit => "commit a fix".into(),
             Remedy::Restore { what } => format!("restore {what}"),

@@ -105,6 +105,12 @@ impl Observation {
         Slot::BOTH.into_iter().find(|slot| self.rules.iter().all(|rule| rule.split.weights().all_to(*slot)))
     }
 
+    /// The slot without weight in any rule that would get some with these weights.
+    pub fn first_weight_of(&self, weights: Weights) -> Option<Slot> {
+        let has_none = |slot: Slot| self.rules.iter().all(|rule| rule.split.weights().of(slot) == 0);
+        Slot::BOTH.into_iter().find(|slot| weights.of(*slot) > 0 && has_none(*slot))
+    }
+
     /// The slot that serves production: the one all rules agree on or, in the middle of a rollout, the one it
     /// started from; while a version that never passed gives its traffic back, the one that it goes to.
     pub fn serving_slot(&self) -> Option<Slot> {
@@ -156,12 +162,16 @@ pub struct SlotObservation {
     pub hold: Hold,
     /// Where there is no service of ours but targets in its group: the services that they belong to.
     pub strangers: Vec<Stranger>,
+    /// Why nobody knows which services those are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strangers_unread: Option<String>,
     /// When the platform last gave up the wanted content in this service and went back to what ran before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<Timestamp>,
 }
 
-/// Whether a slot may be touched: asked right before that, since it takes reading all rules of all listeners.
+/// Whether a slot may be touched, or be given its first weight: asked right before that, since it takes reading all rules
+/// of all listeners.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Hold {

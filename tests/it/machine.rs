@@ -2,9 +2,9 @@
 
 use cutover::model::{BySlot, Gates, HttpGate, RevisionId, Slot, Step, Timestamp, Weights};
 use cutover::rollout::{
-    Action, Alarm, AlarmState, Content, Decision, Desired, ForeignChange, Hindrance, HttpAnswer, HttpVerdict,
-    Ill, Intent, Observation, Phase, Progress, Record, RuleObservation, RuleSplit, SlotObservation, Stage,
-    Targets, WaitingOn, Workload, decide, ills,
+    Action, Alarm, AlarmState, Content, Decision, Desired, ForeignChange, Hindrance, Hold, HttpAnswer,
+    HttpVerdict, Ill, Intent, Observation, Outcome, Phase, Progress, Record, Remedy, RuleObservation,
+    RuleSplit, SlotObservation, Stage, Targets, WaitingOn, Workload, decide, ills,
 };
 use std::collections::BTreeSet;
 
@@ -556,8 +556,7 @@ fn nothing_that_closes_the_way_forward_stops_a_warm_revert() {
     type Change = (&'static str, fn(&mut World));
     let changes: [Change; 4] = [
         ("a hindrance", |w| {
-            w.seen.hindrances =
-                vec![Hindrance::new("DescribeTags is denied", vec![cutover::rollout::Remedy::Commit])];
+            w.seen.hindrances = vec![Hindrance::new("DescribeTags is denied", vec![Remedy::Commit])];
         }),
         ("one of two rules is gone", |w| {
             let split = RuleSplit::Neither("it does not exist any more".into());
@@ -579,6 +578,43 @@ fn nothing_that_closes_the_way_forward_stops_a_warm_revert() {
         let back = Action::SetWeights { rule: 0, weights: Weights { blue: 100, green: 0 } };
         assert_eq!(*only_action(&world.decide()), back, "{name}");
     }
+}
+
+#[test]
+fn a_candidate_that_somebody_elses_rule_opened_while_it_was_gated_gets_no_first_weight() {
+    let mut world = world();
+    let first = world.decide();
+    assert!(first.actions.iter().any(Action::moves_traffic), "{first:?}");
+    assert_eq!(first.asks_to_touch(&world.seen), Some(Slot::Green));
+    let take_out = Remedy::TakeOut { rule: "a stranger's".into(), target_group: "web-green".into() };
+    world.seen.slots.green.hold = Hold::Held(Hindrance::new("it gives weight", vec![take_out.clone()]));
+    let held = world.decide();
+    assert_eq!((held.phase, held.actions.clone()), (Phase::Blocked, vec![]));
+    let Some(Outcome::Blocked { remedies, .. }) = held.outcome() else { panic!("{held:?}") };
+    assert_eq!(remedies, [take_out]);
+    world.seen.slots.green.hold = Hold::Free;
+    assert_eq!(world.decide(), first);
+    assert_eq!(first.asks_to_touch(&world.seen), None);
+}
+
+#[test]
+fn who_else_sends_requests_to_a_side_is_asked_neither_of_a_later_step_nor_of_a_return() {
+    let held = || {
+        let take_out = Remedy::TakeOut { rule: "a stranger's".into(), target_group: "web".into() };
+        Hold::Held(Hindrance::new("it gives weight", vec![take_out]))
+    };
+    let mut later = world().at(10, Progress::Shifting { share: 10, since: ago(60) });
+    assert_eq!(later.decide().asks_to_touch(&later.seen), None);
+    later.seen.slots.green.hold = held();
+    assert!(later.decide().actions.iter().any(Action::moves_traffic));
+    let mut back = world().at(100, Progress::Failed("bad".into()));
+    let returning = Progress::Returning { least: 0, most: 0 };
+    back.seen.slots.blue.record = Some(record(3, "old", Some(Slot::Green), returning));
+    let returns = back.decide();
+    assert!(returns.actions.iter().any(Action::moves_traffic), "{returns:?}");
+    assert_eq!(returns.asks_to_touch(&back.seen), None);
+    back.seen.slots.blue.hold = held();
+    assert_eq!(back.decide(), returns);
 }
 
 #[test]

@@ -140,6 +140,8 @@ fn of_slot(state: &State, slot: Slot, seen: &SlotObservation, into: &mut Vec<Acc
         unread,
         hold,
         strangers: _,
+        // For people.
+        strangers_unread: _,
         // Comes with a rollback.
         refused: _,
     } = seen;

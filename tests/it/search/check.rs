@@ -204,6 +204,9 @@ fn gains(
     if !wanted {
         say("a version that Git does not want".into());
     }
+    if at.proof < 2 && state.is_held(side) && !state.has_weight(side) {
+        say("a version that a rule outside the documents sends requests to already".into());
+    }
     if at.proof < 2
         && let Some(closed) = closed(state, side)
     {

@@ -45,6 +45,8 @@ pub fn carry_out(remedy: &Remedy, state: &mut State, look: &Look) -> bool {
                 None => state.sides.iter_mut().for_each(|side| side.held = false),
             }
         }
+        // No rule of these worlds comes before another one.
+        Remedy::Yield { .. } => return false,
         Remedy::Edit { field, .. } => edit(state, field),
         Remedy::Commit => state.wants = if state.wants == FIX { FIX_2 } else { FIX },
         Remedy::Restore { .. } => restore(state),

@@ -178,6 +178,7 @@ fn side(state: &State, which: Slot) -> SlotObservation {
         unread: side.unread.then(|| "access denied".into()),
         hold: Hold::Unasked,
         strangers: alien.then(stranger).into_iter().collect(),
+        strangers_unread: None,
         refused: since(side.refused).filter(|_| side.refuses == state.wants),
     }
 }
