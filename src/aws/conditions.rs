@@ -75,9 +75,12 @@ impl Want {
     }
 }
 
-/// Compares a request with the conditions of a rule as DescribeRules tells it. A rule without any matches everything.
+/// Compares a request with the conditions of a rule as DescribeRules tells it. A rule with an empty list of them matches
+/// everything; of one that was told without the list nobody knows.
 pub fn fit(rule: &Node, asked: &Asked) -> Fit {
-    let conditions = rule.child("Conditions").map(|list| list.children.as_slice()).unwrap_or_default();
+    let Some(conditions) = rule.child("Conditions").map(|list| list.children.as_slice()) else {
+        return Fit::Maybe;
+    };
     let mut wants = vec![];
     let mut sure = true;
     for condition in conditions {
@@ -92,6 +95,63 @@ pub fn fit(rule: &Node, asked: &Asked) -> Fit {
         (true, false) => Fit::Maybe,
         (true, true) => Fit::Matches,
     }
+}
+
+/// True if every request that meets the conditions of `second` surely meets those of `first`.
+pub(super) fn takes_all_of(first: &Node, second: &Node) -> bool {
+    let (Some(first), Some(second)) = (first.child("Conditions"), second.child("Conditions")) else {
+        return false;
+    };
+    let is_met = |wide: &Node| second.children.iter().any(|narrow| contains(wide, narrow));
+    first.children.iter().all(|wide| is_met_by_all(wide) || is_met(wide))
+}
+
+/// True for a condition that excludes nothing.
+fn is_met_by_all(condition: &Node) -> bool {
+    let any: &[&str] = match condition.text_of("Field") {
+        Some("path-pattern") => &["*", "/*"],
+        Some("host-header") => &["*"],
+        _ => return false,
+    };
+    values(condition, "Values").iter().any(|value| any.contains(&value.text.as_str()))
+}
+
+/// True if whatever meets the condition `narrow` surely meets `wide`.
+fn contains(wide: &Node, narrow: &Node) -> bool {
+    let field = |condition: &Node| condition.text_of("Field").unwrap_or_default().to_owned();
+    let header =
+        |condition: &Node| condition.find("HttpHeaderName").map(|name| name.text.to_ascii_lowercase());
+    let of_narrow = [values(narrow, "Values"), values(narrow, "RegexValues")];
+    let [texts, expressions] = &of_narrow;
+    let is_text_met = |text: &&Node| {
+        values(wide, "Values").into_iter().any(|pattern| is_wider(&field(wide), pattern, text))
+    };
+    field(wide) == field(narrow)
+        && header(wide) == header(narrow)
+        && !(texts.is_empty() && expressions.is_empty())
+        && texts.iter().all(is_text_met)
+        && expressions.iter().all(|one| values(wide, "RegexValues").contains(one))
+}
+
+/// True if whatever matches the value `narrow` of a condition on `field` surely matches `wide`.
+fn is_wider(field: &str, wide: &Node, narrow: &Node) -> bool {
+    let (one, other) = (wide.text.as_str(), narrow.text.as_str());
+    match field {
+        "path-pattern" => covers(one, other),
+        "host-header" | "http-header" => covers(&one.to_ascii_lowercase(), &other.to_ascii_lowercase()),
+        "query-string" => ["Key", "Value"].iter().all(|part| {
+            let of = |node: &Node| node.text_of(part).unwrap_or("*").to_ascii_lowercase();
+            covers(&of(wide), &of(narrow))
+        }),
+        // Methods and source addresses have no wildcards; a kind of condition that AWS has added since has who knows what.
+        _ => wide == narrow,
+    }
+}
+
+/// True if every text that the pattern `narrow` matches, `wide` matches as well. A `*` of `narrow` stands for any text, so
+/// only a `*` can take it.
+fn covers(wide: &str, narrow: &str) -> bool {
+    matches_by(wide, narrow, |pattern, text| pattern == text || (pattern == '?' && text != '*'))
 }
 
 fn one(condition: &Node, asked: &Asked) -> Fit {
@@ -163,6 +223,11 @@ fn example(pattern: &str, any: &str) -> String {
 
 /// Matches with `*` for any text and `?` for one character, in time proportional to pattern times text.
 fn wildcard(pattern: &str, text: &str) -> bool {
+    matches_by(pattern, text, |pattern, text| pattern == '?' || pattern == text)
+}
+
+/// The same with another word for which character of a pattern, but `*`, matches which one of a text.
+fn matches_by(pattern: &str, text: &str, is_match: impl Fn(char, char) -> bool) -> bool {
     let text: Vec<char> = text.chars().collect();
     // For each length of text: whether what was read of the pattern matches so much of it.
     let mut reached = vec![false; text.len() + 1];
@@ -174,7 +239,7 @@ fn wildcard(pattern: &str, text: &str) -> bool {
             continue;
         }
         for at in (0..text.len()).rev() {
-            reached[at + 1] = reached[at] && (c == '?' || c == text[at]);
+            reached[at + 1] = reached[at] && is_match(c, text[at]);
         }
         reached[0] = false;
     }

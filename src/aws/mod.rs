@@ -15,6 +15,7 @@ mod places;
 mod query;
 mod requests;
 mod send;
+mod shadows;
 mod target_groups;
 mod wire;
 
@@ -28,6 +29,7 @@ pub use places::LOCKS_ON_A_CLUSTER;
 pub use query::Node;
 pub use requests::Stray;
 pub use send::{Call, Conduct, ServiceName};
+pub use shadows::Shadow;
 
 pub use crate::engine::{Clock, WriteGuard};
 

@@ -32,7 +32,7 @@ impl Aws {
         }
         let facts = self.listener_facts(&listener).await?;
         let rules = self.elb_rules_of(&listener).await?;
-        if !rules.iter().any(|rule| is_test(rule, test)) {
+        if !rules.iter().any(|rule| is_rule(rule, test)) {
             return Err(Trouble {
                 kind: TroubleKind::Missing,
                 doing: format!("DescribeRules {listener}"),
@@ -43,8 +43,9 @@ impl Aws {
     }
 }
 
-fn is_test(rule: &Node, test: &str) -> bool {
-    rule.text_of("RuleArn") == Some(test) || (test.contains(":listener/") && is_default(rule))
+/// True if `rule` is the one of this ARN or, for the ARN of its listener, its default rule.
+pub(super) fn is_rule(rule: &Node, arn: &str) -> bool {
+    rule.text_of("RuleArn") == Some(arn) || (arn.contains(":listener/") && is_default(rule))
 }
 
 fn is_default(rule: &Node) -> bool {
@@ -52,7 +53,7 @@ fn is_default(rule: &Node) -> bool {
 }
 
 /// Rules are tried in the order of their priorities; the default one comes last.
-fn priority(rule: &Node) -> u64 {
+pub(super) fn priority(rule: &Node) -> u64 {
     rule.text_of("Priority").and_then(|priority| priority.parse().ok()).unwrap_or(u64::MAX)
 }
 
@@ -60,7 +61,7 @@ fn stray(rules: &[Node], test: &str, gate: &HttpGate, dns_name: &str) -> Option<
     let mut rules: Vec<&Node> = rules.iter().collect();
     rules.sort_by_key(|rule| priority(rule));
     let asked = Asked::of(gate, dns_name);
-    let at = rules.iter().position(|rule| is_test(rule, test))?;
+    let at = rules.iter().position(|rule| is_rule(rule, test))?;
     let get = format!("GET {}", gate.path);
     let matches = |rule: &&&Node| fit(rule, &asked).may_match();
     // What answers something else than is expected can't pass for the candidate.
@@ -103,12 +104,20 @@ fn stray(rules: &[Node], test: &str, gate: &HttpGate, dns_name: &str) -> Option<
     None
 }
 
-fn name(rule: &Node) -> String {
+/// A rule for people.
+pub(super) fn name(rule: &Node) -> String {
     let arn = rule.text_of("RuleArn").unwrap_or("a rule");
     if is_default(rule) {
         return "the listener's default action".into();
     }
     format!("{arn} (priority {})", rule.text_of("Priority").unwrap_or("?"))
+}
+
+/// True unless all that the rule does is to answer by itself.
+pub(super) fn can_answer_by_target(rule: &Node) -> bool {
+    let actions = rule.child("Actions").map(|actions| actions.children.as_slice()).unwrap_or_default();
+    let is_own = |action: &Node| matches!(action.text_of("Type"), Some("fixed-response" | "redirect"));
+    !matches!(actions, [only] if is_own(only))
 }
 
 /// True unless all that the rule does is to answer with another status by itself.

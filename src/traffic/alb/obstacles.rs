@@ -1,13 +1,13 @@
-//! What is asked only before a rollout begins: whose the rules and groups are, and whether the HTTP gate's requests reach
-//! the test rule.
+//! Reads what closes the way forward and matters only until a new version has weight: whose the rules and groups are,
+//! whether requests reach the production rules, and those of the HTTP gate the test rule.
 
 use super::hindrances::{edit, of_test_rule};
 use super::rules::Rule;
 use super::{Alb, production_rules, test_rule};
-use crate::aws::listener_of_rule;
+use crate::aws::{Shadow, listener_of_rule};
 use crate::engine::{Obstacles, Registered, Rollout, Trouble, TroubleKind};
 use crate::model::Slot;
-use crate::rollout::Hindrance;
+use crate::rollout::{Hindrance, Remedy};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -47,6 +47,9 @@ impl Alb {
             }
         }
         found.hindrances.extend(self.unreachable_gates(rollout).await?);
+        for shadow in self.aws.shadows(&production_rules(rollout)).await? {
+            note_shadow(shadow, &mut found);
+        }
         Ok(found)
     }
 
@@ -139,6 +142,22 @@ impl Alb {
         };
         let found = strays.into_iter().enumerate().filter_map(|(at, stray)| Some((at, stray?)));
         Ok(found.map(hindrance).collect())
+    }
+}
+
+/// A production rule that no request reaches. While other targets answer in its place nothing proves the new version, and
+/// whoever lifted that rule would give it all requests at once; a maintenance page is somebody's purpose.
+fn note_shadow(shadow: Shadow, found: &mut Obstacles) {
+    let Shadow { rule, by, by_name, by_targets } = shadow;
+    match by_targets {
+        true => found.hindrances.push(Hindrance::new(
+            format!("{by_name} takes every request of {rule} before it"),
+            vec![Remedy::Yield { rule: by, to: rule }],
+        )),
+        false => found.notices.push(format!(
+            "{by_name} answers every request of {rule} by itself: as long as it does, no version that is rolled out \
+             there serves anybody"
+        )),
     }
 }
 
