@@ -89,6 +89,11 @@ impl Failure {
         }
     }
 
+    /// A failure that says nothing but that the same may work later.
+    pub fn passing(trouble: Trouble) -> Failure {
+        Failure { trouble, throttled: false, skewed: false }
+    }
+
     /// Without a code of AWS's: what refused is a proxy or a load balancer on the way, or the answer was cut off. It says
     /// nothing about what was asked for, whatever its status.
     fn unreadable(call: &Call, status: u16, content_type: Option<&str>) -> Failure {

@@ -28,7 +28,7 @@ pub use error::Failure;
 pub use places::LOCKS_ON_A_CLUSTER;
 pub use query::Node;
 pub use requests::Stray;
-pub use send::{Call, Conduct, ServiceName};
+pub use send::{Call, Conduct, EVIDENCE_BOUND, ServiceName};
 pub use shadows::Shadow;
 
 pub use crate::engine::{Clock, WriteGuard};

@@ -7,6 +7,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use std::future::Future;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// The AWS service a call goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,6 +61,9 @@ impl Call {
 pub enum Conduct {
     /// Repeated after anything passing.
     Read,
+    /// The same for what only keeps a rollout from going forward: bounded by [`EVIDENCE_BOUND`], so that a service that
+    /// does not answer does not delay what traffic has to go back for.
+    Evidence,
     /// Repeated only after answers that say for certain that nothing was done (throttled, signed with a wrong clock).
     /// After a lost answer the caller has to look.
     Write,
@@ -70,6 +74,12 @@ pub enum Conduct {
 
 /// Attempts at most, the first one included.
 const ATTEMPTS: u32 = 5;
+
+/// For all attempts of a reading of evidence and the pauses between them. Waiting for the account's rate does not count:
+/// where many rollouts take their turns, none is without evidence for that.
+pub const EVIDENCE_BOUND: Duration = Duration::from_secs(8);
+/// For one of these attempts, so that a request that was lost is sent once more.
+const EVIDENCE_ATTEMPT: Duration = Duration::from_secs(4);
 
 impl Aws {
     /// Sends what `request` makes, by the rules of `conduct`.
@@ -87,6 +97,7 @@ impl Aws {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let mut attempt = 1;
+        let mut left = EVIDENCE_BOUND;
         loop {
             if conduct != Conduct::WriteNow {
                 self.shared.pace.take(call).await;
@@ -95,15 +106,23 @@ impl Aws {
                 self.check_guard().await?;
             }
             self.shared.calls.note(call, |tally| tally.sent += 1);
-            let answer = if call.is_write() {
-                // Getting credentials and connecting count, too: all that comes after the check.
-                tokio::time::timeout(WRITE_BOUND, request()).await.map_err(|_| late(call))?
-            } else {
-                request().await
+            let begun = Instant::now();
+            // Getting credentials and connecting count, too: all that comes after the check.
+            let bound = match conduct {
+                _ if call.is_write() => Some(WRITE_BOUND),
+                Conduct::Evidence => Some(left.min(EVIDENCE_ATTEMPT)),
+                _ => None,
+            };
+            let answer = match bound {
+                Some(bound) => tokio::time::timeout(bound, request()).await.map_err(|_| late(call, bound)),
+                None => Ok(request().await),
             };
             let failure = match answer {
-                Ok(answer) => return Ok(answer),
-                Err(error) => Failure::of(call, &error),
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(error)) => Failure::of(call, &error),
+                // Nobody knows whether it was done.
+                Err(late) if call.is_write() => return Err(late),
+                Err(late) => Failure::passing(late),
             };
             self.shared.calls.note(call, |tally| {
                 tally.failed += 1;
@@ -113,7 +132,7 @@ impl Aws {
                 self.shared.pace.drain(call);
             }
             let again = match conduct {
-                Conduct::Read => {
+                Conduct::Read | Conduct::Evidence => {
                     failure.trouble.kind == TroubleKind::Transient || (failure.skewed && attempt == 1)
                 }
                 Conduct::Write => failure.throttled || (failure.skewed && attempt == 1),
@@ -123,7 +142,14 @@ impl Aws {
             if !again || attempt == ATTEMPTS {
                 return Err(failure.trouble);
             }
-            tokio::time::sleep(pause(attempt, failure.throttled, self.shared.calls.counts().sent())).await;
+            let pause = pause(attempt, failure.throttled, self.shared.calls.counts().sent());
+            if conduct == Conduct::Evidence {
+                left = left.saturating_sub(begun.elapsed() + pause);
+                if left.is_zero() {
+                    return Err(failure.trouble);
+                }
+            }
+            tokio::time::sleep(pause).await;
             attempt += 1;
         }
     }
@@ -139,11 +165,11 @@ impl Aws {
     }
 }
 
-fn late(call: &Call) -> Trouble {
+fn late(call: &Call, bound: Duration) -> Trouble {
     Trouble {
         kind: TroubleKind::Transient,
         doing: call.doing(),
-        message: format!("no answer within {} seconds", WRITE_BOUND.as_secs()),
+        message: format!("no answer within {} seconds", bound.as_secs()),
     }
 }
 

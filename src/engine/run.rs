@@ -12,6 +12,7 @@ use crate::rollout::{
     Action, Alarm, Decision, Desired, Hindrance, Hold, HttpAnswer, Observation, Outcome, Phase, Progress,
     Record, Remedy, RuleObservation, SlotObservation, Targets, Workload, decide, http_can_be_asked,
 };
+use futures_util::future::join;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tracing::Instrument;
@@ -248,15 +249,20 @@ impl<'a, A: Adapter> Run<'a, A> {
         let is_production = |rule: &String| traffic.rules.iter().any(|read| read.id == *rule);
         let sticky = self.stickiness.iter().filter(|(rule, _)| is_production(rule));
         let sticky = sticky.map(|(_, seconds)| *seconds).max().unwrap_or(0);
-        for slot in Slot::BOTH {
+        let members = |slot| self.members(slot, slots.get(slot), traffic.healthy.get(slot));
+        let (blue, green) = join(members(Slot::Blue), members(Slot::Green)).await;
+        for (slot, members) in [(Slot::Blue, blue), (Slot::Green, green)] {
             let (targets, healthy) = (traffic.targets.get(slot), traffic.healthy.get(slot));
             let has_weight = traffic.rules.iter().any(|rule| rule.split.weights().of(slot) > 0);
             let seen = slots.get_mut(slot);
             seen.unread.clone_from(traffic.unread.get(slot));
-            self.count_targets(slot, seen, targets, healthy).await;
+            count_targets(seen, targets, healthy, members);
             if seen.workload == Workload::Absent && has_weight && !targets.is_empty() {
-                // What can't be told is not named; that it is somebody else's is known without it.
-                seen.strangers = adapter.strangers(self.rollout, slot).await.unwrap_or_default();
+                // That they are somebody else's is known without a name.
+                match adapter.strangers(self.rollout, slot).await {
+                    Ok(strangers) => seen.strangers = strangers,
+                    Err(trouble) => seen.strangers_unread = Some(trouble.to_string()),
+                }
             }
         }
         let mut seen = Observation {
@@ -293,14 +299,16 @@ impl<'a, A: Adapter> Run<'a, A> {
         }
         let baking = seen.current_record().is_some_and(|(_, r)| matches!(r.progress, Progress::Baking(_)));
         let candidate = seen.candidate();
-        if candidate.is_some() || baking {
-            seen.alarms = match adapter.read_alarms(&want.gates.alarms).await {
-                Ok(alarms) => alarms,
-                Err(trouble) => want.gates.alarms.iter().map(|name| Alarm::unread(name, &trouble)).collect(),
-            };
-        }
         let pointed = self.memory.test_rule_pointed_for(seen.test_rule.as_ref(), self.now());
-        if let Some(slot) = candidate.filter(|slot| http_can_be_asked(want, &seen, *slot)) {
+        let alarms = async {
+            match candidate.is_some() || baking {
+                true => self.read_alarms(want).await,
+                false => vec![],
+            }
+        };
+        let http = async {
+            let asked = candidate.filter(|slot| http_can_be_asked(want, &seen, *slot));
+            let Some(slot) = asked else { return vec![] };
             // Until the load balancer follows the test rule, the old version would answer. A version that has weight was
             // asked before.
             let has_weight = seen.rules.iter().any(|rule| rule.split.weights().of(slot) > 0);
@@ -308,12 +316,24 @@ impl<'a, A: Adapter> Run<'a, A> {
                 Some(pointed) if !has_weight => traffic.test_settle.saturating_sub(pointed),
                 _ => 0,
             };
-            seen.http = self.ask_http(want, left).await;
-        }
+            self.ask_http(want, left).await
+        };
+        // Side by side: neither waits for what the other one asks.
+        let (alarms, http) = join(alarms, http).await;
+        (seen.alarms, seen.http) = (alarms, http);
         self.memory.recall_times(want, &mut seen, &traffic.healthy, self.now());
         self.keep_last(&seen);
         self.ports.watcher.observed(&self.rollout.blue_green.name, &seen);
         Ok(Some(seen))
+    }
+
+    /// The gate's alarms; what can't be read is a named hole.
+    async fn read_alarms(&self, want: &Desired) -> Vec<Alarm> {
+        let names = &want.gates.alarms;
+        match self.ports.adapter.read_alarms(names).await {
+            Ok(alarms) => alarms,
+            Err(trouble) => names.iter().map(|name| Alarm::unread(name, &trouble)).collect(),
+        }
     }
 
     /// Asks the HTTP gate, unless the test rule takes another `left` seconds to reach the load balancer.
@@ -328,26 +348,17 @@ impl<'a, A: Adapter> Run<'a, A> {
         want.gates.http.iter().map(|gate| HttpAnswer::unasked(gate, &why)).collect()
     }
 
-    /// Counts the slot's targets: where it is known who its members are, only those are healthy.
-    async fn count_targets(
+    /// Those of a slot's healthy targets that are its own members. `None`: the load balancer's word is enough.
+    async fn members(
         &self,
         slot: Slot,
-        seen: &mut SlotObservation,
-        targets: &Targets,
+        seen: &SlotObservation,
         healthy: &BTreeSet<String>,
-    ) {
-        let own = match seen.addresses.clone() {
-            Some(ready) => Some(ready),
-            None => match self.ports.adapter.own_targets(self.rollout, slot, healthy).await {
-                Ok(own) => own,
-                Err(trouble) => {
-                    // The load balancer's word is enough for a return, and for nothing else.
-                    seen.unread.get_or_insert_with(|| trouble.to_string());
-                    None
-                }
-            },
-        };
-        seen.targets = own.map_or(*targets, |own| targets.of_these(&own, healthy));
+    ) -> Result<Option<BTreeSet<String>>, Trouble> {
+        match seen.addresses.clone() {
+            Some(ready) => Ok(Some(ready)),
+            None => self.ports.adapter.own_targets(self.rollout, slot, healthy).await,
+        }
     }
 
     /// For how long clients stick to a target group, by rule, as last read.
@@ -539,6 +550,21 @@ impl<'a, A: Adapter> Run<'a, A> {
     }
 }
 
+/// Counts the slot's targets: where it is known who its members are, only those are healthy.
+fn count_targets(
+    seen: &mut SlotObservation,
+    targets: &Targets,
+    healthy: &BTreeSet<String>,
+    members: Result<Option<BTreeSet<String>>, Trouble>,
+) {
+    let own = members.unwrap_or_else(|trouble| {
+        // The load balancer's word is enough for a return, and for nothing else.
+        seen.unread.get_or_insert_with(|| trouble.to_string());
+        None
+    });
+    seen.targets = own.map_or(*targets, |own| targets.of_these(&own, healthy));
+}
+
 /// How a rule splits requests, if it gives some to both sides.
 fn in_two(rule: &str, weights: Weights) -> Option<String> {
     (weights.blue > 0 && weights.green > 0).then(|| format!("{rule} has {weights}"))
@@ -579,8 +605,8 @@ impl Care {
     }
 }
 
-/// Whether requests may still reach the live service of a slot by a rule that the documents do not name. Its test rule
-/// is no such rule.
+/// Asks whether requests may still reach the live service of a slot by a rule that the documents do not name. Its test
+/// rule is no such rule.
 ///
 /// # Errors
 /// Any read that failed: then it may.

@@ -1,7 +1,7 @@
 //! The HTTP gate: requests through the test listener, before any production request reaches the candidate.
 
 use super::Gates;
-use crate::aws::listener_of_rule;
+use crate::aws::{LoadBalancerKind, listener_of_rule};
 use crate::engine::{Rollout, Trouble, TroubleKind};
 use crate::model::HttpGate;
 use crate::rollout::{HttpAnswer, HttpVerdict};
@@ -24,10 +24,21 @@ pub struct HttpQuestion {
     pub headers: BTreeMap<String, String>,
 }
 
+/// Why there is no status; each with a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// The request was not sent: the name was not found, nobody was reached, the certificates could not be checked.
+    NotSent(String),
+    /// The connection was refused.
+    Refused(String),
+    /// It was sent, and nothing that can be read came back in time.
+    Broken(String),
+}
+
 /// Sends a question and tells the answer's status.
 pub trait Asker: Send + Sync {
-    /// The status, or a sentence that says why there was none. Ends within seconds.
-    fn ask(&self, question: HttpQuestion) -> BoxFuture<'_, Result<u16, String>>;
+    /// The status, or why there was none. Ends within seconds.
+    fn ask(&self, question: HttpQuestion) -> BoxFuture<'_, Result<u16, NoAnswer>>;
 }
 
 impl Gates {
@@ -44,6 +55,7 @@ impl Gates {
             message: "gates.http needs alb.testListenerRule or alb.testListener".into(),
         })?;
         let listener = listener_of_rule(test).unwrap_or_else(|| test.clone());
+        let kind = LoadBalancerKind::of_arn(&listener);
         let facts = self.aws.listener_facts(&listener).await?;
         let gates = &blue_green.gates.http;
         let strays = self.aws.stray_requests(test, gates).await?;
@@ -60,24 +72,31 @@ impl Gates {
                 path: gate.path.clone(),
                 headers: gate.headers.clone(),
             };
-            judge(gate, self.asker.ask(question).await)
+            judge(gate, kind, self.asker.ask(question).await)
         });
         Ok(join_all(answers).await)
     }
 }
 
-/// A request without an answer is one that did not pass: the gate stays closed, and the deadline decides.
-fn judge(gate: &HttpGate, status: Result<u16, String>) -> HttpAnswer {
+/// A request that was sent and not answered did not pass: the gate stays closed, and the deadline decides. One that was
+/// never sent says nothing about the candidate, but of this machine, the way from it, or the load balancer itself. An
+/// Application Load Balancer takes every connection by itself, whatever its targets do; a Network Load Balancer hands it to
+/// a target, which may refuse it.
+fn judge(gate: &HttpGate, kind: LoadBalancerKind, status: Result<u16, NoAnswer>) -> HttpAnswer {
     let path = gate.path.clone();
+    let answer = |verdict, detail: String| HttpAnswer { detail, path: path.clone(), verdict };
     match status {
         Ok(status) if status == gate.expect_status => {
-            HttpAnswer { detail: format!("GET {path}: {status}"), path, verdict: HttpVerdict::Passed }
+            answer(HttpVerdict::Passed, format!("GET {path}: {status}"))
         }
         Ok(status) => {
-            let detail = format!("GET {path}: {status}, expected {}", gate.expect_status);
-            HttpAnswer { detail, path, verdict: HttpVerdict::Failed }
+            answer(HttpVerdict::Failed, format!("GET {path}: {status}, expected {}", gate.expect_status))
         }
-        Err(why) => HttpAnswer { detail: format!("GET {path}: {why}"), path, verdict: HttpVerdict::Failed },
+        Err(NoAnswer::Refused(why)) if kind == LoadBalancerKind::Network => {
+            answer(HttpVerdict::Failed, format!("GET {path}: {why}"))
+        }
+        Err(NoAnswer::Broken(why)) => answer(HttpVerdict::Failed, format!("GET {path}: {why}")),
+        Err(NoAnswer::NotSent(why) | NoAnswer::Refused(why)) => HttpAnswer::unasked(gate, &why),
     }
 }
 
@@ -85,13 +104,31 @@ fn judge(gate: &HttpGate, status: Result<u16, String>) -> HttpAnswer {
 mod tests {
     use super::*;
 
+    use LoadBalancerKind::{Application, Network};
+
     #[test]
     fn only_the_expected_status_passes() {
         let gate = HttpGate::get("/healthz");
-        assert!(judge(&gate, Ok(200)).verdict == HttpVerdict::Passed);
-        for status in [Ok(204), Ok(302), Ok(503), Err("no answer".to_owned())] {
-            assert!(judge(&gate, status.clone()).verdict == HttpVerdict::Failed, "{status:?}");
+        assert!(judge(&gate, Application, Ok(200)).verdict == HttpVerdict::Passed);
+        for status in [204, 302, 503] {
+            assert!(judge(&gate, Application, Ok(status)).verdict == HttpVerdict::Failed, "{status:?}");
         }
-        assert_eq!(judge(&gate, Ok(503)).detail, "GET /healthz: 503, expected 200");
+        assert_eq!(judge(&gate, Application, Ok(503)).detail, "GET /healthz: 503, expected 200");
+    }
+
+    #[test]
+    fn a_request_that_never_reached_the_candidate_is_no_verdict_on_it() {
+        let gate = HttpGate::get("/healthz");
+        let why = || "x".to_owned();
+        for (kind, none, expected) in [
+            (Application, NoAnswer::NotSent(why()), HttpVerdict::Unknown),
+            (Network, NoAnswer::NotSent(why()), HttpVerdict::Unknown),
+            (Application, NoAnswer::Refused(why()), HttpVerdict::Unknown),
+            (Network, NoAnswer::Refused(why()), HttpVerdict::Failed),
+            (Application, NoAnswer::Broken(why()), HttpVerdict::Failed),
+            (Network, NoAnswer::Broken(why()), HttpVerdict::Failed),
+        ] {
+            assert_eq!(judge(&gate, kind, Err(none.clone())).verdict, expected, "{kind:?} {none:?}");
+        }
     }
 }

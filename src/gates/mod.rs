@@ -4,7 +4,7 @@ mod alarms;
 mod http;
 mod network;
 
-pub use http::{Asker, HttpQuestion};
+pub use http::{Asker, HttpQuestion, NoAnswer};
 pub use network::Network;
 
 use crate::aws::Aws;

@@ -1,6 +1,6 @@
 //! Asks over real connections.
 
-use super::{Asker, HttpQuestion};
+use super::{Asker, HttpQuestion, NoAnswer};
 use crate::aws::USER_AGENT;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -12,6 +12,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
 
 /// For the whole of a request, name lookup and TLS included.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,41 +27,55 @@ pub struct Network {
 }
 
 impl Asker for Network {
-    fn ask(&self, question: HttpQuestion) -> BoxFuture<'_, Result<u16, String>> {
+    fn ask(&self, question: HttpQuestion) -> BoxFuture<'_, Result<u16, NoAnswer>> {
         Box::pin(async move {
-            tokio::time::timeout(TIMEOUT, self.exchange(question))
+            let end = Instant::now() + TIMEOUT;
+            let late = |what: &str| format!("no {what} within {} seconds", TIMEOUT.as_secs());
+            let stream = timeout_at(end, self.connect(&question))
                 .await
-                .unwrap_or_else(|_| Err(format!("no answer within {} seconds", TIMEOUT.as_secs())))
+                .unwrap_or_else(|_| Err(NoAnswer::NotSent(late("connection"))))?;
+            timeout_at(end, status(stream, &question))
+                .await
+                .unwrap_or_else(|_| Err(NoAnswer::Broken(late("answer"))))
         })
     }
 }
 
+/// What a request is written to.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
 impl Network {
-    async fn exchange(&self, question: HttpQuestion) -> Result<u16, String> {
+    async fn connect(&self, question: &HttpQuestion) -> Result<Box<dyn Stream>, NoAnswer> {
         let address = (question.connect_to.as_str(), question.port);
-        let tcp = TcpStream::connect(address)
-            .await
-            .map_err(|error| format!("cannot connect to {}:{}: {error}", address.0, address.1))?;
+        let tcp = TcpStream::connect(address).await.map_err(|error| {
+            let why = format!("cannot connect to {}:{}: {error}", address.0, address.1);
+            match error.kind() {
+                std::io::ErrorKind::ConnectionRefused => NoAnswer::Refused(why),
+                _ => NoAnswer::NotSent(why),
+            }
+        })?;
         if !question.tls {
-            return status(tcp, &question).await;
+            return Ok(Box::new(tcp));
         }
-        let config = self.tls.get_or_init(tls_config).clone()?;
+        let config = self.tls.get_or_init(tls_config).clone().map_err(NoAnswer::NotSent)?;
         let host = question.host.split(':').next().unwrap_or(&question.host).to_owned();
         let name = ServerName::try_from(host).map_err(|_| {
-            format!("`{}` is no host name that a certificate can be valid for; set host", question.host)
+            NoAnswer::NotSent(format!(
+                "`{}` is no host name that a certificate can be valid for; set host",
+                question.host
+            ))
         })?;
+        // The load balancer ends TLS, with one certificate for both versions.
         let tls = tokio_rustls::TlsConnector::from(config)
             .connect(name, tcp)
             .await
-            .map_err(|error| format!("TLS for {}: {error}", question.host))?;
-        status(tls, &question).await
+            .map_err(|error| NoAnswer::NotSent(format!("TLS for {}: {error}", question.host)))?;
+        Ok(Box::new(tls))
     }
 }
 
-async fn status<S>(stream: S, question: &HttpQuestion) -> Result<u16, String>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+async fn status(stream: Box<dyn Stream>, question: &HttpQuestion) -> Result<u16, NoAnswer> {
     let mut request = http::Request::get(&question.path)
         .header(http::header::HOST, &question.host)
         .header(http::header::CONNECTION, "close");
@@ -70,8 +85,10 @@ where
     for (name, value) in &question.headers {
         request = request.header(name, value);
     }
-    let request = request.body(Empty::<Bytes>::new()).map_err(|error| format!("not a request: {error}"))?;
-    let broken = |error: hyper::Error| format!("the connection broke: {error}");
+    let request = request
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| NoAnswer::NotSent(format!("not a request: {error}")))?;
+    let broken = |error: hyper::Error| NoAnswer::Broken(format!("the connection broke: {error}"));
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     let talk = async {
@@ -164,17 +181,31 @@ mod tests {
         closed.bind(([127, 0, 0, 1], 0).into()).unwrap();
         let port = closed.local_addr().unwrap().port();
         let gone = Network::default().ask(question(port)).await.unwrap_err();
-        assert!(gone.contains("cannot connect"), "{gone}");
+        assert!(matches!(&gone, NoAnswer::Refused(why) if why.contains("cannot connect")), "{gone:?}");
+        let is_broken = |answer: &Result<u16, NoAnswer>| matches!(answer, Err(NoAnswer::Broken(_)));
         let (port, _task) = server(b"nonsense\r\n\r\n").await;
-        assert!(Network::default().ask(question(port)).await.is_err());
+        let nonsense = Network::default().ask(question(port)).await;
+        assert!(is_broken(&nonsense), "{nonsense:?}");
         let (port, _task) = server(b"HTTP/1.1 200 x\r\ncontent-length: 9\r\n\r\nhi").await;
-        assert!(Network::default().ask(question(port)).await.is_err(), "a cut answer passed");
+        let cut = Network::default().ask(question(port)).await;
+        assert!(is_broken(&cut), "a cut answer passed: {cut:?}");
+    }
+
+    #[tokio::test]
+    async fn a_name_that_nobody_has_and_a_server_that_keeps_silent_are_told_apart() {
+        let nowhere = HttpQuestion { connect_to: "lb.invalid".into(), ..question(80) };
+        let answer = Network::default().ask(nowhere).await;
+        assert!(matches!(&answer, Err(NoAnswer::NotSent(_))), "{answer:?}");
+        let silent = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let answer = Network::default().ask(question(silent.local_addr().unwrap().port())).await;
+        assert_eq!(answer, Err(NoAnswer::Broken("no answer within 5 seconds".into())));
     }
 
     #[tokio::test]
     async fn a_certificate_of_nobody_is_refused() {
         let (port, _task) = server(b"HTTP/1.1 200 x\r\n\r\n").await;
         let asked = HttpQuestion { tls: true, ..question(port) };
-        assert!(Network::default().ask(asked).await.is_err());
+        let answer = Network::default().ask(asked).await;
+        assert!(matches!(&answer, Err(NoAnswer::NotSent(_))), "{answer:?}");
     }
 }

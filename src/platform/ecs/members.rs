@@ -100,10 +100,10 @@ impl Ecs {
         for chunk in arns.chunks(A_CALL) {
             let body = json!({"cluster": self.cluster, "tasks": chunk});
             let operation = EcsOperation::DescribeTasks;
-            let answer = self.aws.ecs(operation, Conduct::Read, &service.name, &body).await?;
-            if !answer.get("tasks").is_some_and(Value::is_array) {
-                return Err(self.unreadable(operation.name(), "the answer has no tasks"));
-            }
+            let answer = self.aws.ecs(operation, Conduct::Evidence, &service.name, &body).await?;
+            let chunk: Vec<&str> = chunk.iter().map(String::as_str).collect();
+            told_of(&answer, "tasks", "taskArn", &chunk)
+                .map_err(|sentence| self.unreadable(operation.name(), &sentence))?;
             running.extend(items(&answer, "tasks").filter(|task| is_member(task, &service.json)).cloned());
         }
         Ok(running)
@@ -119,7 +119,7 @@ impl Ecs {
             if let Some(token) = token.take() {
                 body["nextToken"] = token.into();
             }
-            let answer = self.aws.ecs(operation, Conduct::Read, service, &body).await?;
+            let answer = self.aws.ecs(operation, Conduct::Evidence, service, &body).await?;
             if !answer.get("taskArns").is_some_and(Value::is_array) {
                 return Err(self.unreadable(operation.name(), "the answer has no taskArns"));
             }
@@ -145,7 +145,9 @@ impl Ecs {
         for chunk in unknown.chunks(A_CALL) {
             let body = json!({"cluster": self.cluster, "containerInstances": chunk});
             let operation = EcsOperation::DescribeContainerInstances;
-            let answer = self.aws.ecs(operation, Conduct::Read, &self.cluster, &body).await?;
+            let answer = self.aws.ecs(operation, Conduct::Evidence, &self.cluster, &body).await?;
+            told_of(&answer, "containerInstances", "containerInstanceArn", chunk)
+                .map_err(|sentence| self.unreadable(operation.name(), &sentence))?;
             let described = items(&answer, "containerInstances").filter_map(|machine| {
                 let id = text(machine, "ec2InstanceId")?.to_owned();
                 Some((text(machine, "containerInstanceArn")?.to_owned(), id))
@@ -155,6 +157,19 @@ impl Ecs {
         let mut known = self.members.machines.lock().unwrap_or_else(PoisonError::into_inner);
         known.extend(found.clone());
         Ok(found)
+    }
+}
+
+/// Passes if the answer describes each of the `asked` ARNs, or says that it is MISSING: whose members could not be told
+/// would look like one without healthy targets.
+fn told_of(answer: &Value, list: &str, key: &str, asked: &[&str]) -> Result<(), String> {
+    let described: BTreeSet<&str> = items(answer, list).filter_map(|one| text(one, key)).collect();
+    let missing = |failure: &&Value| text(failure, "reason") == Some("MISSING");
+    let missing: BTreeSet<&str> =
+        items(answer, "failures").filter(missing).filter_map(|failure| text(failure, "arn")).collect();
+    match asked.iter().find(|arn| !described.contains(*arn) && !missing.contains(*arn)) {
+        None => Ok(()),
+        Some(arn) => Err(format!("the answer neither describes {arn} nor says that it is missing")),
     }
 }
 
@@ -225,6 +240,17 @@ mod tests {
             {"name": "proxy", "networkBindings": [{"containerPort": 8080, "hostPort": 32770}]}]});
         assert_eq!(addresses(&bridge, &ports, &machines), ["i-1:32768"]);
         assert!(addresses(&bridge, &ports, &HashMap::new()).is_empty());
+    }
+
+    #[test]
+    fn what_an_answer_says_nothing_of_is_not_taken_for_gone() {
+        let told = |answer: Value| told_of(&answer, "tasks", "taskArn", &["a", "b"]);
+        let failure = |reason: &str| json!([{"arn": "b", "reason": reason}]);
+        assert_eq!(told(json!({"tasks": [{"taskArn": "a"}, {"taskArn": "b"}]})), Ok(()));
+        assert_eq!(told(json!({"tasks": [{"taskArn": "a"}], "failures": failure("MISSING")})), Ok(()));
+        assert!(told(json!({"tasks": [{"taskArn": "a"}], "failures": failure("ACCESS_DENIED")})).is_err());
+        assert!(told(json!({"tasks": [{"taskArn": "a"}]})).is_err());
+        assert!(told(json!({})).is_err());
     }
 
     #[test]

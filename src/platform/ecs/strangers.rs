@@ -2,10 +2,12 @@
 //! workload's own.
 
 use super::{Ecs, LiveService, ServiceStatus};
+use crate::aws::EVIDENCE_BOUND;
 use crate::diff::same_reference;
 use crate::engine::{Registered, Rollout, Trouble};
 use crate::model::{Kind, Slot, marks};
 use crate::rollout::{Hindrance, Remedy, Stranger};
+use tokio::time::timeout;
 
 impl Ecs {
     /// The cluster's services whose tasks are registered in the slot's group, this workload's slots aside, with the
@@ -13,11 +15,14 @@ impl Ecs {
     /// each ten whose description is older than some seconds.
     ///
     /// # Errors
-    /// Any part of the list that could not be read.
+    /// Any part of the list that could not be read in time: a name is worth no longer wait.
     pub(super) async fn strangers_in(&self, rollout: &Rollout, slot: Slot) -> Result<Vec<Stranger>, Trouble> {
         let group = rollout.blue_green.target_group(slot);
         let own = Slot::BOTH.map(|slot| rollout.slot_name(slot));
-        let all = self.list_all().await?.into_values();
+        let late = |_| {
+            self.unreadable("ListServices", &format!("no answer within {} seconds", EVIDENCE_BOUND.as_secs()))
+        };
+        let all = timeout(EVIDENCE_BOUND, self.list_all()).await.map_err(late)??.into_values();
         let behind = all.filter(|service| {
             !own.contains(&service.name) && service.groups().iter().any(|arn| same_reference(group, arn))
         });

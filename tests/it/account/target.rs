@@ -6,7 +6,7 @@ use cutover::engine::{
     Deployment, Gating, Guard, Obstacles, Platform, Registered, Rollout, Settled, SlotsReading, TimeSource,
     Traffic, TrafficReading, Trouble, Workloads,
 };
-use cutover::gates::{Asker, Gates, HttpQuestion};
+use cutover::gates::{Asker, Gates, HttpQuestion, NoAnswer};
 use cutover::model::{RevisionId, Slot, Timestamp};
 use cutover::plan::{Live, PlanItem};
 use cutover::platform::ecs::{Ecs, Owner, Writer};
@@ -64,14 +64,16 @@ impl Target {
 struct ThroughTheListener(Connector);
 
 impl Asker for ThroughTheListener {
-    fn ask(&self, question: HttpQuestion) -> BoxFuture<'_, Result<u16, String>> {
+    fn ask(&self, question: HttpQuestion) -> BoxFuture<'_, Result<u16, NoAnswer>> {
         Box::pin(async move {
             let now = self.0.now();
             let mut world = self.0.world();
             let listeners = world.listeners();
             let found =
                 listeners.iter().find(|l| l.dns_name == question.connect_to && l.port == question.port);
-            let arn = found.map(|listener| listener.arn.clone()).ok_or("nobody listens there")?;
+            let arn = found
+                .map(|listener| listener.arn.clone())
+                .ok_or_else(|| NoAnswer::Refused("nobody listens there".into()))?;
             Ok(world.route(now, &arn, &question.host, &question.path).status())
         })
     }

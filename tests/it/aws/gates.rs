@@ -1,6 +1,6 @@
 use super::Rig;
 use cutover::engine::{Gating, Traffic};
-use cutover::gates::{Asker, Gates, HttpQuestion};
+use cutover::gates::{Asker, Gates, HttpQuestion, NoAnswer};
 use cutover::model::HttpGate;
 use cutover::rollout::{AlarmState, HttpVerdict, Remedy};
 use cutover::simulator::{Connector, RouteRequest};
@@ -16,7 +16,7 @@ struct Simulated {
 }
 
 impl Asker for Simulated {
-    fn ask(&self, question: HttpQuestion) -> BoxFuture<'_, Result<u16, String>> {
+    fn ask(&self, question: HttpQuestion) -> BoxFuture<'_, Result<u16, NoAnswer>> {
         let now = self.connector.now();
         let (host, path, method) = (question.host.clone(), question.path.clone(), "GET".to_owned());
         let headers = question.headers.clone().into_iter().collect();
