@@ -45,7 +45,7 @@ impl Aws {
             _ if is_arn(name) => Ok((*name).to_owned()),
             Some(arn) => Ok(arn.clone()),
             // AWS says so if there is no such group: an answer that is silent about it tells nothing.
-            None => Err(lacking(name)),
+            None => Err(lacking("DescribeTargetGroups", name)),
         };
         names.iter().map(arn_of).collect()
     }
@@ -100,12 +100,18 @@ impl Aws {
         let call = Call::new(ServiceName::Elb, "DescribeTags", arns.join(", "));
         let request = || self.elb().describe_tags().set_resource_arns(Some(arns.to_vec())).send();
         let answer = self.send(&call, Conduct::Read, request).await?;
-        let described = answer.tag_descriptions.unwrap_or_default().into_iter().filter_map(|described| {
-            let tags = described.tags.unwrap_or_default().into_iter();
-            let tags = tags.filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())));
-            Some((described.resource_arn?, tags.collect()))
-        });
-        Ok(described.collect())
+        // AWS describes each, one without tags with an empty list: what it says nothing of is not untagged.
+        let mut described = vec![];
+        for description in answer.tag_descriptions.unwrap_or_default() {
+            if let (Some(arn), Some(tags)) = (description.resource_arn, description.tags) {
+                let tags = tags.into_iter().filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())));
+                described.push((arn, tags.collect()));
+            }
+        }
+        match arns.iter().find(|arn| !described.iter().any(|(known, _)| known == *arn)) {
+            None => Ok(described),
+            Some(arn) => Err(lacking(call.operation, arn)),
+        }
     }
 
     /// Reads target groups by ARN; the answer has every one of them.
@@ -129,15 +135,15 @@ impl Aws {
         }
         match arns.iter().find(|arn| !found.contains_key(*arn)) {
             None => Ok(found),
-            Some(arn) => Err(lacking(arn)),
+            Some(arn) => Err(lacking("DescribeTargetGroups", arn)),
         }
     }
 }
 
-fn lacking(group: &str) -> Trouble {
+fn lacking(operation: &str, about: &str) -> Trouble {
     Trouble {
         kind: TroubleKind::Transient,
-        doing: format!("DescribeTargetGroups {group}"),
+        doing: format!("{operation} {about}"),
         message: "the answer lacks it".into(),
     }
 }

@@ -39,9 +39,9 @@ pub struct Ecs {
     cluster: String,
     batch: batch::Batch,
     seen: read::SeenServices,
-    revisions: Mutex<HashMap<String, Arc<OnceCell<Arc<LiveTaskDefinition>>>>>,
+    revisions: revisions::SeenRevisions,
     registering: register::Registering,
-    members: members::Members,
+    members: Arc<members::Members>,
     /// All services of the cluster that other applications may have marked, as this run read them first.
     others: OnceCell<Vec<LiveService>>,
     /// When the PRIMARY deployment of each service began that this run updated, as ECS answered the update.
@@ -57,9 +57,9 @@ impl Ecs {
             cluster: cluster.into(),
             batch: batch::Batch::default(),
             seen: read::SeenServices::default(),
-            revisions: Mutex::default(),
+            revisions: revisions::SeenRevisions::default(),
             registering: register::Registering::default(),
-            members: members::Members::default(),
+            members: Arc::default(),
             others: OnceCell::new(),
             sent: Mutex::default(),
             stopped: Mutex::default(),

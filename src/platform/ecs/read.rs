@@ -1,6 +1,8 @@
 //! Reads services: by name, and all that belong to an application.
 
 use super::live::{items, text};
+use super::members::Members;
+use super::revisions::SeenRevisions;
 use super::{Ecs, LiveService};
 use crate::aws::{Conduct, EcsOperation};
 use crate::engine::{Trouble, TroubleKind};
@@ -16,16 +18,34 @@ const FRESH: Duration = Duration::from_secs(15);
 const PAGE_LIMIT: usize = 200;
 
 /// Descriptions of the last seconds. A write of ours and the taking of the lock empty it.
-pub(super) type SeenServices = Arc<Mutex<Kept>>;
+pub(super) type SeenServices = Arc<Mutex<SeenByName>>;
+
+/// Everything that is kept of what was read. The contents of revisions that were looked through are not among it: they
+/// never change, and one that is not ACTIVE any more is told by whoever uses it.
+#[derive(Clone)]
+pub(super) struct Kept {
+    seen: SeenServices,
+    revisions: SeenRevisions,
+    members: Arc<Members>,
+}
+
+impl Kept {
+    /// Forgets it: taking the lock ends what counted before this run was the only writer.
+    pub(super) fn forget(&self) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).forget();
+        self.revisions.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.members.forget();
+    }
+}
 
 /// Descriptions by name, and how often they were forgotten: what was asked for before the last time is not kept.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct SeenByName {
     services: HashMap<String, Seen>,
     forgotten: u64,
 }
 
-impl Kept {
+impl SeenByName {
     /// From now on nothing that was read, or is being read, counts any more.
     pub(super) fn forget(&mut self) {
         self.services.clear();
@@ -173,7 +193,16 @@ impl Ecs {
         described(&answer).map_err(|sentence| self.unreadable("DescribeServices", &sentence))
     }
 
-    /// After one of our writes nothing kept counts any more.
+    /// What was read so far and may be used once more.
+    pub(super) fn kept(&self) -> Kept {
+        Kept {
+            seen: Arc::clone(&self.seen),
+            revisions: Arc::clone(&self.revisions),
+            members: Arc::clone(&self.members),
+        }
+    }
+
+    /// After one of our writes no description kept counts any more.
     pub(super) fn forget_seen(&self) {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).forget();
         self.members.forget();
@@ -196,6 +225,14 @@ fn described(answer: &Value) -> Result<HashMap<String, Option<LiveService>>, Str
     let mut found = HashMap::new();
     for service in items(answer, "services") {
         let live = LiveService::parse(service)?;
+        if let Some(live) = &live {
+            // AWS tells empty lists as such. Without them a service would seem to be behind no load balancer, or at rest.
+            for field in ["deployments", "loadBalancers"] {
+                if !service.get(field).is_some_and(Value::is_array) && service.get("taskSets").is_none() {
+                    return Err(format!("{}: the answer has no {field}", live.name));
+                }
+            }
+        }
         if let Some(name) = text(service, "serviceName") {
             found.insert(name.to_owned(), live);
         }
@@ -222,5 +259,17 @@ mod tests {
         assert_eq!(described(&answer("MISSING")), Ok([("web".to_owned(), None)].into()));
         assert_eq!(described(&answer("ACCESS_DENIED")), Err("web: ACCESS_DENIED".into()));
         assert!(described(&json!({"failures": [{"arn": "x"}]})).is_err());
+    }
+
+    #[test]
+    fn a_service_told_without_its_load_balancers_is_unreadable_and_not_behind_none() {
+        let mut service = json!({"serviceName": "web", "serviceArn": "arn:s", "status": "ACTIVE",
+            "taskDefinition": "web:3", "deployments": [], "loadBalancers": []});
+        assert!(described(&json!({"services": [service]})).is_ok());
+        service.as_object_mut().unwrap().remove("loadBalancers");
+        assert_eq!(
+            described(&json!({"services": [service]})),
+            Err("web: the answer has no loadBalancers".into())
+        );
     }
 }

@@ -14,7 +14,8 @@ use crate::engine::{Trouble, TroubleKind};
 use crate::model::TaskDefinition;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
-use std::sync::{Arc, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Revisions read at the same time while looking for a content; so many are read in vain at the most when it is found.
 const READ_AT_ONCE: usize = 8;
@@ -30,7 +31,7 @@ pub(super) enum Search {
 }
 
 impl Ecs {
-    /// Reads a revision by ARN or `family:revision`, at most once a run: it never changes.
+    /// Reads a revision by ARN or `family:revision`, at most once before the lock and once under it.
     ///
     /// # Errors
     /// [`TroubleKind::Missing`] if there is none; otherwise those of the call.
@@ -189,3 +190,6 @@ impl Ecs {
 }
 
 type OnceCellOf = tokio::sync::OnceCell<Arc<LiveTaskDefinition>>;
+/// Revisions that were read, by `family:revision`. The taking of the lock empties it: until then one may have been
+/// deregistered.
+pub(super) type SeenRevisions = Arc<Mutex<HashMap<String, Arc<OnceCellOf>>>>;

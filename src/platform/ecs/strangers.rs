@@ -33,6 +33,7 @@ impl Ecs {
             })
             .collect())
     }
+
     /// What of the rollout's target groups and rules (`named`: the groups in each) another application uses, by the marks
     /// on the cluster's live services, whether they run tasks or not. A group of a slot may be nobody else's; beside the
     /// slots a rule may send to anybody but another application's slots, since two would move its weights then. Costs a

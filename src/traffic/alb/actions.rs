@@ -107,6 +107,14 @@ impl ActionList {
         self.forward().is_some()
     }
 
+    /// False if the answer lacks what every action has: a kind, and the groups and weights of a forward action.
+    pub fn is_readable(&self) -> bool {
+        self.0.children.iter().all(|action| {
+            action.text_of("Type").is_some_and(|kind| !kind.is_empty())
+                && (!is_forward(action) || names_groups(action))
+        })
+    }
+
     /// The weight of each target group that the list forwards to.
     pub fn weights(&self) -> Vec<(String, u32)> {
         self.forward().map(tuples).unwrap_or_default()
@@ -257,6 +265,16 @@ impl ActionList {
 
 fn is_forward(action: &Node) -> bool {
     action.text_of("Type") == Some("forward")
+}
+
+/// True if a forward action says where it sends requests, every group with its ARN and a weight that can be read.
+fn names_groups(forward: &Node) -> bool {
+    let listed = forward.child("ForwardConfig").and_then(|config| config.child("TargetGroups"));
+    let is_whole = |tuple: &Node| {
+        tuple.text_of("TargetGroupArn").is_some()
+            && tuple.text_of("Weight").is_none_or(|weight| weight.parse::<u32>().is_ok())
+    };
+    listed.is_none_or(|groups| groups.children.iter().all(is_whole)) && !tuples(forward).is_empty()
 }
 
 /// The weights of the slots in a list of groups.

@@ -97,7 +97,7 @@ impl Traffic for Alb {
     ) -> Result<Option<Hindrance>, Trouble> {
         let groups: Vec<&str> = target_groups.iter().map(String::as_str).collect();
         let uses = self.uses_of_existing(&groups).await?;
-        let in_use = uses.into_iter().find(|found| found.weight > 0 && !except.contains(&found.rule));
+        let in_use = uses.into_iter().find(|found| found.weight > 0 && !found.is_of(except));
         Ok(in_use.map(|found| {
             let why = format!("{} still gives {} weight {}", found.rule, found.target_group, found.weight);
             Hindrance::new(why, vec![Remedy::TakeOut { rule: found.rule, target_group: found.target_group }])

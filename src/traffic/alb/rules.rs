@@ -34,8 +34,10 @@ impl Alb {
             }
         }
         for node in listener_nodes? {
-            if let (Some(arn), Some(actions)) = (node.text_of("ListenerArn"), node.child("DefaultActions")) {
-                let actions = ActionList::new(actions.clone());
+            if let (Some(arn), Some(actions)) = (node.text_of("ListenerArn"), node.child("DefaultActions"))
+                && let actions = ActionList::new(actions.clone())
+                && actions.is_readable()
+            {
                 found.insert(arn.to_owned(), Rule { actions, default_of: Some(arn.to_owned()) });
             }
         }
@@ -83,10 +85,13 @@ impl Alb {
     }
 }
 
-/// The rule and its ARN; `None` for an answer without either.
+/// The rule and its ARN; `None` for an answer without either, or whose actions can't be read.
 pub(super) fn parse_rule(node: &Node) -> Option<(String, Rule)> {
     let arn = node.text_of("RuleArn")?;
     let actions = ActionList::new(node.child("Actions")?.clone());
+    if !actions.is_readable() {
+        return None;
+    }
     let default = node.text_of("IsDefault") == Some("true");
     let default_of = if default { Some(listener_of_rule(arn)?) } else { None };
     Some((arn.to_owned(), Rule { actions, default_of }))
@@ -137,11 +142,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_forward_action_that_does_not_say_where_to_is_unreadable() {
+        let group = |weight: &str| {
+            let tuple = format!("<member><TargetGroupArn>arn:x</TargetGroupArn>{weight}</member>");
+            format!("<ForwardConfig><TargetGroups>{tuple}</TargetGroups></ForwardConfig>")
+        };
+        for (config, expected) in [
+            (group("<Weight>7</Weight>"), true),
+            (group(""), true),
+            (group("<Weight></Weight>"), false),
+            ("<ForwardConfig><TargetGroups></TargetGroups></ForwardConfig>".into(), false),
+            (String::new(), false),
+        ] {
+            let xml = format!(
+                "<member><RuleArn>arn:r</RuleArn><Actions><member><Type>forward</Type>{config}</member></Actions></member>"
+            );
+            let node = Node::parse(xml.as_bytes()).unwrap();
+            assert_eq!(parse_rule(&node).is_some(), expected, "{config}");
+        }
+    }
+
+    #[test]
     fn a_default_rule_is_changed_through_its_listener() {
         let rule = "arn:aws:elasticloadbalancing:r:1:listener-rule/app/lb/50/f2/9f";
         let xml = format!(
             "<member><RuleArn>{rule}</RuleArn><IsDefault>true</IsDefault><Actions><member><Type>forward</Type>\
-             </member></Actions></member>"
+             <TargetGroupArn>arn:x</TargetGroupArn></member></Actions></member>"
         );
         let (arn, parsed) = parse_rule(&Node::parse(xml.as_bytes()).unwrap()).unwrap();
         assert_eq!(arn, rule);

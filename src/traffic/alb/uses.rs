@@ -1,17 +1,21 @@
-//! Which rules send to a target group: asked before something behind it is touched.
+//! Finds the rules that send to a target group: asked before something behind it is touched, or given its first weight.
 
-use super::rules::parse_rule;
+use super::rules::{Rule, parse_rule};
 use super::{ActionList, Alb};
 use crate::aws::{LoadBalancerKind, Node};
 use crate::engine::{Trouble, TroubleKind};
 use aws_sdk_elasticloadbalancingv2::types::TargetGroup;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A rule (or a listener's default action) that names a target group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct GroupUse {
     pub rule: String,
+    /// The ARN of the default rule, where `rule` is the listener that it is the default action of: documents may name
+    /// either.
+    #[serde(skip)]
+    pub default_rule: Option<String>,
     pub target_group: String,
     /// 100 for a group that is named alone, whatever weight is written there: it gets every request.
     pub weight: u32,
@@ -49,40 +53,74 @@ impl Alb {
     }
 
     async fn uses_of_these(&self, groups: BTreeMap<String, TargetGroup>) -> Result<Vec<GroupUse>, Trouble> {
-        let arns: Vec<String> = groups.keys().cloned().collect();
-        let mut balancers: Vec<String> =
-            groups.into_values().flat_map(|g| g.load_balancer_arns.unwrap_or_default()).collect();
+        let mut balancers: Vec<String> = vec![];
+        for (arn, group) in &groups {
+            let used_by = group.load_balancer_arns.as_ref();
+            balancers.extend(used_by.ok_or_else(|| lacking(arn, "LoadBalancerArns"))?.iter().cloned());
+        }
         balancers.sort();
         balancers.dedup();
+        let arns: BTreeSet<&String> = groups.keys().collect();
         let mut uses = vec![];
-        let mut note = |rule: &str, actions: &ActionList| {
-            let weights = actions.weights();
-            let alone = weights.len() == 1;
-            for (target_group, weight) in weights.into_iter().filter(|(arn, _)| arns.contains(arn)) {
-                let weight = if alone { 100 } else { weight };
-                uses.push(GroupUse { rule: rule.to_owned(), target_group, weight });
-            }
-        };
         for balancer in balancers {
             // A load balancer or listener that was deleted meanwhile sends nothing.
             let listeners = existing(self.aws.elb_listeners_of(&balancer).await)?;
-            for listener in listeners.into_iter().flatten() {
-                let Some(arn) = listener.text_of("ListenerArn") else { continue };
-                if let Some(actions) = listener.child("DefaultActions") {
-                    note(arn, &ActionList::new(actions.clone()));
-                }
-                if LoadBalancerKind::of_arn(arn) == LoadBalancerKind::Network {
-                    continue;
-                }
-                let rules: Option<Vec<Node>> = existing(self.aws.elb_rules_of(arn).await)?;
-                for (rule_arn, rule) in rules.iter().flatten().filter_map(parse_rule) {
-                    if rule.default_of.is_none() {
-                        note(&rule_arn, &rule.actions);
-                    }
-                }
+            for listener in listeners.iter().flatten() {
+                uses.extend(self.uses_by(listener).await?);
             }
         }
+        uses.retain(|found| arns.contains(&found.target_group));
         Ok(uses)
+    }
+
+    /// Every group that a listener's rules and default action name.
+    async fn uses_by(&self, listener: &Node) -> Result<Vec<GroupUse>, Trouble> {
+        let arn = listener.text_of("ListenerArn").ok_or_else(|| lacking("a listener", "ListenerArn"))?;
+        let actions = listener.child("DefaultActions").cloned().map(ActionList::new);
+        let actions = actions.filter(ActionList::is_readable).ok_or_else(|| lacking(arn, "its actions"))?;
+        let of_default = |default_rule: Option<String>| uses_in(arn, default_rule, &actions);
+        if LoadBalancerKind::of_arn(arn) == LoadBalancerKind::Network {
+            return Ok(of_default(None));
+        }
+        let Some(rules) = existing(self.aws.elb_rules_of(arn).await)? else { return Ok(vec![]) };
+        let mut uses = vec![];
+        let mut default_rule = None;
+        for rule in &rules {
+            match parse_rule(rule).ok_or_else(|| lacking(arn, "a rule's ARN or actions"))? {
+                (found, Rule { default_of: Some(_), .. }) => default_rule = Some(found),
+                (found, rule) => uses.extend(uses_in(&found, None, &rule.actions)),
+            }
+        }
+        uses.extend(of_default(default_rule));
+        Ok(uses)
+    }
+}
+
+fn uses_in(rule: &str, default_rule: Option<String>, actions: &ActionList) -> Vec<GroupUse> {
+    let weights = actions.weights();
+    let alone = weights.len() == 1;
+    let one = |(target_group, weight)| GroupUse {
+        rule: rule.to_owned(),
+        default_rule: default_rule.clone(),
+        target_group,
+        weight: if alone { 100 } else { weight },
+    };
+    weights.into_iter().map(one).collect()
+}
+
+impl GroupUse {
+    /// True if one of these ARNs is the rule's, or the one of the listener that it is the default action of.
+    pub(super) fn is_of(&self, arns: &[String]) -> bool {
+        arns.iter().any(|arn| *arn == self.rule || Some(arn) == self.default_rule.as_ref())
+    }
+}
+
+/// An answer without what it always has tells nothing: it is no answer that there is none.
+fn lacking(of: &str, what: &str) -> Trouble {
+    Trouble {
+        kind: TroubleKind::Transient,
+        doing: format!("reading which rules send requests to {of}"),
+        message: format!("the answer lacks {what}"),
     }
 }
 

@@ -67,6 +67,10 @@ impl ClusterTag {
         let arn = text(cluster, "clusterArn")
             .ok_or_else(|| trouble(TroubleKind::Transient, "the answer has no clusterArn".into()))?;
         *self.arn.lock().unwrap_or_else(PoisonError::into_inner) = Some(arn.to_owned());
+        // AWS tells an empty list as such: without one nobody knows whether the lock is free.
+        if !cluster.get("tags").is_some_and(Value::is_array) {
+            return Err(trouble(TroubleKind::Transient, "the answer has no tags".into()));
+        }
         Ok(tags_of(cluster))
     }
 

@@ -6,7 +6,7 @@ use crate::aws::{Aws, LOCKS_ON_A_CLUSTER, WriteGuard};
 use crate::engine::{Guard, Trouble, TroubleKind};
 use crate::platform::Owner;
 use crate::platform::ecs::Ecs;
-use crate::platform::ecs::read::SeenServices;
+use crate::platform::ecs::read::Kept;
 use crate::platform::lock_waits::{LockWaits, held};
 use futures_util::future::BoxFuture;
 use std::fmt;
@@ -86,7 +86,7 @@ impl Ecs {
     pub async fn acquire_lock(&self, application: &str, owner: Owner) -> Result<Lease, LockError> {
         let waits = LockWaits::new(application);
         let lease = acquire(&self.aws, &self.cluster, application, owner, &waits).await?;
-        self.forget_seen();
+        self.kept().forget();
         Ok(lease)
     }
 
@@ -98,7 +98,7 @@ impl Ecs {
             cluster: self.cluster.clone(),
             application: application.to_owned(),
             owner,
-            seen: Arc::clone(&self.seen),
+            kept: self.kept(),
             waits: LockWaits::new(application),
             place: StdMutex::default(),
             lease: Mutex::default(),
@@ -131,7 +131,7 @@ pub struct Writer {
     cluster: String,
     application: String,
     owner: Owner,
-    seen: SeenServices,
+    kept: Kept,
     waits: LockWaits,
     /// Kept until the lock is free again.
     place: StdMutex<Option<OwnedSemaphorePermit>>,
@@ -206,7 +206,7 @@ impl Guard for Writer {
         self.aws.set_guard(Some(Arc::new(taken.clone())));
         *lease = Some(taken);
         // What was read before we were the only writer counts no more.
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).forget();
+        self.kept.forget();
         Err(Trouble {
             kind: TroubleKind::LookAgain,
             doing: format!("taking the lock of application {}", self.application),
