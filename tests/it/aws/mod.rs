@@ -2,6 +2,7 @@
 
 mod begun;
 mod breaker;
+mod evidence;
 mod gates;
 mod inseparable;
 mod lock;
