@@ -30,7 +30,6 @@ use crate::model::{RevisionId, Slot};
 use crate::rollout::{Action, Stranger};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
-use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 /// One ECS cluster, for one run: what it caches is either immutable or used once.
@@ -42,8 +41,8 @@ pub struct Ecs {
     revisions: revisions::SeenRevisions,
     registering: register::Registering,
     members: Arc<members::Members>,
-    /// All services of the cluster that other applications may have marked, as this run read them first.
-    others: OnceCell<Vec<LiveService>>,
+    /// All services of the cluster, of which other applications may have marked some.
+    others: strangers::Listed,
     /// When the PRIMARY deployment of each service began that this run updated, as ECS answered the update.
     sent: Mutex<HashMap<String, f64>>,
     stopped: Mutex<HashMap<String, (Instant, Vec<String>)>>,
@@ -60,7 +59,7 @@ impl Ecs {
             revisions: revisions::SeenRevisions::default(),
             registering: register::Registering::default(),
             members: Arc::default(),
-            others: OnceCell::new(),
+            others: strangers::Listed::default(),
             sent: Mutex::default(),
             stopped: Mutex::default(),
         }

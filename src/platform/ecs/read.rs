@@ -3,6 +3,7 @@
 use super::live::{items, text};
 use super::members::Members;
 use super::revisions::SeenRevisions;
+use super::strangers::Listed;
 use super::{Ecs, LiveService};
 use crate::aws::{Conduct, EcsOperation};
 use crate::engine::{Trouble, TroubleKind};
@@ -27,6 +28,7 @@ pub(super) struct Kept {
     seen: SeenServices,
     revisions: SeenRevisions,
     members: Arc<Members>,
+    others: Listed,
 }
 
 impl Kept {
@@ -35,6 +37,7 @@ impl Kept {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).forget();
         self.revisions.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.members.forget();
+        *self.others.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -199,6 +202,7 @@ impl Ecs {
             seen: Arc::clone(&self.seen),
             revisions: Arc::clone(&self.revisions),
             members: Arc::clone(&self.members),
+            others: Arc::clone(&self.others),
         }
     }
 

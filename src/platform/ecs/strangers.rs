@@ -7,7 +7,11 @@ use crate::diff::same_reference;
 use crate::engine::{Registered, Rollout, Trouble};
 use crate::model::{Kind, Slot, marks};
 use crate::rollout::{Hindrance, Remedy, Stranger};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::timeout;
+
+/// All services of a cluster, once they were listed.
+pub(super) type Listed = Arc<Mutex<Option<Arc<Vec<LiveService>>>>>;
 
 impl Ecs {
     /// The cluster's services whose tasks are registered in the slot's group, this workload's slots aside, with the
@@ -47,17 +51,27 @@ impl Ecs {
         registered: &Registered,
         named: &[(String, Vec<String>)],
     ) -> Result<Vec<Hindrance>, Trouble> {
-        let listed = async { Ok::<_, Trouble>(self.list_all().await?.into_values().collect()) };
-        let all: &Vec<LiveService> = self.others.get_or_try_init(|| listed).await?;
+        let all = self.listed().await?;
         let own = Slot::BOTH.map(|slot| rollout.slot_name(slot));
         let mut found = vec![];
-        for service in all {
+        for service in all.iter() {
             let owner = service.owner().filter(|owner| *owner != rollout.application);
             let is_there = service.status == ServiceStatus::Active && !own.contains(&service.name);
             let Some(owner) = owner.filter(|_| is_there) else { continue };
             found.extend(taken(rollout, registered, named, service, owner));
         }
         Ok(found)
+    }
+
+    /// All services of the cluster, listed once a run, and once more under the lock.
+    async fn listed(&self) -> Result<Arc<Vec<LiveService>>, Trouble> {
+        let known = || self.others.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(all) = known() {
+            return Ok(all);
+        }
+        let all: Arc<Vec<LiveService>> = Arc::new(self.list_all().await?.into_values().collect());
+        *self.others.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&all));
+        Ok(all)
     }
 }
 
