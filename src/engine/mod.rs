@@ -4,7 +4,6 @@ mod clock;
 mod deployment;
 mod events;
 mod follow;
-mod memory;
 mod plan;
 mod ports;
 mod request;
@@ -14,7 +13,6 @@ mod spans;
 mod standing;
 mod status;
 mod sync;
-mod trail;
 mod write_guard;
 
 pub use clock::{Begun, Clock};

@@ -1,7 +1,7 @@
 //! The spans of one rollout: its phases, and in them the writes and the waits. A rollout may bake for days and lose a target
 //! every minute, so their number is bounded.
 
-use super::spans::work_span;
+use crate::engine::spans::work_span;
 use crate::rollout::Phase;
 use tracing::Span;
 

@@ -1,6 +1,6 @@
 //! What a run remembers of one workload between two observations. Nothing in here has to survive the run.
 
-use super::ports::TrafficReading;
+use crate::engine::ports::TrafficReading;
 use crate::model::{BySlot, Seconds, Slot, Timestamp, Weights};
 use crate::rollout::{
     Desired, ForeignChange, Ill, Observation, Progress, Record, RuleObservation, closed_gate, ills,
