@@ -100,7 +100,7 @@ impl Progress {
                     self.draw(&state);
                 } else {
                     if let Some(text) = general {
-                        self.say_once(&mut state, workload, text.clone());
+                        self.say_once(&mut state, workload, format!("waiting for {text}"));
                     }
                 }
             }
@@ -111,7 +111,7 @@ impl Progress {
                 if self.output.live {
                     self.draw(&state);
                 } else {
-                    self.say_once(&mut state, document, format!("waiting for {text}"));
+                    self.say_once(&mut state, document, format!("waiting: {text}"));
                 }
             }
             Event::Wrote { workload, text, .. } => self.said(workload, text),

@@ -27,12 +27,15 @@ pub struct Status {
     pub objects: Vec<ObjectStatus>,
     pub workloads: Vec<WorkloadStatus>,
     pub notices: Vec<String>,
+    /// False if the application says that how its objects fare is not waited for.
+    #[serde(skip)]
+    pub waits: bool,
 }
 
 impl Status {
     /// True if nothing has to be done and everything that is there has come to rest in good health.
     pub fn is_at_rest(&self) -> bool {
-        self.in_sync && self.objects.iter().all(ObjectStatus::is_well)
+        self.in_sync && (!self.waits || self.objects.iter().all(ObjectStatus::is_well))
     }
 }
 
@@ -161,6 +164,7 @@ pub(super) fn summarise(deployment: &Deployment, live: &Live, plan: &Plan) -> St
         objects: objects(live, plan),
         workloads,
         notices: plan.notices.clone(),
+        waits: deployment.application.sync.wait,
     }
 }
 

@@ -118,6 +118,9 @@ pub struct Sync {
     pub prune_limit: String,
     #[serde(with = "serde_duration")]
     pub timeout: Seconds,
+    /// Wait until what was applied has come to rest. Hooks and rollouts are waited for in any case.
+    #[serde(skip_serializing_if = "Clone::clone")]
+    pub wait: bool,
     /// Take fields from other managers of a Kubernetes object instead of stopping at them.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub force_conflicts: bool,
@@ -131,6 +134,7 @@ impl Default for Sync {
             prune: false,
             prune_limit: "30%".into(),
             timeout: 30 * 60,
+            wait: true,
             force_conflicts: false,
         }
     }

@@ -54,6 +54,20 @@ pub fn parse_duration(text: &str) -> Result<Seconds, String> {
     Ok(total)
 }
 
+/// A duration as people write it: `90s` is `1m30s`.
+pub fn human(seconds: Seconds) -> String {
+    let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm'), (1, 's')];
+    let mut rest = seconds;
+    let mut text = String::new();
+    for (size, unit) in units {
+        if rest >= size {
+            text.push_str(&format!("{}{unit}", rest / size));
+            rest %= size;
+        }
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
+
 /// Serde glue for fields that hold a duration: text in documents, seconds in memory.
 pub mod serde_duration {
     use super::{Seconds, parse_duration};
@@ -170,6 +184,15 @@ mod tests {
         {
             assert_eq!(parse_rfc3339(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn durations_are_written_as_they_are_read() {
+        for seconds in [0, 1, 59, 60, 90, 3_600, 5_400, 86_400, 90_061] {
+            let text = human(seconds);
+            assert_eq!(parse_duration(&text), Ok(seconds), "{text}");
+        }
+        assert_eq!(human(86_399), "23h59m59s");
     }
 
     #[test]

@@ -98,6 +98,9 @@ fn digits(text: &str) -> String {
     Sha256::digest(text).iter().take(DIGITS / 2).map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// `disabled` in a document: how the object fares is not waited for and says nothing of the application.
+pub const WAIT: &str = "cutover.dev/wait";
+
 /// True for a mark of ours; false for what documents say to us, such as `cutover.dev/wave`.
 pub fn is_a_mark(key: &str) -> bool {
     key == MEMBER || MARKS.contains(&key)

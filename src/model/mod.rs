@@ -26,7 +26,7 @@ pub use blue_green::{
     Alb, BlueGreen, ClusterTraffic, Container, Gates, HttpGate, Listeners, SlotName, SlotNames, Step,
     TargetGroups, WorkloadRef,
 };
-pub use clock::{Seconds, Timestamp, parse_duration, parse_rfc3339, rfc3339, serde_duration};
+pub use clock::{Seconds, Timestamp, human, parse_duration, parse_rfc3339, rfc3339, serde_duration};
 pub use controller_configuration::{
     AllowedDestinations, AllowedEcsCluster, CommitStatus, ControllerConfiguration, Notification,
     NotificationTarget, Permission, RepositoryCredential, WebhookSender, Webhooks,

@@ -33,7 +33,6 @@ pub use prune::{Owned, PruneDecision, prunable};
 pub use render::{render_diff, render_plan};
 pub use slot_spec::slot_spec;
 pub use summary::Summary;
-pub use words::human;
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,9 @@
 //! The plan as text.
 
-use super::words::{clean, human};
+use super::words::clean;
 use super::{Change, Palette, Plan, PlanItem, RuleKind, TrafficChange};
 use crate::diff::UnifiedDiff;
+use crate::model::human;
 use anstyle::Style;
 use std::fmt::Write;
 

@@ -1,9 +1,8 @@
 //! How traffic moves: the forecast's writes to rules, rule by rule.
 
 use super::forecast::Forecast;
-use super::words::human;
 use super::{LiveRollout, RuleKind, TrafficChange};
-use crate::model::{BlueGreen, Gates, Slot, Step, Weights};
+use crate::model::{BlueGreen, Gates, Slot, Step, Weights, human};
 use crate::rollout::{Action, Progress, RuleObservation};
 
 /// From here on a load balancer is called slow; network load balancers take minutes.

@@ -1,24 +1,10 @@
 //! Small pieces of sentences.
 
 use crate::diff::{Comparison, is_printable};
-use crate::model::{Origin, Seconds};
+use crate::model::Origin;
 
 /// Names shown of a longer list.
 const NAMED: usize = 3;
-
-/// A duration as people write it: `90s` is `1m30s`.
-pub fn human(seconds: Seconds) -> String {
-    let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm'), (1, 's')];
-    let mut rest = seconds;
-    let mut text = String::new();
-    for (size, unit) in units {
-        if rest >= size {
-            text.push_str(&format!("{}{unit}", rest / size));
-            rest %= size;
-        }
-    }
-    if text.is_empty() { "0s".to_owned() } else { text }
-}
 
 /// `1 task`, `3 tasks`.
 pub(super) fn count(number: u64, noun: &str) -> String {
@@ -61,15 +47,6 @@ pub(super) fn clean(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_are_written_as_they_are_read() {
-        for seconds in [0, 1, 59, 60, 90, 3_600, 5_400, 86_400, 90_061] {
-            let text = human(seconds);
-            assert_eq!(crate::model::parse_duration(&text), Ok(seconds), "{text}");
-        }
-        assert_eq!(human(5_400), "1h30m");
-    }
 
     #[test]
     fn long_lists_are_cut() {

@@ -28,6 +28,10 @@ fn next_step(view: View<'_>, slot: Slot, from: Option<Slot>) -> Decision {
     if let Some(ended) = rolling.and_then(|record| ended(view, slot, record)) {
         return ended;
     }
+    if let Some(count) = rolling.and_then(|record| stopped_beside(view, slot, record)) {
+        let scale = Action::ScaleSlot { slot: slot.other(), count };
+        return act(Phase::Shifting, view.owning(slot.other(), vec![scale]));
+    }
     if let Some(hindrance) = foreign::hindrance(view) {
         return match rolling {
             Some(record) => bake::hold_or_block(view, slot, record, hindrance),
@@ -42,6 +46,14 @@ fn next_step(view: View<'_>, slot: Slot, from: Option<Slot>) -> Decision {
         // `prepare` always leaves a record behind; without one there is nothing to pass.
         None => wait(Phase::Preparing, WaitingOn::Tasks { slot, running: 0, wanted: 1 }),
     }
+}
+
+/// The number of tasks that the side which the rollout comes from is to have again, if somebody stopped all of them while
+/// it still gets requests.
+fn stopped_beside(view: View<'_>, slot: Slot, record: &Record) -> Option<u32> {
+    let from = record.from.filter(|from| *from == slot.other())?;
+    let is_stopped = view.has_weight(slot) && view.has_weight(from) && view.is_empty(from);
+    is_stopped.then(|| view.want.count.unwrap_or(view.slot(slot).count()).max(1))
 }
 
 /// The slot's record, if it is the current one and speaks of the wanted revision.
@@ -74,7 +86,9 @@ fn quarantined(view: View<'_>, slot: Slot) -> Option<Decision> {
     let record = view.slot(slot).record.as_ref().filter(|record| record.revision == view.want.revision)?;
     let Progress::Failed(why) = &record.progress else { return None };
     let is_held = matches!(view.slot(slot).hold, Hold::Held(_));
-    if view.is_alive(slot) && !view.has_weight(slot) && !is_held {
+    // What failed is still better than nothing.
+    let is_replaced = view.slot(slot.other()).targets.healthy > 0;
+    if view.is_alive(slot) && !view.has_weight(slot) && !is_held && is_replaced {
         let back = view.pointing_test_rule(slot.other()).filter(|_| view.is_alive(slot.other()));
         let scale = Action::ScaleSlot { slot, count: 0 };
         return Some(match (back, view.unsettled()) {
@@ -290,7 +304,8 @@ pub(super) fn give(view: View<'_>, slot: Slot, record: &Record, share: u32) -> D
     let known = Some(record.intent.rules.clone()).filter(|rules| !rules.is_empty());
     let rules = known.unwrap_or_else(|| view.rule_marks());
     let intent = Intent { next: Some(share), rules, ..record.intent.clone() };
-    if intent != record.intent {
+    // Before the first weight also where it is noted already: what can't be noted is not begun.
+    if intent != record.intent || !view.has_weight(slot) {
         actions.push(Action::WriteRecord { slot, record: Record { intent, ..record.clone() } });
     }
     actions.push(Action::SetWeights { rule, weights });

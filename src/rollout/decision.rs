@@ -4,7 +4,7 @@ use super::hindrance::Remedy;
 use super::observation::{Hold, Observation};
 use super::record::Record;
 use super::terms::Terms;
-use crate::model::{Seconds, Slot, Weights};
+use crate::model::{Seconds, Slot, Weights, human};
 use serde::Serialize;
 use std::fmt;
 
@@ -241,7 +241,7 @@ impl WaitingOn {
                 format!("{} to settle: {remaining}s left", terms.balancer())
             }
             WaitingOn::KeepPrevious { remaining } => {
-                format!("nothing; the previous version stays warm for {remaining}s")
+                format!("nothing; the previous version stays warm for {}", human(*remaining))
             }
             WaitingOn::ReturnTargets { slot, healthy, required } => format!(
                 "{slot} {}, to send traffic back to: {healthy} of {required} {}; scale it up by hand if it cannot recover",
@@ -255,11 +255,11 @@ impl WaitingOn {
         }
     }
 
-    /// The wait without the numbers that change while it lasts, so that a log gets one line and not one for each second;
+    /// What is waited for, for people, without the numbers that change while it lasts, so that a log gets one line and not one for each second;
     /// `None` for what ends a run, whose report says it.
     pub fn in_general(&self, terms: Terms) -> Option<String> {
         let (targets, healthy) = (terms.targets(), terms.healthy());
-        let what = match self {
+        Some(match self {
             WaitingOn::Tasks { slot, wanted, .. } => format!("{wanted} {slot} {} to run", terms.units()),
             WaitingOn::HealthyTargets { slot, required, .. } => {
                 format!("{required} {healthy} {slot} {targets}")
@@ -280,10 +280,9 @@ impl WaitingOn {
             WaitingOn::Sessions { slot, .. } => {
                 format!("clients that a cookie keeps on {slot} to be released")
             }
-            WaitingOn::KeepPrevious { .. } => return Some("the previous version stays warm".into()),
+            WaitingOn::KeepPrevious { .. } => "the previous version to be let go".into(),
             WaitingOn::NewRevision { .. } | WaitingOn::Person { .. } => return None,
-        };
-        Some(format!("waiting for {what}"))
+        })
     }
 }
 
@@ -355,7 +354,7 @@ mod tests {
         let tasks = |running| WaitingOn::Tasks { slot: Slot::Green, running, wanted: 3 };
         let general = |running| tasks(running).in_general(Terms::Ecs);
         assert_eq!(general(0), general(2));
-        assert_eq!(general(0).as_deref(), Some("waiting for 3 green tasks to run"));
+        assert_eq!(general(0).as_deref(), Some("3 green tasks to run"));
         let bake = |remaining| WaitingOn::Bake { remaining }.in_general(Terms::Ecs);
         assert_eq!(bake(600), bake(1));
         assert_ne!(bake(1), general(0));
@@ -375,7 +374,7 @@ mod tests {
             [
                 "scale the green service to 1 task",
                 "green targets: 1 of 2 healthy",
-                "waiting for 2 healthy green targets",
+                "2 healthy green targets",
                 "the green deployment to complete"
             ]
         );
@@ -384,7 +383,7 @@ mod tests {
             [
                 "scale the green Deployment to 1 pod",
                 "green pods: 1 of 2 ready",
-                "waiting for 2 ready green pods",
+                "2 ready green pods",
                 "the green Deployment to be complete"
             ]
         );

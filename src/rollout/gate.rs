@@ -182,7 +182,9 @@ pub(super) fn is_taken_back(seen: &Observation, slot: Slot, record: &Record) -> 
         Progress::Done(_) => moved.peek().is_some() && moved.all(|is_back| is_back),
         _ => false,
     };
-    proven && is_back
+    // Where nobody can answer nobody has taken it: somebody's tool has put back a rule that it wrote once.
+    let answers = seen.slots.get(other).count() > 0 || seen.slots.get(other).targets.may_answer() > 0;
+    proven && is_back && answers
 }
 
 /// Targets in `initial` or of unknown state are not counted as lost, but without a healthy one there is no service.
@@ -231,10 +233,10 @@ pub(super) fn failing(view: View<'_>, slot: Slot, record: &Record) -> Option<Ver
         Ill::Http => closed_http(view.want, view.seen).map(|on| on.in_words(terms)).unwrap_or_default(),
         Ill::Dead | Ill::Half | Ill::Short => health(),
         Ill::TakenBack => return None,
+        // That there are no tasks for a larger share says nothing of the version.
+        Ill::Stuck if closed_gate(view.want, view.seen, slot).is_none() => return Some(Verdict::Withdrawn),
         Ill::Stuck => {
-            let on = closed_gate(view.want, view.seen, slot)
-                .or_else(|| short_of_next(view.want, view.seen, view.now, slot, record));
-            let on = on.map(|on| on.in_words(terms)).unwrap_or_default();
+            let on = closed_gate(view.want, view.seen, slot).map(|on| on.in_words(terms)).unwrap_or_default();
             format!("with traffic on it, {}s passed waiting for {on}", view.want.deadline)
         }
     };

@@ -1,18 +1,22 @@
-//! A side that is gone while rules still send requests to it: all weight goes to the other one, if that once had some.
+//! A side that is gone, or has no tasks, while rules still send requests to it: all weight goes to the other one, if that
+//! once had some.
 
 use super::record::Progress;
 use super::view::{View, act};
 use super::{Action, Decision, Phase, foreign, returning};
 use crate::model::{Slot, Weights};
 
-/// Takes the weight from a slot whose service somebody deleted. Behind its group nobody answers, so nothing is worse than
-/// that; yet only a version that had weight, or has a finished proof, gets it: a service made anew in the empty slot would
+/// Takes the weight from a slot whose service somebody deleted, or that a rollout has left without tasks and that gets
+/// requests since somebody put a rule back. Behind its group nobody answers, so nothing is worse than that; yet only a version that had weight, or has a finished proof, gets it: a service made anew in the empty slot would
 /// otherwise serve before its gate. Weights that no note of ours explains are somebody else's. One rule a step.
 pub(super) fn evacuate(view: View<'_>) -> Option<Decision> {
-    let gone = Slot::BOTH.into_iter().find(|slot| view.has_weight(*slot) && view.is_gone(*slot))?;
+    let is_proven = |slot: Slot| view.has_proof(slot) && view.slot(slot).targets.healthy > 0;
+    let is_wanted = |slot: Slot| is_proven(slot) && view.slot(slot).is_desired();
+    let gone = Slot::BOTH.into_iter().find(|slot| {
+        view.has_weight(*slot) && (view.is_gone(*slot) || view.is_empty(*slot) && is_wanted(slot.other()))
+    })?;
     let other = gone.other();
-    let is_proven = view.has_proof(other) && view.slot(other).targets.healthy > 0;
-    let may_serve = is_proven || foreign::weight_is_ours(view, other);
+    let may_serve = is_proven(other) || foreign::weight_is_ours(view, other);
     if !view.is_alive(other) || !may_serve || view.seen.changed_by_others.is_some() {
         return None;
     }

@@ -95,6 +95,13 @@ impl<'a> View<'a> {
             && seen.targets.may_answer() == 0
     }
 
+    /// True if the slot's service is there and is told to run nothing, and nothing behind its group may answer.
+    pub fn is_empty(self, slot: Slot) -> bool {
+        let seen = self.slot(slot);
+        let is_stopped = matches!(seen.workload, Workload::Present { desired_count: 0, running: 0, .. });
+        is_stopped && seen.unread.is_none() && seen.targets.may_answer() == 0
+    }
+
     /// True if it is not known whether the slot's service is as the documents say.
     pub fn is_unknown(self, slot: Slot) -> bool {
         matches!(self.slot(slot).workload, Workload::Present { content: Content::Unknown, .. })

@@ -8,7 +8,7 @@ use crate::model::marks;
 /// `disabled` or `false`: the object stays when it is no longer in Git.
 const PRUNE: &str = "cutover.dev/prune";
 /// The annotations of ours that documents may have.
-const OUR_ANNOTATIONS: [&str; 3] = [WAVE, HOOK, PRUNE];
+const OUR_ANNOTATIONS: [&str; 4] = [WAVE, HOOK, PRUNE, marks::WAIT];
 
 /// Checks labels and annotations; `note` takes a line, a path and what is wrong there.
 pub fn check(metadata: &Node, note: &mut impl FnMut(usize, &str, String)) {
@@ -22,7 +22,7 @@ pub fn check(metadata: &Node, note: &mut impl FnMut(usize, &str, String)) {
             let hint = guess(&entry.key, OUR_ANNOTATIONS);
             let known = OUR_ANNOTATIONS.join(", ");
             note(entry.line, &path, format!("is not known{hint}; of {} only {known} are", marks::PREFIX));
-        } else if entry.key == PRUNE
+        } else if [PRUNE, marks::WAIT].contains(&entry.key.as_str())
             && value.is_some_and(|value| !["disabled", "false", "enabled", "true"].contains(&value))
         {
             note(entry.line, &path, "is neither disabled nor enabled".into());

@@ -3,6 +3,7 @@
 use super::act::Care;
 use super::{Adapter, Run};
 use crate::engine::events::Event;
+use crate::engine::ports::TroubleKind;
 use crate::model::{Seconds, Slot, Timestamp, Weights};
 use crate::rollout::{Action, Observation, Progress, Record};
 
@@ -32,18 +33,39 @@ impl<A: Adapter> Run<'_, A> {
     /// Adds to the record for how long this run has watched a candidate come up, or bake, so that its deadline and its bake
     /// are the sum of what all runs have watched. What can't be written is watched once more.
     pub(super) async fn note_watched(&mut self) {
-        let Some(Last { slot, record, watched, .. }) = &self.last else { return };
+        let Some(before) = self.last.as_ref().map(|last| last.record.clone()) else { return };
+        for tries_left in [1, 0] {
+            let Some(note) = self.watched_so_far().filter(|_| self.is_still(&before)) else { return };
+            let trouble = match self.act(&note, &[], Care::AsFarAsPossible).await {
+                Ok(_) => return,
+                Err(trouble) => trouble,
+            };
+            if trouble.kind != TroubleKind::LookAgain || tries_left == 0 {
+                return self.tell(Event::Trouble { workload: self.name(), text: trouble.to_string() });
+            }
+            // A run that only watched takes the lock for this: what others have noted until now counts.
+            self.memory.begin_anew();
+            let seen = match self.desired().await {
+                Ok(want) => self.observe(&want).await,
+                Err(trouble) => Err(trouble),
+            };
+            if !matches!(seen, Ok(Some(_))) {
+                return;
+            }
+        }
+    }
+
+    /// The note of what this run has watched, if that is worth one.
+    fn watched_so_far(&self) -> Option<Action> {
+        let Last { slot, record, watched, .. } = self.last.as_ref()?;
         let is_watched = matches!(record.progress, Progress::Rolling | Progress::Baking(_));
-        if !is_watched || *watched < WORTH_A_NOTE {
-            return;
-        }
-        let (slot, mut record) = (*slot, record.clone());
+        let mut record = record.clone();
         record.intent.watched = record.intent.watched.saturating_add(*watched);
-        if let Err(trouble) =
-            self.act(&Action::WriteRecord { slot, record }, &[], Care::AsFarAsPossible).await
-        {
-            self.tell(Event::Trouble { workload: self.name(), text: trouble.to_string() });
-        }
+        (is_watched && *watched >= WORTH_A_NOTE).then_some(Action::WriteRecord { slot: *slot, record })
+    }
+
+    fn is_still(&self, before: &Record) -> bool {
+        self.last.as_ref().is_some_and(|last| last.record == *before)
     }
 
     /// Where the workload stands, and how requests are split if they go to both sides.

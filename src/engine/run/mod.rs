@@ -98,15 +98,16 @@ impl<'a, A: Adapter> Run<'a, A> {
     }
 
     /// Goes on as [`Run::to_the_end`], but only as long as requests are on a candidate or on their way back from one.
-    /// `None` if none are, or not any more. What can't be read before anything was read ends it.
-    pub async fn carry_on(&mut self, timeout: Duration, stop: &StopSignal) -> Option<RunEnd> {
-        self.go_on(timeout, stop, Scope::Begun).await
+    /// `None` if none are, or not any more. Unless it is known that there are some, what can't be read before anything was
+    /// read ends it.
+    pub async fn carry_on(&mut self, timeout: Duration, stop: &StopSignal, is_known: bool) -> Option<RunEnd> {
+        self.go_on(timeout, stop, Scope::Begun { is_known }).await
     }
 
     async fn go_on(&mut self, timeout: Duration, stop: &StopSignal, scope: Scope) -> Option<RunEnd> {
         let end = tokio::time::Instant::now() + timeout;
         let mut failures: u32 = 0;
-        let mut has_seen = false;
+        let mut has_seen = scope != Scope::Begun { is_known: false };
         self.trail = Trail::begin();
         self.memory.watch();
         loop {
@@ -124,9 +125,7 @@ impl<'a, A: Adapter> Run<'a, A> {
                     self.memory.begin_anew();
                     Duration::ZERO
                 }
-                Err(trouble)
-                    if trouble.kind == TroubleKind::Transient && (has_seen || scope == Scope::Whole) =>
-                {
+                Err(trouble) if trouble.kind == TroubleKind::Transient && has_seen => {
                     failures = failures.saturating_add(1);
                     self.tell(Event::Trouble { workload: self.name(), text: trouble.to_string() });
                     backoff(failures)
@@ -139,10 +138,10 @@ impl<'a, A: Adapter> Run<'a, A> {
                 }
                 Err(trouble) => return Some(RunEnd::Trouble(trouble)),
             };
-            let is_over = tokio::time::Instant::now() + pause >= end;
-            if !stop.is_set() && !is_over {
+            let left = end.saturating_duration_since(tokio::time::Instant::now());
+            if !stop.is_set() && !left.is_zero() {
                 tokio::select! {
-                    () = self.ports.adapter.pause(pause) => continue,
+                    () = self.ports.adapter.pause(pause.min(left)) => continue,
                     () = stop.wait() => {}
                 }
             }
@@ -179,7 +178,7 @@ impl<'a, A: Adapter> Run<'a, A> {
             // Without the lock what was read may be another run's work, half done: nobody is blamed for that.
             self.ports.adapter.check_lease().await?;
         }
-        let is_over = scope == Scope::Begun && !is_begun(&decision, &seen);
+        let is_over = scope != Scope::Whole && !is_begun(&decision, &seen);
         // What begins in its turn is told then.
         if !is_over || decision.outcome().is_some() {
             self.announce(&decision);
@@ -256,7 +255,9 @@ impl<'a, A: Adapter> Run<'a, A> {
 enum Scope {
     Whole,
     /// As long as requests are on a candidate or on their way back.
-    Begun,
+    Begun {
+        is_known: bool,
+    },
 }
 
 enum Step {

@@ -3,7 +3,7 @@
 use super::place::document;
 use super::report::ItemResult;
 use super::todo::Todo;
-use super::work::Work;
+use super::work::{Look, Work};
 use super::{Reading, read};
 use crate::engine::ports::Platform;
 use crate::engine::run::Adapter;
@@ -23,9 +23,9 @@ impl<A: Adapter + Platform> Work<'_, A> {
         }
         let document = document(&self.deployment.application);
         let end = |(verdict, message)| ItemResult { document: document.clone(), verdict, message };
-        let taken = async || self.adapter.check_lease().await.map(Some);
+        let taken = async || self.adapter.check_lease().await.map(Look::Is);
         self.patiently(&document, Duration::ZERO, taken).await.map_err(end)?;
-        let again = async || read(self.adapter, self.deployment).await.map(Some);
+        let again = async || read(self.adapter, self.deployment).await.map(Look::Is);
         self.patiently(&document, Duration::ZERO, again).await.map(Some).map_err(end)
     }
 }

@@ -107,15 +107,12 @@ pub async fn carry_on<A: Adapter + Platform>(
     let document = document(application);
     let waits = |text| watcher.event(Event::Settling { document: document.clone(), text });
     let carried = async {
-        if let Place::NotTaken(result) = take_place(adapter, application, watcher, stop).await {
-            return vec![result];
-        }
         let rollouts = deployment.rollouts();
         let end = Instant::now() + Duration::from_secs(application.sync.timeout);
         let runs = Runs::new(adapter, watcher, &rollouts);
         let begun = runs.begun(None);
         let work = Work { adapter, deployment, watcher, stop, end, runs };
-        work.carry_on(begun).await;
+        work.carry_on(begun, true).await;
         work.carried_besides(&[]).await
     };
     telling_lock(adapter, waits, carried.boxed_local()).await
@@ -153,22 +150,27 @@ async fn carry_out<A: Adapter + Platform>(
         },
         Err(trouble) => Err(trouble),
     };
-    let place = take_place(adapter, application, watcher, stop).await;
-    if let Place::NotTaken(result) = place {
-        return Ok(ended(deployment, first?, vec![result]));
-    }
     let rollouts = deployment.rollouts();
-    // The time given to it begins with its turn.
-    let end = Instant::now() + Duration::from_secs(application.sync.timeout);
     let runs = Runs::new(adapter, watcher, &rollouts);
     let begun = runs.begun(first.as_ref().ok().map(|reading| &reading.live));
     let is_begun = !begun.is_empty();
+    // A rollout under way waits for nobody's turn.
+    let place = match is_begun {
+        true => Place::Free,
+        false => take_place(adapter, application, watcher, stop).await,
+    };
+    if let Place::NotTaken(result) = place {
+        return Ok(ended(deployment, first?, vec![result]));
+    }
+    // The time given to it begins with its turn.
+    let end = Instant::now() + Duration::from_secs(application.sync.timeout);
+    let is_known = first.is_ok();
     let work = Work { adapter, deployment, watcher, stop, end, runs };
     let whole = async { work.bring_about(first?, matches!(place, Place::WaitedFor)).await };
-    let (mut report, mut before) = match tokio::join!(work.carry_on(begun).boxed_local(), whole.boxed_local())
-    {
+    let carried = work.carry_on(begun, is_known);
+    let (mut report, mut before) = match tokio::join!(carried.boxed_local(), whole.boxed_local()) {
         ((), Ok(done)) => done,
-        ((), Err(trouble)) => return Err(trouble),
+        ((), Err(trouble)) => return Err(told_besides(trouble, &work.carried_besides(&[]).await)),
     };
     let besides = work.carried_besides(&report.results).await;
     report.results.extend(besides);
@@ -233,6 +235,14 @@ impl<A: Adapter + Platform> Work<'_, A> {
         }
         results
     }
+}
+
+/// What became of rollouts is told beside what kept the rest from being planned.
+fn told_besides(trouble: Trouble, results: &[ItemResult]) -> Trouble {
+    let told = results.iter().filter(|result| result.verdict != Verdict::Done);
+    let told: String =
+        told.map(|result| format!("; meanwhile {}: {}", result.document, result.message)).collect();
+    Trouble { message: format!("{}{told}", trouble.message), ..trouble }
 }
 
 /// A sync that ended without a write of its own.

@@ -3,7 +3,7 @@
 use super::place::document;
 use super::read;
 use super::report::{ItemResult, Verdict, are_done};
-use super::work::Work;
+use super::work::{Look, Work};
 use crate::engine::events::Event;
 use crate::engine::ports::{Platform, Trouble};
 use crate::engine::run::Adapter;
@@ -18,7 +18,7 @@ impl<A: Adapter + Platform> Work<'_, A> {
     pub async fn prune(&self, announced: &[&PlanItem]) -> Vec<ItemResult> {
         let document = document(&self.deployment.application);
         let looked =
-            self.patiently(&document, Duration::ZERO, async || self.look_again().await.map(Some)).await;
+            self.patiently(&document, Duration::ZERO, async || self.look_again().await.map(Look::Is)).await;
         let plan = match looked {
             Ok(plan) => plan,
             Err((verdict, why)) => return unpruned(announced, verdict, &why),

@@ -10,6 +10,7 @@ use crate::engine::run::{Adapter, Ports, Run, RunEnd, is_begun};
 use crate::engine::spans::work_span;
 use crate::plan::Live;
 use crate::rollout::{Outcome, decide};
+use futures_util::future::join_all;
 use futures_util::{FutureExt, StreamExt, stream};
 use std::collections::BTreeMap;
 use tokio::sync::Mutex;
@@ -48,17 +49,19 @@ impl<'a, A: Adapter> Runs<'a, A> {
 }
 
 impl<A: Adapter + Platform> Work<'_, A> {
-    /// Goes on with the rollouts `begun` until no requests are on a candidate or on their way back any more.
-    pub async fn carry_on(&self, begun: Vec<String>) {
+    /// Goes on with the rollouts `begun` until no requests are on a candidate or on their way back any more; `is_known` says
+    /// that some are.
+    pub async fn carry_on(&self, begun: Vec<String>, is_known: bool) {
         let carried_on = |name: String| async move {
             let Some(carried) = self.runs.0.get(&name) else { return };
             let mut carried = carried.lock().await;
             let span = work_span!("rollout", "planning", workload = name);
             let left = self.end.saturating_duration_since(Instant::now());
-            let end = carried.run.carry_on(left, self.stop).boxed_local().instrument(span).await;
+            let end = carried.run.carry_on(left, self.stop, is_known).boxed_local().instrument(span).await;
             carried.end = end.map(|end| judge(&name, end));
         };
-        stream::iter(begun).map(carried_on).buffer_unordered(CONCURRENCY).collect().await
+        // All of them: one that waits for another to bake would be watched by nobody.
+        join_all(begun.into_iter().map(carried_on)).await;
     }
 
     /// What came of rollouts that were carried on and whose turn is not among `results`.
@@ -77,8 +80,9 @@ impl<A: Adapter + Platform> Work<'_, A> {
             .filter_map(async |name| self.runs.0.get(name).map(|carried| (name, carried)))
             .map(|(name, carried)| async move {
                 let mut carried = carried.lock().await;
-                if let Some(end) = &carried.end {
-                    return end.clone();
+                // What stood in its way may be gone by now.
+                if let Some(end) = carried.end.take_if(|end| end.verdict != Verdict::Error) {
+                    return end;
                 }
                 let left = self.end.saturating_duration_since(Instant::now());
                 let span = work_span!("rollout", "planning", workload = name);

@@ -4,7 +4,7 @@ use super::report::{ItemResult, Verdict};
 use crate::engine::deployment::Deployment;
 use crate::engine::events::{Event, Watcher};
 use crate::engine::ports::Rollout;
-use crate::model::{HookPhase, Turn};
+use crate::model::{Health, HookPhase, Turn};
 use crate::plan::{Change, Live, Plan, PlanItem};
 use crate::rollout::{Outcome, decide};
 use std::collections::BTreeSet;
@@ -17,12 +17,15 @@ pub(super) struct Todo<'a> {
 
 impl<'a> Todo<'a> {
     pub fn new(deployment: &Deployment, plan: &'a Plan, live: &Live) -> Todo<'a> {
+        let degraded = live.objects.values().filter(|object| object.health.health == Health::Degraded);
+        let degraded: BTreeSet<String> = degraded.map(|object| object.key.to_string()).collect();
         let has_work = |item: &&PlanItem| match item.change {
             Change::Prune => false,
             // Nothing is planned for it: it has work only if something else fails.
             _ if item.turn.phase == HookPhase::SyncFail => true,
-            // What was changed by a run that was cut off is as declared, but may not have come to rest.
-            Change::Unchanged => live.moving.contains(&item.resource),
+            // What was changed by a run that was cut off is as declared, but may not have come to rest; what fares badly is told
+            // by each sync as by the first.
+            Change::Unchanged => live.moving.contains(&item.resource) || degraded.contains(&item.resource),
             _ => true,
         };
         let items = plan.items.iter().filter(|item| !item.carried).filter(has_work).collect();

@@ -19,6 +19,13 @@ use tracing::{Instrument, Span};
 /// How often a rolling service is asked whether it has settled, in seconds.
 const POLL: Duration = Duration::from_secs(5);
 
+/// What one look at something that is awaited gave.
+pub(super) enum Look<T> {
+    Is(T),
+    /// A sentence says how far it is.
+    NotYet(String),
+}
+
 /// A sync under way.
 pub(super) struct Work<'a, A> {
     pub adapter: &'a A,
@@ -114,7 +121,7 @@ impl<A: Adapter + Platform> Work<'_, A> {
             self.adapter.apply_item(self.deployment, item).await?;
             let text = format!("{} {}", item.change, item.resource);
             self.watcher.event(Event::Applied { document: document.clone(), text });
-            Ok(Some(()))
+            Ok(Look::Is(()))
         });
         applied.await.map_err(|(verdict, message)| end(verdict, message))
     }
@@ -127,73 +134,71 @@ impl<A: Adapter + Platform> Work<'_, A> {
         ItemResult { document, verdict, message }
     }
 
-    /// Repeats `step` until it gives something, with a pause after it gave nothing, longer ones after failures that may
+    /// Repeats `step` until what it looks for is there, with a pause while it is not, longer ones after failures that may
     /// pass. The error is how the wait ended instead.
     pub async fn patiently<T>(
         &self,
         document: &str,
         pause: Duration,
-        step: impl AsyncFn() -> Result<Option<T>, Trouble>,
+        step: impl AsyncFn() -> Result<Look<T>, Trouble>,
     ) -> Result<T, (Verdict, String)> {
         let mut failures = 0;
-        let mut crowded = None;
         loop {
             if self.stop.is_set() {
                 let text = "stopped before it had settled; the next sync goes on";
                 return Err((Verdict::Stopped, text.into()));
             }
-            let pause = match step().await {
-                Ok(Some(given)) => return Ok(given),
-                Ok(None) => {
+            let (pause, awaited) = match step().await {
+                Ok(Look::Is(given)) => return Ok(given),
+                Ok(Look::NotYet(text)) => {
                     failures = 0;
-                    pause
+                    (pause, Some(text))
                 }
-                Err(trouble) if trouble.kind == TroubleKind::LookAgain => {
-                    crowded = None;
-                    Duration::ZERO
-                }
+                Err(trouble) if trouble.kind == TroubleKind::LookAgain => (Duration::ZERO, None),
                 Err(trouble) if trouble.kind == TroubleKind::Transient => {
                     failures += 1;
                     let text = trouble.to_string();
-                    self.watcher.event(Event::Trouble { workload: document.to_owned(), text });
-                    backoff(failures)
+                    self.watcher.event(Event::Trouble { workload: document.to_owned(), text: text.clone() });
+                    (backoff(failures), Some(text))
                 }
                 Err(Trouble { kind: TroubleKind::Crowded, message: text, .. }) => {
                     failures += 1;
-                    crowded = Some(text.clone());
-                    self.watcher.event(Event::Settling { document: document.to_owned(), text });
-                    backoff(failures)
+                    let settling = Event::Settling { document: document.to_owned(), text: text.clone() };
+                    self.watcher.event(settling);
+                    (backoff(failures), Some(text))
                 }
                 Err(trouble) => return Err((Verdict::Error, trouble.to_string())),
             };
-            if Instant::now() + pause >= self.end {
+            let left = self.end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
                 let text = "the time given to the sync is over; the next one goes on";
-                let why = crowded.map(|why| format!(" ({why})")).unwrap_or_default();
+                let why = awaited.map(|why| format!(" (it waited for this: {why})")).unwrap_or_default();
                 return Err((Verdict::TimedOut, format!("{text}{why}")));
             }
             tokio::select! {
-                () = self.adapter.pause(pause) => {}
+                () = self.adapter.pause(pause.min(left)) => {}
                 () = self.stop.wait() => {}
             }
         }
     }
 
-    /// Asks whether what the item is about has come to rest; `Some` if that is decided.
-    async fn settle(&self, item: &PlanItem, document: &str) -> Result<Option<(Verdict, String)>, Trouble> {
-        if item.change == Change::Prune {
-            return Ok(Some((Verdict::Done, String::new())));
+    /// Asks whether what the item is about has come to rest, and how.
+    async fn settle(&self, item: &PlanItem, document: &str) -> Result<Look<(Verdict, String)>, Trouble> {
+        let is_hook = item.turn.phase != HookPhase::Sync;
+        if item.change == Change::Prune || !self.deployment.application.sync.wait && !is_hook {
+            return Ok(Look::Is((Verdict::Done, String::new())));
         }
         Ok(match self.adapter.settled(self.deployment, item).await? {
-            Settled::Steady => Some((Verdict::Done, String::new())),
+            Settled::Steady => Look::Is((Verdict::Done, String::new())),
             Settled::Failed { state, troubles } => {
                 let why: Vec<String> = std::iter::once(state).chain(troubles).collect();
-                Some((Verdict::Failed, why.join("; ")))
+                Look::Is((Verdict::Failed, why.join("; ")))
             }
             Settled::InProgress { state, troubles } => {
                 let text =
                     troubles.first().map_or_else(|| state.clone(), |trouble| format!("{state}; {trouble}"));
-                self.watcher.event(Event::Settling { document: document.to_owned(), text });
-                None
+                self.watcher.event(Event::Settling { document: document.to_owned(), text: text.clone() });
+                Look::NotYet(text)
             }
         })
     }

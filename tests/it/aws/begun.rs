@@ -5,6 +5,7 @@ use crate::account::{RULE, Shop, Worker, seed};
 use cutover::engine::{Event, StopSignal, SyncReport, Trouble, Verdict, Watcher, sync};
 use cutover::simulator::{Failure, Fault, Settings, TargetFault};
 use cutover::sites::EcsTarget;
+use serde_json::json;
 use std::cell::RefCell;
 
 /// Asks a sync to stop once it says so, and keeps what it said.
@@ -100,4 +101,60 @@ async fn what_fails_beside_it_does_not_delay_a_revert() {
     let report = ended.unwrap();
     assert_eq!(report.verdict, Verdict::Error, "{report:?}");
     assert_eq!(share(&rig), 0, "{said:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bake_that_is_longer_than_any_run_ends_when_all_of_it_was_watched() {
+    let rig = Rig::with(Settings::default(), &seed(&[RULE])).await;
+    let shop = Shop { bake: "150s", ..Shop::default() };
+    assert_eq!(sync_to(&rig, &shop, "").await.0.unwrap().verdict, Verdict::Done);
+    let mut ends = vec![];
+    for _ in 0..8 {
+        let rig = rig.another().await;
+        let mut deployment = shop.at("v2").deployment();
+        deployment.application.sync.timeout = 70;
+        let target = EcsTarget::new(rig.aws.clone(), &deployment.application, "prod", 1);
+        let watcher = StopAt { stop: StopSignal::default(), at: "", said: RefCell::default() };
+        let report = sync(&target, &deployment, &watcher, &watcher.stop).await.unwrap();
+        let _ = target.release().await;
+        ends.push(report.verdict);
+        if report.verdict == Verdict::Done {
+            break;
+        }
+    }
+    assert_eq!(ends.last(), Some(&Verdict::Done), "{ends:?}");
+    assert!((3..=5).contains(&ends.len()), "{ends:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_put_back_to_a_side_without_tasks_loses_its_requests_again() {
+    let rig = Rig::with(Settings::default(), &seed(&[RULE])).await;
+    let shop = Shop { keep: "10s", ..Shop::default() };
+    assert_eq!(sync_to(&rig, &shop, "").await.0.unwrap().verdict, Verdict::Done);
+    assert_eq!(sync_to(&rig, &shop.at("v2"), "").await.0.unwrap().verdict, Verdict::Done);
+    seconds(60).await;
+    assert_eq!(sync_to(&rig, &shop.at("v2"), "").await.0.unwrap().verdict, Verdict::Done);
+    seconds(60).await;
+    assert_eq!(share(&rig), 100);
+    let tasks = |rig: &Rig, name: &str| {
+        let input = json!({"cluster": "prod", "services": [name]});
+        let answer = rig.connector.world().call("ecs", "DescribeServices", &input).unwrap();
+        answer["services"][0]["runningCount"].as_u64().unwrap_or_default()
+    };
+    assert_eq!(tasks(&rig, "web-green"), 0, "the old side is let go");
+    // Somebody's tool writes what it wrote once.
+    let mut groups = vec![];
+    for (name, weight) in [("web-green", 100), ("web-blue", 0)] {
+        let input = json!({"Names": [name]});
+        let answer = rig.connector.world().call("elbv2", "DescribeTargetGroups", &input).unwrap();
+        groups.push(json!({"TargetGroupArn": answer["TargetGroups"][0]["TargetGroupArn"], "Weight": weight}));
+    }
+    let input =
+        json!({"RuleArn": RULE, "Actions": [{"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}]});
+    rig.connector.world().call("elbv2", "ModifyRule", &input).unwrap();
+    assert_eq!(share(&rig), 0);
+    let (report, said) = sync_to(&rig, &shop.at("v2"), "").await;
+    assert_eq!(report.unwrap().verdict, Verdict::Done, "{said:#?}");
+    assert_eq!(share(&rig), 100, "{said:#?}");
+    assert_eq!(tasks(&rig, "web-blue"), 2, "{said:#?}");
 }

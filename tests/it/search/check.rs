@@ -173,6 +173,9 @@ fn gains(
     let mut say = |why: String| wrong.push(format!("gives weight to {why}"));
     // Behind the group of a service that is gone nobody answers, so nothing is worse than that.
     let gone = !other.present() && !other.alien && (state.has_weight(side) || at.proof > 0);
+    // Nor behind one that is told to run nothing, where what is wanted has a finished proof.
+    let is_stopped = other.present() && other.count == 0 && other.running == 0 && other.healthy == 0;
+    let gone = gone || is_stopped && at.proof > 0 && at.runs == state.wants;
     if gone && at.present() {
         return true;
     }

@@ -316,8 +316,15 @@ impl World {
             }
         }
         let loses = Slot::BOTH.into_iter().find(|slot| weights.of(*slot) < before.of(*slot));
-        // Nobody answers where there is no service: taking the weight from there is no harm to whoever gave it.
-        let is_gone = loses.is_some_and(|slot| self.state.borrow().slots.get(slot).is_none());
+        // Nobody answers where there is no service, or one without tasks: taking the weight from there is no harm to whoever gave it.
+        let is_gone = loses.is_some_and(|slot| {
+            let state = self.state.borrow();
+            state
+                .slots
+                .get(slot)
+                .as_ref()
+                .is_none_or(|service| service.count == 0 && service.tasks.is_empty())
+        });
         // A return may have given any share so far, so what a human gives in the middle of it looks like its own.
         let returns = Slot::BOTH.into_iter().any(|slot| {
             let state = self.state.borrow();

@@ -32,9 +32,9 @@ pub use revision::{PodsOf, pods_of};
 pub use storage::waits_for_first_pod;
 pub use when::timestamp;
 
-use crate::model::HealthReport;
+use crate::model::{HealthReport, marks};
 use fields::{clean, group_and_kind, items, number, text};
-use report::{healthy, progressing};
+use report::{healthy, progressing, unknown};
 use serde_json::Value;
 
 /// The verdict on an object as read from the API, with `apiVersion` and `kind`.
@@ -42,6 +42,9 @@ pub fn assess(object: &Value) -> HealthReport {
     let (group, kind) = group_and_kind(object);
     if text(object, "/metadata/deletionTimestamp").is_some() {
         return being_deleted(object);
+    }
+    if is_not_waited_for(object) {
+        return unknown(format!("is not waited for ({}: disabled)", marks::WAIT));
     }
     if let Some(report) = unseen(object) {
         return report;
@@ -71,6 +74,13 @@ pub fn assess(object: &Value) -> HealthReport {
         ("" | "apps" | "batch" | "policy", _) => healthy(),
         _ => custom::by_conditions(object),
     }
+}
+
+/// True where a document says so: what a controller that is not there would have to bring about never comes.
+fn is_not_waited_for(object: &Value) -> bool {
+    let annotations = object.pointer("/metadata/annotations");
+    let said = annotations.and_then(|annotations| annotations.get(marks::WAIT)).and_then(Value::as_str);
+    matches!(said, Some("disabled" | "false"))
 }
 
 fn being_deleted(object: &Value) -> HealthReport {

@@ -15,6 +15,11 @@ pub(super) fn progressing(message: impl Into<String>) -> HealthReport {
     HealthReport { health: Health::Progressing, message: message.into(), is_final: false }
 }
 
+/// Whatever its status says, nothing is made of it.
+pub(super) fn unknown(message: impl Into<String>) -> HealthReport {
+    HealthReport { health: Health::Unknown, message: message.into(), is_final: false }
+}
+
 pub(super) fn suspended(message: impl Into<String>) -> HealthReport {
     HealthReport { health: Health::Suspended, message: message.into(), is_final: false }
 }
