@@ -15,8 +15,8 @@ pub(super) struct App {
     /// What is asked before each write for it, if this process works for it. Another one: it was lost in between.
     pub fence: Option<Arc<dyn WriteGuard>>,
     pub repository: Option<RepositoryKey>,
-    /// The last spec that was valid, with what it was allowed.
-    pub valid: Option<(Application, Allowed)>,
+    /// The spec whose documents were last brought about, with what it was allowed.
+    pub in_hand: Option<(Application, Allowed)>,
     /// What the last look at the repository gave; `None` before the first one.
     pub sight: Option<Result<Sight, SourceTrouble>>,
     /// The folder's id when everything was last in sync: what differs at the same id is drift.
@@ -41,6 +41,7 @@ pub(super) struct Sight {
 /// A look that is under way.
 pub(super) struct Running {
     pub stop: StopSignal,
+    pub spec: (Application, Allowed),
     pub sight: Sight,
     pub generation: i64,
     pub is_suspended: bool,
@@ -70,7 +71,7 @@ impl App {
             allowed: Err(vec![]),
             fence: None,
             repository: None,
-            valid: None,
+            in_hand: None,
             sight: None,
             settled: None,
             running: None,

@@ -12,6 +12,9 @@ use crate::rollout::Phase;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// How soon a rollout is looked after again when the time for that was over, or something failed.
+const UNFINISHED: Duration = Duration::from_secs(5);
+
 impl State {
     /// Takes what came of a look.
     pub(super) fn ended(&mut self, key: &AppKey, outcome: Outcome, started: Timestamp, took: Duration) {
@@ -29,8 +32,13 @@ impl State {
         });
         let is_dropped = running.as_ref().is_some_and(|running| running.stopped == Some(Stopped::Dropped));
         let counts = app.is_held() && !is_dropped;
-        if counts && !is_stale {
+        // One that was looked after may have been connected by the spec of before.
+        let is_present = matches!(outcome.look, Look::Synced(_) | Look::NoPlan(_));
+        if counts && !is_stale && is_present {
             app.site.clone_from(&outcome.site);
+        }
+        if let (Look::Synced(_), Some(running)) = (&outcome.look, &running) {
+            app.in_hand = Some(running.spec.clone());
         }
         self.board.change(key, |entry| entry.is_busy = false);
         if !counts {
@@ -46,7 +54,7 @@ impl State {
     /// Tells what a look has found that goes on with what is under way.
     pub(super) fn refused(&mut self, key: &AppKey, look: Look, started: Timestamp) {
         let Some(app) = self.apps.get_mut(key) else { return };
-        let outcome = Outcome { look, site: app.site.clone() };
+        let outcome = Outcome { look, site: app.site.clone(), is_unfinished: false };
         let running = app.running.take();
         if app.is_held() && running.as_ref().is_some_and(|running| running.stopped != Some(Stopped::Dropped))
         {
@@ -129,6 +137,8 @@ impl State {
         }
         app.failures = if judgement.again == Again::Retry { app.failures.saturating_add(1) } else { 0 };
         let pause = match judgement.again {
+            // What is under way is looked after until it is at rest.
+            _ if outcome.is_unfinished => UNFINISHED,
             Again::Now => Duration::ZERO,
             Again::Retry => backoff(key, app.failures),
             Again::Late => jittered(key, 0, RESYNC, 10),

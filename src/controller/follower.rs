@@ -101,6 +101,8 @@ impl Watcher for Follower {
                 && ready.is_some_and(|ready| ready.reason == "AwaitingApproval");
             entry.diff = clip(diff);
             if acts {
+                // Whoever takes over goes on with this commit's documents.
+                entry.status.revision.clone_from(&self.common.revision);
                 status_during(&mut entry.status, plan, now);
             }
         });

@@ -178,11 +178,11 @@ fn synced_as(synced: &Synced, mode: SyncMode, is_suspended: bool) -> Judgement {
         Verdict::Error => {
             Judgement { is_stalled: true, again: Again::Retry, ..not_ready("SyncFailed", told()) }
         }
-        Verdict::Failed => Judgement {
-            is_stalled: true,
-            health: Some(HealthState::Degraded),
-            ..not_ready("RolloutFailed", told())
-        },
+        Verdict::Failed => {
+            let is_rollout = worst.is_some_and(|worst| worst.document.starts_with("BlueGreen/"));
+            let reason = if is_rollout { "RolloutFailed" } else { "Degraded" };
+            Judgement { is_stalled: true, health: Some(HealthState::Degraded), ..not_ready(reason, told()) }
+        }
         Verdict::TimedOut => {
             Judgement { is_reconciling: true, again: Again::Retry, ..not_ready("TimedOut", told()) }
         }
@@ -204,11 +204,11 @@ fn synced_as(synced: &Synced, mode: SyncMode, is_suspended: bool) -> Judgement {
             ..not_ready("Progressing", "something is on its way, or changed meanwhile".into())
         },
         Verdict::Done => match health {
-            HealthState::Degraded => not_ready("Degraded", unwell(synced)),
-            HealthState::Progressing | HealthState::Missing => {
+            HealthState::Degraded if status.waits => not_ready("Degraded", unwell(synced)),
+            HealthState::Progressing | HealthState::Missing if status.waits => {
                 Judgement { is_reconciling: true, ..not_ready("Progressing", unwell(synced)) }
             }
-            HealthState::Healthy | HealthState::Suspended => {
+            _ => {
                 let all = format!("everything is as commit {} says", short(&status.commit));
                 let sentences: Vec<&str> =
                     std::iter::once(&all).chain(&status.notices).map(String::as_str).collect();

@@ -88,8 +88,7 @@ impl News<'_> {
             }
         }
         // A controller that has just begun has not brought about what it finds.
-        let is_new = self.is_other_content && self.before.revision != found.commit;
-        if self.judgement.reason == "Synced" && is_new {
+        if self.judgement.reason == "Synced" && self.is_other_content {
             metrics.live(Duration::from_secs(now.since(found.time)));
         }
     }

@@ -5,17 +5,16 @@ use super::look::Look;
 use super::ports::{Found, Place, Repositories, RepositoryKey, Request, Site, Sites, SourceTrouble, Synced};
 use crate::config;
 use crate::engine::{Deployment, StopSignal, Trouble, Verdict, failed, traced, work_span};
-use crate::model::{Destination, HandledRequest, Manifests, Problem, SyncMode};
+use crate::model::{Application, Destination, HandledRequest, Manifests, Problem, SyncMode};
 use std::sync::Arc;
 
 /// Everything that a look needs.
 pub(super) struct Task {
     pub repositories: Arc<dyn Repositories>,
     pub sites: Arc<dyn Sites>,
-    pub repository: RepositoryKey,
     pub found: Found,
-    /// The commit whose documents are looked after if those of `found` can't be brought about.
-    pub in_hand: Option<String>,
+    /// What is looked after if the documents of `found` can't be brought about.
+    pub in_hand: Option<InHand>,
     /// Why nothing is to be brought about, if that is known without a look.
     pub instead: Option<Look>,
     /// With `suspend` set where an annotation says so.
@@ -27,18 +26,33 @@ pub(super) struct Task {
     pub stop: StopSignal,
 }
 
+/// A state that was brought about, or begun, before.
+pub(super) struct InHand {
+    /// With the spec of then.
+    pub place: Place,
+    pub commit: String,
+    /// True if all of it is kept, and not only the rollouts that are under way.
+    pub is_whole: bool,
+}
+
 /// What came of it.
 pub(super) struct Outcome {
     pub look: Look,
+    /// True if a rollout was looked after, and is not at rest yet.
+    pub is_unfinished: bool,
     pub site: Option<Arc<dyn Site>>,
 }
 
 /// Looks and, where that is wanted, acts.
 pub(super) async fn reconcile(task: Task) -> Outcome {
-    let mut outcome = Outcome { look: Look::Broken("nothing was done".into()), site: task.site.clone() };
+    let mut outcome = Outcome {
+        look: Look::Broken("nothing was done".into()),
+        is_unfinished: false,
+        site: task.site.clone(),
+    };
     let manifests = match &task.instead {
         Some(look) => Err(look.clone()),
-        None => documents(&task, &task.found.commit).await,
+        None => documents(&task, &task.place, &task.found.commit).await,
     };
     let manifests = match manifests {
         Ok(manifests) => manifests,
@@ -58,7 +72,7 @@ pub(super) async fn reconcile(task: Task) -> Outcome {
 }
 
 async fn act(task: &Task, deployment: &Deployment, outcome: &mut Outcome) -> Result<Synced, Trouble> {
-    let site = prepare(task, deployment, outcome).await?;
+    let site = prepare(task, &task.place, deployment, outcome).await?;
     site.sync(deployment, &task.follower, &task.stop).await
 }
 
@@ -70,9 +84,11 @@ async fn look_after(task: &Task, look: &Look, outcome: &mut Outcome) {
             answer(task, request, false, why);
         }
     };
-    let Some(commit) = &task.in_hand else { return refuse("the documents can't be read") };
+    let Some(InHand { place, commit, is_whole }) = &task.in_hand else {
+        return refuse("the documents can't be read");
+    };
     task.follower.refused(look);
-    let manifests = match documents(task, commit).await {
+    let manifests = match documents(task, place, commit).await {
         Ok(manifests) => manifests,
         Err(look) => {
             let why = look.failure().unwrap_or_default();
@@ -80,23 +96,24 @@ async fn look_after(task: &Task, look: &Look, outcome: &mut Outcome) {
             return refuse("neither the new documents nor those under way can be read");
         }
     };
-    let application = task.place.application.clone();
-    let is_active = !application.suspend && application.sync.mode == SyncMode::Enforce;
+    let application = place.application.clone();
+    let is_active = !is_still(&application);
     let deployment = Deployment { application, commit: commit.clone(), manifests };
-    let results = match prepare(task, &deployment, outcome).await {
+    let results = match prepare(task, place, &deployment, outcome).await {
         Err(trouble) => {
+            outcome.is_unfinished = true;
             tracing::warn!("what is under way can't be looked after: {trouble}");
             return refuse(&trouble.to_string());
         }
         Ok(_) if !is_active => return,
-        Ok(site) if matches!(look, Look::NoSource(_)) => {
-            match site.sync(&deployment, &task.follower, &task.stop).await {
-                Ok(synced) => synced.report.results,
-                Err(trouble) => return tracing::warn!("what is known can't be kept: {trouble}"),
-            }
-        }
+        Ok(site) if *is_whole => match site.sync(&deployment, &task.follower, &task.stop).await {
+            Ok(synced) => synced.report.results,
+            Err(trouble) => return tracing::warn!("what is known can't be kept: {trouble}"),
+        },
         Ok(site) => site.carry_on(&deployment, &task.follower, &task.stop).await,
     };
+    let is_open = |verdict| matches!(verdict, Verdict::TimedOut | Verdict::Error);
+    outcome.is_unfinished = results.iter().any(|result| is_open(result.verdict));
     for result in results.iter().filter(|result| result.verdict == Verdict::Failed) {
         task.follower.failed(result);
     }
@@ -105,22 +122,34 @@ async fn look_after(task: &Task, look: &Look, outcome: &mut Outcome) {
 /// Connects, and does what people asked for.
 async fn prepare(
     task: &Task,
+    place: &Place,
     deployment: &Deployment,
     outcome: &mut Outcome,
 ) -> Result<Arc<dyn Site>, Trouble> {
+    // A connection is made of a spec.
     let site = match &task.site {
-        Some(site) => Arc::clone(site),
-        None => traced(work_span!("connect", "planning"), task.sites.open(task.place.clone())).await?,
+        Some(site) if place.application == task.place.application => Arc::clone(site),
+        _ => traced(work_span!("connect", "planning"), task.sites.open(place.clone())).await?,
     };
     outcome.site = Some(Arc::clone(&site));
     if let Some(request) = &task.request {
         let span = work_span!("request", "answering", verb = request.verb.name());
         match traced(span, site.handle(deployment, request)).await {
+            Ok(sentence) if is_still(&deployment.application) => {
+                let text =
+                    format!("{sentence}; nothing moves before the Application is resumed, and enforced");
+                answer(task, request, true, &text);
+            }
             Ok(sentence) => answer(task, request, true, &sentence),
             Err(trouble) => answer(task, request, false, &trouble.to_string()),
         }
     }
     Ok(site)
+}
+
+/// True if nothing is changed for it.
+fn is_still(application: &Application) -> bool {
+    application.suspend || application.sync.mode == SyncMode::Observe
 }
 
 /// Answers at once: whoever asked waits for it, and what was asked for may take an hour to come about.
@@ -130,11 +159,11 @@ fn answer(task: &Task, request: &Request, done: bool, message: &str) {
 }
 
 /// Reads and checks the documents away from the threads that everything else runs on.
-async fn documents(task: &Task, commit: &str) -> Result<Manifests, Look> {
+async fn documents(task: &Task, place: &Place, commit: &str) -> Result<Manifests, Look> {
     let repositories = Arc::clone(&task.repositories);
-    let (repository, commit) = (task.repository.clone(), commit.to_owned());
-    let (path, destination) =
-        (task.place.application.source.path.clone(), task.place.application.destination.clone());
+    let repository = RepositoryKey::of(&place.key, &place.application);
+    let commit = commit.to_owned();
+    let (path, destination) = (place.application.source.path.clone(), place.application.destination.clone());
     let read = move || {
         let documents = repositories.documents(&repository, &commit, &path).map_err(Look::NoSource)?;
         load(&documents.files, &destination).map_err(Look::WrongDocuments)

@@ -85,9 +85,6 @@ impl State {
         let is_resumed = app.is_held() && is_suspended(&app.registered) && !is_suspended(&registered);
         let left = app.repository.take().filter(|left| Some(left) != repository.as_ref());
         app.repository = repository.clone();
-        if let (Ok(application), Ok(allowed)) = (&registered.application, &allowed) {
-            app.valid = Some((application.clone(), allowed.clone()));
-        }
         app.allowed = allowed;
         app.registered = registered;
         self.show(&key, &app);

@@ -5,8 +5,8 @@ use super::dependencies::circle;
 use super::follower::Follower;
 use super::look::Look;
 use super::occurrence::{Occurrence, OccurrenceKind};
-use super::ports::{Found, Place, RepositoryKey, Request};
-use super::reconcile::{Outcome, Task, reconcile};
+use super::ports::{Found, Place, Request};
+use super::reconcile::{InHand, Outcome, Task, reconcile};
 use super::register::is_ready;
 use super::run::{Happened, State};
 use crate::engine::{StopSignal, failed, work_span};
@@ -54,7 +54,7 @@ impl State {
                 Next::Known(look) => {
                     self.refuse_request(&key);
                     let site = self.apps.get(&key).and_then(|app| app.site.clone());
-                    let outcome = Outcome { look, site };
+                    let outcome = Outcome { look, site, is_unfinished: false };
                     self.ended(&key, outcome, self.teller.now(), Duration::ZERO);
                 }
                 Next::Task(task, running) => self.start(&key, *task, running),
@@ -79,14 +79,15 @@ impl State {
             Err(None) => Next::Nothing,
             // Who may not work there any more does not look after anything there either.
             Err(Some(look @ (Look::Taken(_) | Look::NotAllowed(_)))) => Next::Known(look),
-            Err(Some(look)) => match (self.in_hand(key, matches!(look, Look::NoSource(_))), &app.valid) {
-                (Some(commit), Some(valid)) => {
+            Err(Some(look)) => match self.in_hand(key, app, matches!(look, Look::NoSource(_))) {
+                Some(in_hand) => {
+                    let commit = in_hand.commit.clone();
                     let found = Found { commit, summary: String::new(), time: Timestamp::default() };
                     let seen = app.sight.as_ref().and_then(|sight| sight.as_ref().ok()).cloned();
                     let sight = seen.unwrap_or(Sight { found, tree: String::new() });
-                    self.task(key, app, sight, place(valid.clone()), Some(look))
+                    self.task(key, app, sight, in_hand.place, Some(look))
                 }
-                _ => Next::Known(look),
+                None => Next::Known(look),
             },
         }
     }
@@ -112,18 +113,26 @@ impl State {
         }
     }
 
-    /// The commit whose documents are looked after as long as there are none to be brought about: of a rollout under way or,
-    /// where only the source is away, of everything.
-    fn in_hand(&self, key: &AppKey, is_source_away: bool) -> Option<String> {
+    /// What is looked after as long as there is nothing to be brought about: a rollout under way or, where only the source
+    /// is away and this process has seen everything in sync, all of it. Its spec is that of the last sync, not the present
+    /// one, which may name another folder.
+    fn in_hand(&self, key: &AppKey, app: &App, is_source_away: bool) -> Option<InHand> {
+        let fence = app.fence.clone()?;
         let status = self.board.entry(key)?.status.clone();
         let at_rest = Phase::Live.to_string();
         let is_begun = status.workloads.iter().any(|workload| workload.phase != at_rest);
-        Some(status.revision).filter(|revision| (is_begun || is_source_away) && !revision.is_empty())
+        let is_whole = is_source_away && app.settled.is_some();
+        let present = || Some((app.registered.application.clone().ok()?, app.allowed.clone().ok()?));
+        let (mut application, allowed) = app.in_hand.clone().or_else(present)?;
+        let declared = app.registered.application.as_ref().map_or(application.suspend, |one| one.suspend);
+        application.suspend = declared || app.registered.is_suspended;
+        let place = Place { key: key.clone(), application, allowed, fence };
+        let is_wanted = (is_begun || is_whole) && !status.revision.is_empty();
+        is_wanted.then_some(InHand { place, commit: status.revision, is_whole })
     }
 
     fn task(&self, key: &AppKey, app: &App, sight: Sight, place: Place, instead: Option<Look>) -> Next {
         let stop = StopSignal::default();
-        let repository = RepositoryKey::of(key, &place.application);
         let follower = Follower {
             key: key.clone(),
             board: Arc::clone(&self.board),
@@ -139,6 +148,7 @@ impl State {
         };
         let running = Running {
             stop: stop.clone(),
+            spec: (place.application.clone(), place.allowed.clone()),
             sight: sight.clone(),
             generation: app.registered.generation,
             is_suspended: app.registered.is_suspended,
@@ -149,9 +159,8 @@ impl State {
         let task = Task {
             repositories: Arc::clone(&self.world.repositories),
             sites: Arc::clone(&self.world.sites),
-            repository,
             found: sight.found,
-            in_hand: self.in_hand(key, matches!(instead, Some(Look::NoSource(_)))),
+            in_hand: self.in_hand(key, app, matches!(instead, Some(Look::NoSource(_)))),
             instead,
             site: app.site.clone(),
             place,
@@ -246,7 +255,7 @@ impl State {
                 let outcome = outcome.unwrap_or_else(|_| {
                     let text =
                         "this look broke down, which is a fault of the program; see its log".to_owned();
-                    Outcome { look: Look::Broken(text), site }
+                    Outcome { look: Look::Broken(text), site, is_unfinished: false }
                 });
                 if let Some(why) = outcome.look.failure() {
                     failed(&span, &why);

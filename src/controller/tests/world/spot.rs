@@ -147,7 +147,10 @@ impl Site for Spot {
                 }
             };
             let results = match acts {
-                true => vec![ItemResult { document: "ConfigMap/x".into(), verdict, message }],
+                true => {
+                    let document = if verdict == Verdict::Failed { "BlueGreen/x" } else { "ConfigMap/x" };
+                    vec![ItemResult { document: document.into(), verdict, message }]
+                }
                 false => vec![],
             };
             let status = Status {
@@ -159,6 +162,7 @@ impl Site for Spot {
                 objects: vec![],
                 workloads: if verdict == Verdict::Stopped { vec![shifting()] } else { vec![] },
                 notices: vec![],
+                waits: true,
             };
             Ok(Synced { report: SyncReport { plan, results, verdict }, status })
         })
