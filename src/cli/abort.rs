@@ -4,6 +4,7 @@ use super::error::{CliError, Exit};
 use super::output::{Output, clean};
 use super::request::RequestArgs;
 use crate::engine::{self, RequestVerb};
+use crate::model::SyncMode;
 use clap::Args;
 use serde_json::json;
 
@@ -53,8 +54,14 @@ pub async fn run(args: &AbortArgs, output: Output) -> Result<Exit, CliError> {
     if output.is_json() {
         output.json(&json!({"aborted": chosen.subject}))?;
     } else {
-        output
-            .text("aborted; a running sync takes traffic back by itself, otherwise run `cutover sync`\n")?;
+        let application = &deployment.application;
+        output.text(match application.suspend || application.sync.mode == SyncMode::Observe {
+            true => {
+                "noted, and nothing moves: the Application is suspended or only observed; take that out of its spec, and \
+                 the next sync takes traffic back\n"
+            }
+            false => "aborted; a running sync takes traffic back by itself, otherwise run `cutover sync`\n",
+        })?;
     }
     Ok(Exit::Done)
 }

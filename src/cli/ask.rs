@@ -140,7 +140,7 @@ impl Asked {
         match self.cluster.get(&applications(), Some(namespace), name).await {
             Ok(Some(object)) => Ok(object),
             Ok(None) => Err(CliError::refused(format!("there is no Application {}", self.key))
-                .hint("`kubectl get applications -A` lists all; name its namespace with --app-namespace")),
+                .hint("`kubectl get applications.cutover.dev -A` lists all; name its namespace with --app-namespace")),
             Err(trouble) if trouble.kind == TroubleKind::Missing => {
                 Err(CliError::new(ErrorKind::Destination, "this cluster does not know the kind Application")
                     .hint("is it the right one (--context)? `cutover install` prints what it needs"))

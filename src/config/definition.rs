@@ -33,6 +33,8 @@ pub fn application_definition() -> Value {
                 "kind": "Application",
                 "listKind": "ApplicationList",
                 "plural": "applications",
+                // Where Argo CD is installed, too, the long name is its own or ours by chance.
+                "shortNames": ["capp"],
                 "singular": "application",
                 "categories": ["cutover"],
             },
@@ -60,13 +62,14 @@ pub fn application_definition() -> Value {
     })
 }
 
-/// What `kubectl get applications` prints. The revision is a whole commit, so it takes `-o wide`.
+/// What `kubectl get applications.cutover.dev` prints. The revision is a whole commit and the wait a whole sentence, so
+/// these take `-o wide`.
 fn columns() -> Value {
     json!([
         {"name": "Sync", "type": "string", "jsonPath": ".status.sync"},
         {"name": "Health", "type": "string", "jsonPath": ".status.health"},
         {"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].reason"},
-        {"name": "Waiting for", "type": "string", "jsonPath": ".status.waitingFor"},
+        {"name": "Waiting for", "type": "string", "priority": 1, "jsonPath": ".status.waitingFor"},
         {"name": "Revision", "type": "string", "priority": 1, "jsonPath": ".status.revision"},
         {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
     ])

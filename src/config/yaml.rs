@@ -109,6 +109,11 @@ fn decode(bytes: &[u8]) -> Result<&str, (usize, String)> {
         let message = format!("the file is larger than {} MiB", MAX_FILE_BYTES >> 20);
         return Err((1, message));
     }
+    if bytes.starts_with(b"\0GITCRYPT\0") {
+        let message = "the file is encrypted by git-crypt, whose key nobody has but people; a secret gets here by a \
+                       controller that reads it from a store, and its reference by Git";
+        return Err((1, message.into()));
+    }
     let utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
     let halves = bytes.len() >= 2 && (bytes[0] == 0) != (bytes[1] == 0);
     if utf16 || halves {

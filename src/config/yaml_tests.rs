@@ -69,6 +69,7 @@ fn byte_order_marks_and_windows_line_ends_do_not_matter() {
 fn other_encodings_are_named() {
     let utf16: Vec<u8> = "a: 1\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert_eq!(bad(&utf16), "a.yaml:1: the file is UTF-16; save it as UTF-8");
+    assert!(bad(b"\0GITCRYPT\0\x12\x34").contains("git-crypt"));
     assert_eq!(bad(b"\xff\xfea\0"), "a.yaml:1: the file is UTF-16; save it as UTF-8");
     assert_eq!(bad(b"a: 1\nb: \xe9\n"), "a.yaml:2: the file is not UTF-8 from here on; save it as UTF-8");
     assert_eq!(

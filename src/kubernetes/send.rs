@@ -6,7 +6,7 @@ use super::connect::explain_auth;
 use super::status::{Failure, Status, clean};
 use super::{Cluster, Resource};
 use crate::engine::{Trouble, TroubleKind, WRITE_BOUND};
-use http::header::{ACCEPT, CONTENT_TYPE, DATE, RETRY_AFTER};
+use http::header::{ACCEPT, CONTENT_TYPE, DATE, RETRY_AFTER, USER_AGENT};
 use http::{Method, Request};
 use http_body_util::{BodyExt, Limited};
 use kube::client::{AuthError, Body};
@@ -83,6 +83,9 @@ impl Ask {
     }
 }
 
+/// By which the server's audit log tells our requests.
+const PROGRAM: &str = concat!("cutover/", env!("CARGO_PKG_VERSION"));
+
 pub(super) const JSON: &str = "application/json";
 
 /// The semaphore is never closed, so this is always a permit.
@@ -129,6 +132,7 @@ impl Cluster {
         let request = Request::builder()
             .method(ask.method.clone())
             .uri(&ask.path)
+            .header(USER_AGENT, PROGRAM)
             .header(ACCEPT, ask.accept)
             .header(CONTENT_TYPE, ask.content_type)
             .body(Body::from(ask.body.clone()))

@@ -112,8 +112,12 @@ pub(super) fn read(
         bytes: 0,
         modules: Vec::new(),
         links: Vec::new(),
+        linked: Vec::new(),
     };
     walk.folder(id, &path.join("/"), 0)?;
+    if !walk.linked.is_empty() {
+        return Err(SourceError::new(ErrorKind::Symlink, linked(&walk.linked)));
+    }
     let mut files = walk.files;
     files.sort_by(|a, b| a.path.cmp(&b.path));
     let mut notices = Vec::new();
@@ -129,6 +133,21 @@ fn notice(notices: &mut Vec<String>, paths: &[String], kind: &str, what: &str) {
     }
 }
 
+/// All of them at once: whoever mends one has mended them all.
+fn linked(paths: &[String]) -> String {
+    let named = paths.iter().take(NOTICES).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match paths.len() {
+        1 => format!("{named} is a symbolic link, which is never followed; commit the file itself"),
+        count if count <= NOTICES => {
+            format!("{named} are symbolic links, which are never followed; commit the files themselves")
+        }
+        count => format!(
+            "{named} and {} more are symbolic links, which are never followed; commit the files themselves",
+            count - NOTICES
+        ),
+    }
+}
+
 fn short(commit: Oid) -> String {
     commit.to_string()[..7].to_owned()
 }
@@ -141,6 +160,8 @@ struct Walk<'a> {
     bytes: u64,
     modules: Vec<String>,
     links: Vec<String>,
+    /// Links in the place of documents.
+    linked: Vec<String>,
 }
 
 impl Walk<'_> {
@@ -157,11 +178,7 @@ impl Walk<'_> {
             match entry.filemode() {
                 mode if mode == i32::from(FileMode::Tree) => self.folder(entry.id(), &path, depth + 1)?,
                 mode if mode == i32::from(FileMode::Commit) => self.modules.push(path),
-                mode if mode == i32::from(FileMode::Link) && is_manifest => {
-                    let message =
-                        format!("{path} is a symbolic link, which is never followed; commit the file itself");
-                    return Err(SourceError::new(ErrorKind::Symlink, message));
-                }
+                mode if mode == i32::from(FileMode::Link) && is_manifest => self.linked.push(path),
                 mode if mode == i32::from(FileMode::Link) => self.links.push(path),
                 _ if is_manifest => self.file(entry.id(), path)?,
                 _ => {}

@@ -2,6 +2,7 @@
 
 mod ecs;
 mod kubernetes;
+mod secrets;
 
 use super::destination_flags::AwsFlags;
 use super::error::{CliError, ErrorKind, Exit};
@@ -97,13 +98,19 @@ pub async fn run(args: &InitArgs, output: Output) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-/// Documents that the program would refuse are written all the same, with a word on what has to be looked at.
+/// Documents that the program would refuse are written all the same, with a word on what has to be looked at; so are those
+/// that hold what nobody should commit.
 fn check(written: &Written, output: Output) {
     let bytes = written.documents.as_bytes().to_vec();
     let file = SourceFile { path: "documents.yaml".into(), bytes };
-    if let Err(problems) = config::load(&[file], Some(written.platform)) {
-        for problem in problems {
-            output.note(&format!("look at this before the first plan: {problem}"));
+    match config::load(&[file], Some(written.platform)) {
+        Ok(manifests) => {
+            secrets::told(&manifests, written.platform).iter().for_each(|sentence| output.note(sentence));
+        }
+        Err(problems) => {
+            for problem in problems {
+                output.note(&format!("look at this before the first plan: {problem}"));
+            }
         }
     }
 }
