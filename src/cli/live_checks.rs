@@ -4,9 +4,11 @@ use super::error::CliError;
 use super::live_judgement::{Group, Notes, judge_groups, judge_network};
 use crate::aws::{Aws, Conduct, EcsOperation, listener_of_rule};
 use crate::config::Finding;
-use crate::engine::{self, Adapter, Deployment, Gating, Rollout, Trouble, TroubleKind, WorkloadDocuments};
+use crate::engine::{
+    self, Adapter, Deployment, Gating, Platform, Rollout, Trouble, TroubleKind, WorkloadDocuments,
+};
 use crate::model::{BySlot, Destination, Kind, Service, Slot, TaskDefinitionRef, marks};
-use crate::plan::refusal;
+use crate::plan::{Live, declared_slots, refusal, undeclared};
 use crate::rollout::{AlarmState, Observation, Remedy, RuleObservation, RuleSplit};
 use crate::sites::EcsTarget;
 use serde_json::{Value, json};
@@ -24,6 +26,15 @@ pub async fn live_findings(target: &EcsTarget, deployment: &Deployment) -> Resul
         let label = format!("{}/{}", Kind::Application, application.name);
         let mut notes = Notes::new(&application.origin, label, &mut findings);
         check_cluster(target, application, &mut notes).await?;
+    }
+    // Without its cluster nothing is there to be looked at.
+    let live = match findings.is_empty() {
+        true => target.read_live(deployment).await?,
+        false => Live::default(),
+    };
+    for rollout in undeclared(&live.owned, &declared_slots(manifests)) {
+        let origin = &deployment.application.origin;
+        Notes::new(origin, rollout.workload, &mut findings).error("", rollout.why);
     }
     for task_definition in manifests.task_definitions.values() {
         let label = marks::document(Kind::TaskDefinition, &task_definition.name);
@@ -43,6 +54,9 @@ pub async fn live_findings(target: &EcsTarget, deployment: &Deployment) -> Resul
         let label = marks::document(Kind::Service, &service.name);
         let mut notes = Notes::new(&service.origin, label, &mut findings);
         check_service(target, deployment, service, &mut notes).await?;
+        if let Some(why) = live.taken.get(service.live_name()) {
+            notes.error("loadBalancers", why);
+        }
     }
     for rollout in deployment.rollouts() {
         let label = marks::document(Kind::BlueGreen, &rollout.blue_green.name);

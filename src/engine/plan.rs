@@ -5,8 +5,7 @@ use super::events::Silent;
 use super::ports::{Platform, Rollout, Trouble, TroubleKind};
 use super::run::{Adapter, Ports, Run, hold};
 use crate::model::Slot;
-use crate::plan::{Live, LiveRollout, Plan, assemble, untold_touch};
-use crate::rollout::Terms;
+use crate::plan::{Live, LiveRollout, Owned, Plan, assemble, untold_touch};
 use futures_util::{StreamExt, stream};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -89,11 +88,19 @@ async fn mark_in_use<A: Adapter>(
     let mut declared = declared_services(deployment);
     let parts = live.slots.values().flat_map(|slots| Slot::BOTH.map(|slot| slots.get(slot))).flatten();
     declared.extend(parts.map(|part| part.key.to_string()));
-    for owned in live.owned.iter_mut().filter(|owned| !declared.contains(&owned.resource)) {
-        if !owned.target_groups.is_empty() {
-            let behind = adapter.traffic_behind(&owned.target_groups, &[]).await?;
-            owned.in_use = behind.map(|hindrance| hindrance.in_words(Terms::Ecs));
-        }
+    let is_asked = |owned: &&mut Owned| {
+        owned.in_use.is_none() && !owned.target_groups.is_empty() && !declared.contains(&owned.resource)
+    };
+    for owned in live.owned.iter_mut().filter(is_asked) {
+        let behind = adapter.traffic_behind(&owned.target_groups, &[]).await?;
+        // To take it out of the rule, as the hindrance says, would leave these requests to nobody.
+        owned.in_use = behind.map(|hindrance| {
+            format!(
+                "{}; bring its documents back, or let something else answer these requests before you take it out of the \
+                 rule",
+                hindrance.why
+            )
+        });
     }
     Ok(())
 }

@@ -163,9 +163,15 @@ pub(super) fn summarise(deployment: &Deployment, live: &Live, plan: &Plan) -> St
         services,
         objects: objects(live, plan),
         workloads,
-        notices: plan.notices.clone(),
+        notices: plan.notices.iter().cloned().chain(undeclared(plan)).collect(),
         waits: deployment.application.sync.wait,
     }
+}
+
+/// What the plan says of rollouts that no document declares: no workload tells of them.
+fn undeclared(plan: &Plan) -> impl Iterator<Item = String> {
+    let items = plan.items.iter().filter(|item| item.is(Kind::BlueGreen) && item.origin.is_none());
+    items.map(|item| format!("{}: {}", item.document(), item.why))
 }
 
 /// What documents declare, with what a sync would do to it. A hook that has run may have gone again, and is left out.

@@ -4,6 +4,7 @@ use super::objects::plan_objects;
 use super::prune::prunable;
 use super::services::plan_services;
 use super::slots::plan_slots;
+use super::undeclared::{block, declared_slots, kept_for_rollouts, undeclared};
 use super::{Change, Live, Owned, Plan, PlanItem};
 use crate::model::{Application, Manifests, SyncMode};
 use std::collections::BTreeSet;
@@ -19,8 +20,15 @@ pub fn assemble(application: &Application, commit: &str, manifests: &Manifests, 
     };
     let mut declared = plan_services(application, manifests, live, &mut plan);
     declared.extend(plan_objects(application, manifests, live, &mut plan));
-    declared.extend(plan_slots(manifests, live, &mut plan));
-    prune(application, manifests, live, &declared, &mut plan);
+    let mut slots = declared_slots(manifests);
+    let of_deployments = plan_slots(manifests, live, &mut plan);
+    slots.extend(of_deployments.iter().cloned());
+    declared.extend(of_deployments);
+    let unread = unread_slots(manifests, live);
+    prune(application, manifests, live, &declared, unread.as_deref(), &mut plan);
+    if unread.is_none() {
+        block(undeclared(&live.owned, &slots), &mut plan, &live.owned);
+    }
     let seen = live.rollouts.values().flatten();
     plan.notices.extend(seen.flat_map(|rollout| rollout.notices.clone()));
     plan.notices.extend(live.beyond.iter().map(|what| {
@@ -34,12 +42,13 @@ fn prune(
     manifests: &Manifests,
     live: &Live,
     declared: &BTreeSet<String>,
+    unread: Option<&str>,
     plan: &mut Plan,
 ) {
     let sync = &application.sync;
-    let unread = unread_slots(manifests, live);
-    let incomplete = live.incomplete.as_deref().or(unread.as_deref());
-    let found = prunable(&live.owned, declared, sync.prune, &sync.prune_limit, manifests.len(), incomplete);
+    let incomplete = live.incomplete.as_deref().or(unread);
+    let owned = kept_for_rollouts(&live.owned);
+    let found = prunable(&owned, declared, sync.prune, &sync.prune_limit, manifests.len(), incomplete);
     for orphan in found.prune {
         let (kind, name) = orphan.document.split_once('/').unwrap_or(("Service", &orphan.resource));
         let item = PlanItem::new(kind, name, &orphan.resource, Change::Prune, farewell(&orphan));

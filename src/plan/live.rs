@@ -20,6 +20,9 @@ pub struct Live {
     pub refused: BTreeMap<String, String>,
     /// By name, of `services` without blue/green: why it can't be deleted and created anew. Sentences.
     pub held: BTreeMap<String, String>,
+    /// By name, of services without blue/green: why they may not be registered in the target groups that they declare.
+    /// Sentences.
+    pub taken: BTreeMap<String, String>,
     /// The revisions that are known: those that live services run, those found by content. In any order.
     pub revisions: Vec<LiveRevision>,
     /// By BlueGreen name. The sentence says why a workload could not be read.

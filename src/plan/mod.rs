@@ -1,7 +1,8 @@
 //! What a sync would do, as data and as text. Pure.
 //!
 //! `assemble` makes the plan from documents and what is live; `forecast` asks the cutover machine itself what it will
-//! do if all goes well; `prune` decides what may be deleted; `summary`, `render` and `json` print.
+//! do if all goes well; `prune` decides what may be deleted; `undeclared` finds
+//! rollouts under way that nobody declares; `summary`, `render` and `json` print.
 
 mod assemble;
 mod blue_green;
@@ -21,6 +22,7 @@ mod slots;
 mod summary;
 mod task_definition;
 mod traffic;
+mod undeclared;
 mod words;
 
 pub use assemble::assemble;
@@ -33,6 +35,7 @@ pub use prune::{Owned, PruneDecision, prunable};
 pub use render::{render_diff, render_plan};
 pub use slot_spec::slot_spec;
 pub use summary::Summary;
+pub use undeclared::{SlotMark, Undeclared, declared_slots, undeclared};
 
 #[cfg(test)]
 mod tests;

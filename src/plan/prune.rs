@@ -1,5 +1,6 @@
 //! What may be deleted. Deleting too little is a nuisance, deleting too much an outage: every doubt keeps everything.
 
+use super::SlotMark;
 use super::words::{count, several};
 use crate::model::Turn;
 use std::collections::BTreeSet;
@@ -17,6 +18,8 @@ pub struct Owned {
     pub in_use: Option<String>,
     /// When its turn came in a sync: what came first goes last.
     pub turn: Turn,
+    /// Set if it is a slot of a workload that is shipped by blue/green.
+    pub slot: Option<SlotMark>,
 }
 
 /// What is deleted, and what people are told about the rest.

@@ -36,6 +36,10 @@ pub(super) fn plan_service(
 
 /// The item with what keeps it from being carried out now.
 pub(super) fn with_bars(mut item: PlanItem, live: &Live) -> PlanItem {
+    if let Some(why) = live.taken.get(&item.resource).filter(|_| item.change != Change::Unchanged) {
+        item.why = why.clone();
+        item.change = Change::Blocked;
+    }
     match item.change {
         Change::Replace => {
             if let Some(why) = live.held.get(&item.resource) {

@@ -4,13 +4,14 @@ use super::backoff::Refusal;
 use super::live::{short_revision, text};
 use super::read::Purpose;
 use super::rolling::content;
+use super::slots::notes;
 use super::steady::stage;
 use super::{Ecs, LiveService, ServiceStatus, Stamp};
 use crate::diff::compare_service;
 use crate::engine::{Deployment, Platform, Settled, Trouble, TroubleKind, declared_services};
 use crate::model::{Kind, Service, TaskDefinition, TaskDefinitionRef, marks};
-use crate::plan::{Change, Live, LiveRevision, Owned, PlanItem};
-use crate::rollout::Stage;
+use crate::plan::{Change, Live, LiveRevision, Owned, PlanItem, SlotMark};
+use crate::rollout::{Stage, Terms};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -20,18 +21,25 @@ const CONCURRENCY: usize = 16;
 impl Platform for Ecs {
     async fn read_live(&self, deployment: &Deployment) -> Result<Live, Trouble> {
         let application = &deployment.application.name;
-        let owned = match deployment.application.sync.prune {
-            true => self.list_owned(application).await?,
-            false => vec![],
-        };
+        let prunes = deployment.application.sync.prune;
+        let mut owned = if prunes { self.list_owned(application).await? } else { vec![] };
         let names: Vec<String> = declared_services(deployment).into_iter().collect();
         let services = self.read_services(&names).await?;
+        let was_slot = |service: &Service| {
+            let live = services.get(service.live_name());
+            live.is_some_and(|live| live.owner() == Some(application) && live.slot().is_some())
+        };
+        if !prunes && rolling(deployment).any(was_slot) {
+            // The rollout that it is part of may not be over: the other slot's note tells.
+            owned = self.list_owned(application).await?;
+        }
         let moving = services.values().filter(|s| stage(&s.json) != Stage::Steady).map(|s| s.name.clone());
         Ok(Live {
             moving: moving.collect(),
             revisions: self.known_revisions(deployment, &services).await?,
             refused: self.refused(deployment, &services),
-            owned: owned.iter().filter(|s| s.status == ServiceStatus::Active).map(owned_service).collect(),
+            taken: self.taken(deployment, &services).await?,
+            owned: inventory(&owned),
             services: services.into_iter().map(|(name, service)| (name, service.json)).collect(),
             ..Live::default()
         })
@@ -153,6 +161,22 @@ impl Ecs {
         rolling(deployment).filter_map(refusal).collect()
     }
 
+    /// By name, what keeps services without blue/green out of the target groups that they declare: a sentence.
+    async fn taken(
+        &self,
+        deployment: &Deployment,
+        services: &BTreeMap<String, LiveService>,
+    ) -> Result<BTreeMap<String, String>, Trouble> {
+        let mut taken = BTreeMap::new();
+        for service in rolling(deployment) {
+            let name = service.live_name();
+            let found =
+                self.groups_of_others(&deployment.application.name, service, services.get(name)).await?;
+            taken.extend(found.map(|hindrance| (name.to_owned(), hindrance.in_words(Terms::Ecs))));
+        }
+        Ok(taken)
+    }
+
     /// The revisions that the plan compares with: those that the declared services run and, where none has the wanted
     /// content, one that has it. What a service's mark tells of its revision is not read.
     async fn known_revisions(
@@ -245,6 +269,10 @@ fn tasks_of<'a>(deployment: &'a Deployment, service: &Service) -> Option<&'a Tas
     }
 }
 
+fn inventory(owned: &[LiveService]) -> Vec<Owned> {
+    owned.iter().filter(|service| service.status == ServiceStatus::Active).map(owned_service).collect()
+}
+
 fn owned_service(service: &LiveService) -> Owned {
     Owned {
         document: service
@@ -254,8 +282,15 @@ fn owned_service(service: &LiveService) -> Owned {
             .unwrap_or_else(|| format!("Service/{}", service.name)),
         resource: service.name.clone(),
         target_groups: service.groups(),
+        slot: slot_mark(service),
         ..Owned::default()
     }
+}
+
+fn slot_mark(service: &LiveService) -> Option<SlotMark> {
+    let slot = service.slot()?;
+    let workload = service.tags.get(marks::DOCUMENT)?.clone();
+    Some(SlotMark { workload, slot, record: notes(service).record })
 }
 
 fn unknown(item: &PlanItem) -> Trouble {

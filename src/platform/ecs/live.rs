@@ -1,6 +1,6 @@
 //! What ECS answers, with the few things read from it by name.
 
-use crate::model::marks;
+use crate::model::{Slot, marks};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -47,6 +47,12 @@ impl LiveService {
     /// The application whose mark it bears.
     pub fn owner(&self) -> Option<&str> {
         self.tags.get(marks::APPLICATION).map(String::as_str)
+    }
+
+    /// The slot of a blue/green workload that it is, by its mark.
+    pub fn slot(&self) -> Option<Slot> {
+        let mark = self.tags.get(marks::SLOT)?;
+        Slot::BOTH.into_iter().find(|slot| slot.name() == mark)
     }
 
     /// The ARN of the revision it is told to run; empty for services whose task sets say it.

@@ -294,7 +294,7 @@ fn by_slot(arns: &[String]) -> BySlot<String> {
 }
 
 /// Record and signals from a service's tags. Anything that is not ours is a lost note.
-fn notes(service: &LiveService) -> SlotObservation {
+pub(super) fn notes(service: &LiveService) -> SlotObservation {
     let tag = |key| service.tags.get(key).map(String::as_str);
     let number = |key| tag(key).and_then(|text| text.parse().ok());
     SlotObservation {

@@ -1,11 +1,12 @@
 //! Strangers: services that are registered in a slot's target group, or behind one of its rules, and are not the
 //! workload's own.
 
+use super::live::{balancers, groups_of};
 use super::{Ecs, LiveService, ServiceStatus};
 use crate::aws::EVIDENCE_BOUND;
 use crate::diff::same_reference;
 use crate::engine::{Registered, Rollout, Trouble};
-use crate::model::{Kind, Slot, marks};
+use crate::model::{Kind, Service, Slot, marks};
 use crate::rollout::{Hindrance, Remedy, Stranger};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::timeout;
@@ -61,6 +62,43 @@ impl Ecs {
             found.extend(taken(rollout, registered, named, service, owner));
         }
         Ok(found)
+    }
+
+    /// What keeps a service without blue/green out of the target groups that it declares and that `live` is not in yet: a
+    /// service of another application is registered in one, and its requests would be answered by both. Costs a listing of
+    /// the cluster, once a run, and only where there are such groups.
+    ///
+    /// # Errors
+    /// Any part of the list that could not be read.
+    pub(super) async fn groups_of_others(
+        &self,
+        application: &str,
+        service: &Service,
+        live: Option<&LiveService>,
+    ) -> Result<Option<Hindrance>, Trouble> {
+        let joined = live.filter(|live| live.status == ServiceStatus::Active).map(LiveService::groups);
+        let is_new = |group: &&str| joined.iter().flatten().all(|known| !same_reference(group, known));
+        let new: Vec<&str> = balancers(&service.spec).flat_map(groups_of).filter(is_new).collect();
+        if new.is_empty() {
+            return Ok(None);
+        }
+        let all = self.listed().await?;
+        let registered = |other: &LiveService| {
+            let owner = other.owner().filter(|owner| *owner != application)?.to_owned();
+            let groups = other.groups();
+            let group = new.iter().find(|group| groups.iter().any(|arn| same_reference(group, arn)))?;
+            let why = format!(
+                "service {} of application {owner} is registered in {group}, and would share its requests with this one",
+                other.name
+            );
+            let edit = Remedy::Edit {
+                document: marks::document(Kind::Service, &service.name),
+                field: "loadBalancers".into(),
+                to: "target groups that no other application uses".into(),
+            };
+            Some(Hindrance::new(why, vec![edit]))
+        };
+        Ok(all.iter().filter(|other| other.status == ServiceStatus::Active).find_map(registered))
     }
 
     /// All services of the cluster, listed once a run, and once more under the lock.

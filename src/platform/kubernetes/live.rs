@@ -273,6 +273,7 @@ impl Kubernetes {
                 target_groups: protection.target_groups(key),
                 in_use,
                 turn: turn_of(key, live),
+                slot: None,
             }
         });
         members.collect()

@@ -2,7 +2,7 @@
 
 use super::{Rig, seconds};
 use crate::account::{RULE, Shop, Worker, seed};
-use cutover::engine::{Event, StopSignal, SyncReport, Trouble, Verdict, Watcher, sync};
+use cutover::engine::{Deployment, Event, StopSignal, SyncReport, Trouble, Verdict, Watcher, sync};
 use cutover::simulator::{Failure, Fault, Settings, TargetFault};
 use cutover::sites::EcsTarget;
 use serde_json::json;
@@ -30,17 +30,25 @@ impl Watcher for StopAt<'_> {
 
 /// One sync of a new process, stopped when it says `at`.
 async fn sync_to(rig: &Rig, shop: &Shop, at: &str) -> (Result<SyncReport, Trouble>, Vec<String>) {
+    sync_of(rig, &shop.deployment(), at).await
+}
+
+/// The same for any documents.
+pub(super) async fn sync_of(
+    rig: &Rig,
+    deployment: &Deployment,
+    at: &str,
+) -> (Result<SyncReport, Trouble>, Vec<String>) {
     let rig = rig.another().await;
-    let deployment = shop.deployment();
     let target = EcsTarget::new(rig.aws.clone(), &deployment.application, "prod", 1);
     let watcher = StopAt { stop: StopSignal::default(), at, said: RefCell::default() };
-    let result = sync(&target, &deployment, &watcher, &watcher.stop).await;
+    let result = sync(&target, deployment, &watcher, &watcher.stop).await;
     let _ = target.release().await;
     (result, watcher.said.into_inner())
 }
 
 /// The shop at v1, and v2 under way with a tenth of the requests.
-async fn at_a_tenth(shop: &Shop) -> Rig {
+pub(super) async fn at_a_tenth(shop: &Shop) -> Rig {
     let rig = Rig::with(Settings::default(), &seed(&[RULE])).await;
     let (live, said) = sync_to(&rig, shop, "").await;
     assert_eq!(live.unwrap().verdict, Verdict::Done, "{said:?}");
@@ -51,14 +59,14 @@ async fn at_a_tenth(shop: &Shop) -> Rig {
 }
 
 /// The share of the candidate, which is on blue: a first deploy takes the slot that has no weight.
-fn share(rig: &Rig) -> u32 {
+pub(super) fn share(rig: &Rig) -> u32 {
     let weights = rig.weights(RULE);
     let of =
         |name: &str| weights.iter().filter(|(group, _)| group.contains(name)).map(|(_, w)| w).sum::<u32>();
     of("web-blue") * 100 / (of("web-green") + of("web-blue")).max(1)
 }
 
-fn shop() -> Shop {
+pub(super) fn shop() -> Shop {
     let workers = vec![Worker { name: "worker", image: "v1" }];
     Shop { steps: "[{weight: 10, hold: 10m}, {weight: 100}]", prune: true, workers, ..Shop::default() }
 }

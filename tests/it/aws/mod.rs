@@ -17,7 +17,9 @@ mod revisions;
 mod services;
 mod slots;
 mod sockets;
+mod tenants;
 mod traffic;
+mod undeclared;
 mod waits;
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;

@@ -1,0 +1,128 @@
+//! Finds rollouts under way that no document declares any more: nobody watches them, and both slots are needed.
+
+use super::{Change, Owned, Plan, PlanItem};
+use crate::model::{Kind, Manifests, Slot, Turn};
+use crate::rollout::{Hindrance, Progress, Record, Remedy, Terms};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The mark of a live slot, and the note on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotMark {
+    /// The document of the workload that it is a slot of: `Service/web`.
+    pub workload: String,
+    pub slot: Slot,
+    pub record: Option<Record>,
+}
+
+/// A rollout that is not over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undeclared {
+    /// The document of its workload: `Service/web`.
+    pub workload: String,
+    /// The live name of the slot that it goes into.
+    pub resource: String,
+    /// The fact and what to do, as a sentence.
+    pub why: String,
+    turn: Turn,
+}
+
+/// Why a slot of a rollout that is not over is kept.
+const IN_USE: &str = "it is a slot of a rollout that is not over";
+
+/// Both slots of one workload, as far as they are there.
+struct Pair<'a> {
+    workload: &'a str,
+    slots: Vec<(&'a Owned, &'a SlotMark)>,
+}
+
+impl<'a> Pair<'a> {
+    fn all(owned: &'a [Owned]) -> Vec<Pair<'a>> {
+        let mut pairs: BTreeMap<&str, Vec<(&Owned, &SlotMark)>> = BTreeMap::new();
+        for owned in owned {
+            if let Some(mark) = &owned.slot {
+                pairs.entry(&mark.workload).or_default().push((owned, mark));
+            }
+        }
+        pairs.into_iter().map(|(workload, slots)| Pair { workload, slots }).collect()
+    }
+
+    /// The slot whose note speaks for both, if the rollout into it is not over.
+    fn unfinished(&self) -> Option<(&'a Owned, &'a Record)> {
+        let noted = self.slots.iter().filter_map(|(owned, mark)| Some((*owned, mark.record.as_ref()?)));
+        noted.max_by_key(|(_, record)| record.sequence).filter(|(_, record)| self.is_unfinished(record))
+    }
+
+    fn is_unfinished(&self, record: &Record) -> bool {
+        match record.progress {
+            Progress::Rolling
+            | Progress::Ready
+            | Progress::Shifting { .. }
+            | Progress::Baking(_)
+            | Progress::Returning { .. } => true,
+            // The note that all traffic is back where it came from is a later one.
+            Progress::Failed(_) => {
+                self.slots.iter().any(|(_, mark)| record.from.is_some_and(|from| from == mark.slot))
+            }
+            Progress::Done(_) => false,
+        }
+    }
+}
+
+/// The rollouts of `owned` that are not over and go into none of the `slots` that documents declare (live names).
+pub fn undeclared(owned: &[Owned], slots: &BTreeSet<String>) -> Vec<Undeclared> {
+    let of = |pair: &Pair<'_>| {
+        let (holder, record) = pair.unfinished().filter(|(holder, _)| !slots.contains(&holder.resource))?;
+        let why = format!(
+            "its rollout into {} is not over ({}), and no BlueGreen declares it any more, so nobody watches it",
+            holder.resource, record.progress
+        );
+        let what = format!(
+            "{} and its BlueGreen in Git until the rollout has ended, by itself or by `cutover abort`",
+            pair.workload
+        );
+        let why = Hindrance::new(why, vec![Remedy::Restore { what }]).in_words(Terms::Ecs);
+        let (workload, resource) = (pair.workload.to_owned(), holder.resource.clone());
+        Some(Undeclared { workload, resource, why, turn: holder.turn })
+    };
+    Pair::all(owned).iter().filter_map(of).collect()
+}
+
+/// The live names of the ECS services that are slots of a BlueGreen.
+pub fn declared_slots(manifests: &Manifests) -> BTreeSet<String> {
+    let slots = |blue_green: &crate::model::BlueGreen| {
+        let service = manifests.services.get(&blue_green.workload_ref.name)?;
+        Some(Slot::BOTH.map(|slot| blue_green.slot_workload(slot, service.live_name())))
+    };
+    manifests.blue_greens.values().filter_map(slots).flatten().collect()
+}
+
+/// Blocks the plan for each of them, together with what it would do to their slots.
+pub(super) fn block(found: Vec<Undeclared>, plan: &mut Plan, owned: &[Owned]) {
+    for Undeclared { workload, resource, why, turn } in found {
+        let is_slot = |item: &PlanItem| {
+            let mark = owned.iter().find(|owned| owned.resource == item.resource);
+            mark.and_then(|owned| owned.slot.as_ref()).is_some_and(|mark| mark.workload == workload)
+        };
+        let touched =
+            |item: &&mut PlanItem| !item.carried && item.change != Change::Unchanged && is_slot(item);
+        for item in plan.items.iter_mut().filter(touched) {
+            item.change = Change::Blocked;
+            item.why = format!("{}; {IN_USE}", item.why);
+        }
+        let name = workload.split_once('/').map_or(workload.as_str(), |(_, name)| name);
+        let item = PlanItem::new(Kind::BlueGreen.name(), name, &resource, Change::Blocked, why);
+        plan.items.push(PlanItem { turn, ..item });
+    }
+}
+
+/// `owned` with the reason why slots stay whose rollout is not over, declared or not: one of them is the way back.
+pub(super) fn kept_for_rollouts(owned: &[Owned]) -> Vec<Owned> {
+    let pairs = Pair::all(owned).into_iter().filter(|pair| pair.unfinished().is_some());
+    let kept: BTreeSet<&str> =
+        pairs.flat_map(|pair| pair.slots).map(|(owned, _)| owned.resource.as_str()).collect();
+    let keep = |owned: &Owned| match kept.contains(owned.resource.as_str()) {
+        true => Owned { in_use: Some(IN_USE.into()), ..owned.clone() },
+        false => owned.clone(),
+    };
+    owned.iter().map(keep).collect()
+}

@@ -1,0 +1,118 @@
+//! Rollouts whose documents a commit removes before they are over: told, refused, and nothing of them is pruned.
+
+use super::Rig;
+use super::begun::{at_a_tenth, share, shop, sync_of};
+use crate::account::{RULE, Shop, seed};
+use cutover::engine::{Deployment, Status, SyncReport, Verdict, plan, status};
+use cutover::plan::{Change, Plan};
+use cutover::simulator::Settings;
+use cutover::sites::EcsTarget;
+
+/// The documents of `shop` without its web workload, with pruning on.
+fn without_web(shop: &Shop) -> Deployment {
+    let mut deployment = pruning(shop);
+    deployment.manifests.blue_greens.clear();
+    deployment.manifests.services.remove("web");
+    deployment.manifests.task_definitions.remove("web");
+    deployment
+}
+
+fn pruning(shop: &Shop) -> Deployment {
+    let mut deployment = shop.deployment();
+    deployment.application.sync.prune_limit = "100%".into();
+    deployment
+}
+
+async fn looked(rig: &Rig, deployment: &Deployment) -> (Plan, Status) {
+    let rig = rig.another().await;
+    let target = EcsTarget::new(rig.aws.clone(), &deployment.application, "prod", 1);
+    (plan(&target, deployment).await.unwrap(), status(&target, deployment).await.unwrap())
+}
+
+async fn synced(rig: &Rig, deployment: &Deployment) -> SyncReport {
+    sync_of(rig, deployment, "").await.0.unwrap()
+}
+
+/// The live services that the plan would delete.
+fn pruned(plan: &Plan) -> Vec<&str> {
+    let items = plan.items.iter().filter(|item| item.change == Change::Prune);
+    items.map(|item| item.resource.as_str()).collect()
+}
+
+fn is_there(rig: &Rig, service: &str) -> bool {
+    let input = serde_json::json!({"cluster": "prod", "services": [service]});
+    let answer = rig.connector.world().call("ecs", "DescribeServices", &input).unwrap();
+    answer["services"][0]["status"] == "ACTIVE"
+}
+
+/// Plan, status and sync refuse, say why, and touch nothing of the rollout into `slot`.
+async fn assert_refused(rig: &Rig, without: &Deployment, slot: &str, progress: &str) {
+    let why = format!(
+        "its rollout into web-{slot} is not over ({progress}), and no BlueGreen declares it any more, so nobody watches \
+         it; restore Service/web and its BlueGreen in Git until the rollout has ended, by itself or by `cutover abort`"
+    );
+    let before = share(rig);
+    let (plan, status) = looked(rig, without).await;
+    let blocked = plan.items.iter().find(|item| item.change == Change::Blocked).expect("a blocked item");
+    assert_eq!((blocked.document().as_str(), &blocked.why), ("BlueGreen/web", &why));
+    assert_eq!(pruned(&plan), [""; 0]);
+    assert!(plan.has_changes() && !status.in_sync);
+    assert!(status.notices.contains(&format!("BlueGreen/web: {why}")), "{:?}", status.notices);
+    rig.clear_log();
+    let report = synced(rig, without).await;
+    assert_eq!(report.verdict, Verdict::Error, "{report:?}");
+    assert!(report.results.iter().any(|result| result.message == why), "{:?}", report.results);
+    for write in ["ModifyRule", "UpdateService", "DeleteService", "CreateService"] {
+        assert_eq!(rig.count(write), 0, "{write}");
+    }
+    assert!(is_there(rig, "web-blue") && is_there(rig, "web-green"));
+    assert_eq!(share(rig), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shift_whose_documents_are_removed_is_refused_until_they_are_back_and_it_has_ended() {
+    let rig = at_a_tenth(&shop()).await;
+    let without = without_web(&shop().at("v2"));
+    assert_refused(&rig, &without, "blue", "10% reached").await;
+    let report = synced(&rig, &pruning(&shop().at("v2"))).await;
+    assert_eq!((report.verdict, share(&rig)), (Verdict::Done, 100), "the remedy");
+    let (plan, status) = looked(&rig, &without).await;
+    assert!(plan.items.iter().all(|item| item.change != Change::Blocked), "{plan:?}");
+    assert_eq!(pruned(&plan), ["web-green"]);
+    let serving = status.notices.iter().find(|notice| notice.starts_with("web-blue (Service/web)"));
+    let serving = serving.expect("the serving slot is told");
+    assert!(serving.contains("bring its documents back, or let something else answer"), "{serving}");
+    assert!(!serving.contains("or give it weight 0"), "{serving}");
+    assert_eq!(synced(&rig, &without).await.verdict, Verdict::Done);
+    assert!(is_there(&rig, "web-blue") && !is_there(&rig, "web-green"));
+    assert_eq!(share(&rig), 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_way_back_of_a_bake_is_not_pruned_when_its_documents_are_removed() {
+    let shop = Shop { steps: "[{weight: 100}]", bake: "10m", ..shop() };
+    let rig = Rig::with(Settings::default(), &seed(&[RULE])).await;
+    assert_eq!(synced(&rig, &pruning(&shop)).await.verdict, Verdict::Done);
+    let (stopped, said) = sync_of(&rig, &pruning(&shop.at("v2")), "the bake").await;
+    assert_eq!((stopped.unwrap().verdict, share(&rig)), (Verdict::Stopped, 100), "{said:#?}");
+    assert_refused(&rig, &without_web(&shop.at("v2")), "blue", "bake began").await;
+    let report = synced(&rig, &pruning(&shop)).await;
+    assert_eq!((report.verdict, share(&rig)), (Verdict::Done, 0), "the way back: {report:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slot_that_a_commit_declares_as_rolling_is_left_alone_until_its_rollout_has_ended() {
+    let shop = Shop { prune: false, ..shop() };
+    let rig = at_a_tenth(&shop).await;
+    let mut rolling = shop.at("v3").deployment();
+    rolling.manifests.blue_greens.clear();
+    let service = rolling.manifests.services.get_mut("web").unwrap();
+    service.spec["serviceName"] = "web-green".into();
+    let (plan, _) = looked(&rig, &rolling).await;
+    let blocked: Vec<String> =
+        plan.items.iter().filter(|i| i.change == Change::Blocked).map(|i| i.document()).collect();
+    assert_eq!(blocked, ["Service/web", "BlueGreen/web"]);
+    rig.clear_log();
+    assert_eq!(synced(&rig, &rolling).await.verdict, Verdict::Error);
+    assert_eq!(rig.count("UpdateService"), 0);
+}
