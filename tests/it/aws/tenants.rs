@@ -9,9 +9,13 @@ use cutover::simulator::{Failure, Settings};
 use cutover::sites::EcsTarget;
 use serde_json::json;
 
-/// The shop of one application, live.
+/// The shop of one application, live on green, and a target group of nobody.
 async fn live_shop() -> Rig {
-    let rig = Rig::with(Settings::default(), &seed(&[RULE])).await;
+    let spare = "targetGroups:\n  - {Name: spare, Protocol: HTTP, Port: 8080, TargetType: ip}\n";
+    let seed = seed(&[RULE]).replace("targetGroups:\n", spare);
+    let nothing = "[{Type: fixed-response, FixedResponseConfig: {StatusCode: \"404\"}}]";
+    let seed = seed.replace(nothing, "[{Type: forward, TargetGroupArn: spare}]");
+    let rig = Rig::with(Settings::default(), &seed).await;
     let (ended, said) = sync_of(&rig, &Shop::default().deployment(), "").await;
     assert_eq!(ended.unwrap().verdict, Verdict::Done, "{said:?}");
     rig
@@ -61,22 +65,22 @@ fn expected(rig: &Rig, group: &str) -> String {
 #[tokio::test(start_paused = true)]
 async fn a_service_is_not_created_in_a_target_group_of_another_application() {
     let rig = live_shop().await;
-    let deployment = tenant(&rig, Some("web-blue"), "v1");
-    assert_eq!(refusal(&rig, &deployment).await, Some(expected(&rig, "web-blue")));
+    let deployment = tenant(&rig, Some("web-green"), "v1");
+    assert_eq!(refusal(&rig, &deployment).await, Some(expected(&rig, "web-green")));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_service_is_not_moved_into_a_target_group_of_another_application() {
     let rig = live_shop().await;
     assert_eq!(sync_of(&rig, &tenant(&rig, None, "v1"), "").await.0.unwrap().verdict, Verdict::Done);
-    let moved = tenant(&rig, Some("web-blue"), "v1");
-    assert_eq!(refusal(&rig, &moved).await, Some(expected(&rig, "web-blue")));
+    let moved = tenant(&rig, Some("web-green"), "v1");
+    assert_eq!(refusal(&rig, &moved).await, Some(expected(&rig, "web-green")));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_service_in_a_group_of_nobody_else_is_made_and_costs_no_listing_once_it_is_there() {
     let rig = live_shop().await;
-    let deployment = tenant(&rig, Some("web-green"), "v1");
+    let deployment = tenant(&rig, Some("spare"), "v1");
     assert_eq!(sync_of(&rig, &deployment, "").await.0.unwrap().verdict, Verdict::Done);
     rig.clear_log();
     assert_eq!(sync_of(&rig, &deployment, "").await.0.unwrap().verdict, Verdict::Done);
@@ -86,7 +90,7 @@ async fn a_service_in_a_group_of_nobody_else_is_made_and_costs_no_listing_once_i
 #[tokio::test(start_paused = true)]
 async fn where_services_may_not_be_listed_no_group_is_joined() {
     let rig = live_shop().await;
-    let deployment = tenant(&rig, Some("web-blue"), "v1");
+    let deployment = tenant(&rig, Some("web-green"), "v1");
     rig.inject("ListServices", Failure::Denied, u32::MAX);
     let ended = sync_of(&rig, &deployment, "").await.0;
     assert!(ended.expect_err("unreadable").doing.contains("ListServices"));
