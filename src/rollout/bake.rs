@@ -21,7 +21,7 @@ pub(super) fn proceed(view: View<'_>, slot: Slot, record: &Record, since: Timest
     if reverted && can_go_back && view.is_alive(other) {
         return returning::start(view, other);
     }
-    if let Some(hindrance) = foreign::unusable(view) {
+    if let Some(hindrance) = foreign::left_behind(view).or_else(|| foreign::unusable(view)) {
         return hold_or_block(view, slot, record, hindrance);
     }
     if !view.all_to(slot) {

@@ -32,7 +32,7 @@ fn next_step(view: View<'_>, slot: Slot, from: Option<Slot>) -> Decision {
         let scale = Action::ScaleSlot { slot: slot.other(), count };
         return act(Phase::Shifting, view.owning(slot.other(), vec![scale]));
     }
-    if let Some(hindrance) = foreign::hindrance(view) {
+    if let Some(hindrance) = foreign::left_behind(view).or_else(|| foreign::hindrance(view)) {
         return match rolling {
             Some(record) => bake::hold_or_block(view, slot, record, hindrance),
             None => blocked(view, hindrance),

@@ -71,6 +71,9 @@ fn unfinished(view: View<'_>, slot: Slot, record: &Record) -> Decision {
     match record.from {
         Some(from) if given_up && weighted && !view.is_gone(from) => returning::start(view, from),
         Some(from) if given_up && !weighted && is_as_before(view, from) => {
+            if let Some(hindrance) = foreign::left_behind(view) {
+                return blocked(view, hindrance);
+            }
             let record = view.next_record(from, None, Progress::Done(view.now));
             act(Phase::Live, view.owning(from, vec![Action::WriteRecord { slot: from, record }]))
         }

@@ -306,8 +306,13 @@ pub enum Outcome {
 
 impl Decision {
     /// A slot that an action would touch, or give its first weight to, although it has not been asked whether requests may
-    /// reach it by another rule.
+    /// reach it by another rule; or that of a rollout which left a rule behind, before anything goes forward.
     pub fn asks_to_touch(&self, seen: &Observation) -> Option<Slot> {
+        let is_unasked = |slot: &Slot| seen.slots.get(*slot).hold == Hold::Unasked;
+        let goes_forward = !self.actions.is_empty() && self.phase != Phase::RollingBack;
+        if let Some(slot) = seen.left_behind().filter(|slot| goes_forward && is_unasked(slot)) {
+            return Some(slot);
+        }
         self.actions.iter().find_map(|action| {
             let slot = match action {
                 // A return asks for nothing but the health of the side that takes over.
@@ -320,7 +325,7 @@ impl Decision {
                 Action::ScaleSlot { slot, .. } if seen.slots.get(*slot).count() == 0 => *slot,
                 _ => return None,
             };
-            (seen.slots.get(slot).hold == Hold::Unasked).then_some(slot)
+            is_unasked(&slot).then_some(slot)
         })
     }
 

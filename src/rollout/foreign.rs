@@ -1,7 +1,7 @@
 //! Rules that are not as we left them are reported and left alone, unless what was done to them is a way back.
 
 use super::hindrance::{Hindrance, Remedy};
-use super::observation::{Ill, RuleObservation, RuleSplit, Workload};
+use super::observation::{Hold, Ill, RuleObservation, RuleSplit, Workload};
 use super::record::{Progress, Record};
 use super::view::{View, blocked, wait};
 use super::{Decision, Phase, WaitingOn, gate, returning, shift};
@@ -60,6 +60,24 @@ pub(super) fn unusable(view: View<'_>) -> Option<Hindrance> {
         )),
         RuleSplit::Both(_) | RuleSplit::Only(_) => None,
     })
+}
+
+/// A rule that the rollout under way moved and that the documents do not name any more still sends requests to it: they
+/// would be left to a version that nobody watches, or that is given up.
+pub(super) fn left_behind(view: View<'_>) -> Option<Hindrance> {
+    let slot = view.seen.left_behind()?;
+    let Hold::Held(held) = &view.slot(slot).hold else { return None };
+    let rule = held.remedies.iter().find_map(|remedy| match remedy {
+        Remedy::TakeOut { rule, .. } => Some(rule.as_str()),
+        _ => None,
+    });
+    let edit = Remedy::Edit {
+        document: "the BlueGreen".into(),
+        field: "its production rules".into(),
+        to: format!("rules with {} among them until the rollout is over", rule.unwrap_or("that one")),
+    };
+    let why = format!("{}, and the documents no longer name a rule that this rollout moves", held.why);
+    Some(Hindrance::new(why, std::iter::once(edit).chain(held.remedies.clone()).collect()))
 }
 
 /// True if a person asked for the return that is under way.

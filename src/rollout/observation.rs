@@ -105,6 +105,15 @@ impl Observation {
         Slot::BOTH.into_iter().find(|slot| self.rules.iter().all(|rule| rule.split.weights().all_to(*slot)))
     }
 
+    /// The slot of a rollout under way, or in its bake, that moved a rule which the documents do not name any more: it may
+    /// still have requests there, and nobody watches them.
+    pub fn left_behind(&self) -> Option<Slot> {
+        let (slot, record) = self.current_record()?;
+        let is_open = record.progress.is_under_way() || matches!(record.progress, Progress::Baking(_));
+        let is_read = |mark: &String| self.rules.iter().any(|rule| rule.mark() == *mark);
+        (is_open && !record.intent.rules.iter().all(is_read)).then_some(slot)
+    }
+
     /// The slot without weight in any rule that would get some with these weights.
     pub fn first_weight_of(&self, weights: Weights) -> Option<Slot> {
         let has_none = |slot: Slot| self.rules.iter().all(|rule| rule.split.weights().of(slot) == 0);

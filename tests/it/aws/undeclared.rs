@@ -2,11 +2,12 @@
 
 use super::Rig;
 use super::begun::{at_a_tenth, share, shop, sync_of};
-use crate::account::{RULE, Shop, seed};
+use crate::account::{RULE, RULE_2, Shop, seed};
 use cutover::engine::{Deployment, Status, SyncReport, Verdict, plan, status};
 use cutover::plan::{Change, Plan};
 use cutover::simulator::Settings;
 use cutover::sites::EcsTarget;
+use serde_json::json;
 
 /// The documents of `shop` without its web workload, with pruning on.
 fn without_web(shop: &Shop) -> Deployment {
@@ -40,7 +41,7 @@ fn pruned(plan: &Plan) -> Vec<&str> {
 }
 
 fn is_there(rig: &Rig, service: &str) -> bool {
-    let input = serde_json::json!({"cluster": "prod", "services": [service]});
+    let input = json!({"cluster": "prod", "services": [service]});
     let answer = rig.connector.world().call("ecs", "DescribeServices", &input).unwrap();
     answer["services"][0]["status"] == "ACTIVE"
 }
@@ -115,4 +116,45 @@ async fn a_slot_that_a_commit_declares_as_rolling_is_left_alone_until_its_rollou
     rig.clear_log();
     assert_eq!(synced(&rig, &rolling).await.verdict, Verdict::Error);
     assert_eq!(rig.count("UpdateService"), 0);
+}
+
+/// The candidate's share on the rule that the commit drops.
+async fn moved_to_another_rule(wanted: &'static str) -> (Rig, Shop) {
+    let rig = at_a_tenth(&shop()).await;
+    let actions = json!([{"Type": "forward", "TargetGroupArn": rig.connector.world().target_group_arn("web-green").unwrap()}]);
+    rig.connector
+        .world()
+        .call("elbv2", "ModifyRule", &json!({"RuleArn": RULE_2, "Actions": actions}))
+        .unwrap();
+    (rig, Shop { rules: vec![RULE_2], ..shop().at(wanted) })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_that_a_commit_drops_while_the_candidate_has_requests_there_blocks_until_it_is_back() {
+    // The same version, the one before, and a new one.
+    for wanted in ["v2", "v1", "v3"] {
+        let (rig, moved) = moved_to_another_rule(wanted).await;
+        let (plan, _) = looked(&rig, &moved.deployment()).await;
+        let blocked = plan.items.iter().find(|item| item.change == Change::Blocked).expect("a blocked item");
+        let why = format!("set its production rules of the BlueGreen to rules with {RULE} among them");
+        assert!(blocked.why.contains(&why), "{wanted}: {}", blocked.why);
+        rig.clear_log();
+        let report = synced(&rig, &moved.deployment()).await;
+        assert_eq!(report.verdict, Verdict::Error, "{wanted}: {report:?}");
+        assert!(report.results.iter().any(|result| result.message == blocked.why), "{:?}", report.results);
+        assert_eq!((rig.count("ModifyRule"), rig.count("UpdateService")), (0, 0), "{wanted}");
+        let report = synced(&rig, &Shop { rules: vec![RULE, RULE_2], ..moved }.deployment()).await;
+        let expected = if wanted == "v1" { 0 } else { 100 };
+        assert_eq!((report.verdict == Verdict::Done, share(&rig)), (true, expected), "{wanted}: {report:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_may_be_dropped_once_the_candidate_is_taken_out_of_it() {
+    let (rig, moved) = moved_to_another_rule("v2").await;
+    let actions = json!([{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}]);
+    rig.connector.world().call("elbv2", "ModifyRule", &json!({"RuleArn": RULE, "Actions": actions})).unwrap();
+    let report = synced(&rig, &moved.deployment()).await;
+    assert_eq!(report.verdict, Verdict::Done, "{report:?}");
+    assert!(rig.weights(RULE_2).iter().all(|(group, weight)| (*weight > 0) == group.contains("web-blue")));
 }
