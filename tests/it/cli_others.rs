@@ -26,7 +26,7 @@ fn assert_refused(desk: &Desk, application: [&str; 2], reason: &str) {
     };
     let plan = desk.run(&with(&["plan"], application));
     refuses(&plan, "plan");
-    assert!(plan.stdout.contains("! blocked BlueGreen/"), "{}", plan.whole());
+    assert!(plan.stdout.contains("! blocked "), "{}", plan.whole());
     let verify = desk.run(&with(&["verify", "--live"], application));
     refuses(&verify, "verify");
     assert_eq!(verify.code, Some(1), "{}", verify.whole());
@@ -58,6 +58,40 @@ fn a_copied_application_does_not_take_the_first_ones_rule_whether_tasks_run_ther
     desk.wait_until("the end of its tasks", |world| world.target_health("web-blue").is_empty());
     assert_refused(&desk, COPY, "service web-blue of application shop is registered in");
     assert_eq!(desk.weights(), weights);
+}
+
+#[test]
+fn a_rolling_service_does_not_join_the_target_group_of_another_application() {
+    let desk = Desk::with_aws();
+    assert_eq!(desk.run_fast(&with(&["sync"], SHOP)).code, Some(0));
+    let group = desk.with_world(|world| world.target_group_arn("web-blue").expect("a group"));
+    let text = desk.read("examples/shop.yaml").replace("name: shop", "name: copy");
+    desk.write("examples/copy.yaml", &text.replace("path: examples/shop", "path: examples/copy"));
+    let documents = desk.read("examples/shop/web.yaml").replace("name: web\n", "name: guest\n");
+    let documents = documents.replace("taskDefinition: web ", "taskDefinition: guest ");
+    let (rolling, _) = documents.rsplit_once("---").expect("a BlueGreen at the end");
+    let joins = format!(
+        "{rolling}  loadBalancers: [{{targetGroupArn: \"{group}\", containerName: app, containerPort: 8080}}]\n"
+    );
+    desk.write("examples/copy/web.yaml", &joins);
+    desk.commit("A guest");
+    assert_refused(&desk, COPY, "service web-blue of application shop is registered in");
+}
+
+#[test]
+fn a_rollout_under_way_whose_documents_are_removed_is_told_by_verify_as_by_plan_and_sync() {
+    let desk = Desk::with_aws();
+    let application = desk.read("examples/shop.yaml");
+    desk.write("examples/shop.yaml", &format!("{application}  sync: {{prune: true}}\n"));
+    assert_eq!(desk.run_fast(&with(&["sync"], SHOP)).code, Some(0));
+    let approval = ("stableFor: 3s", "stableFor: 3s\n    approval: true");
+    desk.change(&[("web:v1", "web:v2"), approval], "Version 2");
+    assert_eq!(desk.run_fast(&with(&["sync"], SHOP)).code, Some(5));
+    let documents = desk.read("examples/shop/web.yaml");
+    let (task_definition, _) = documents.split_once("---").expect("several documents");
+    desk.write("examples/shop/web.yaml", task_definition);
+    desk.commit("Without web");
+    assert_refused(&desk, SHOP, "and no BlueGreen declares it any more");
 }
 
 #[test]

@@ -20,6 +20,9 @@ const ONE_ACCIDENT: Plan = Plan {
 const ONE_COMMIT: Plan =
     Plan { rules: 1, strangers: 0, commits: 1, terms: 0b0100, beginnings: 0b101, ..ONE_ACCIDENT };
 
+/// A commit of other documents drops one of two rules, or adds one, at any moment of a rollout.
+const A_RULE_LESS: Plan = Plan { rules: 2, strangers: 0, commits: 1, terms: 0b1001, ..ONE_ACCIDENT };
+
 /// The program dies before or after any write, and people abort or retry.
 const ONE_CRASH: Plan =
     Plan { rules: 1, strangers: 0, crashes: 1, people: 1, beginnings: 0b1001, ..ONE_ACCIDENT };
@@ -53,6 +56,11 @@ fn nothing_that_goes_wrong_once_in_a_rollout_leads_astray() {
 #[test]
 fn no_commit_at_any_moment_leads_astray() {
     assert_all_ends_well(&ONE_COMMIT);
+}
+
+#[test]
+fn no_commit_that_drops_or_adds_a_rule_leads_astray() {
+    assert_all_ends_well(&A_RULE_LESS);
 }
 
 #[test]

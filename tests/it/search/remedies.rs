@@ -3,7 +3,7 @@
 use super::moves::{promote, to_abort, to_forget};
 use super::program::{Look, scale};
 use super::sight::RULES;
-use super::terms::{PLAIN, is_fix};
+use super::terms::{PLAIN, TERMS, is_fix};
 use super::world::{FIX, FIX_2, NEITHER, NO_MEMORY, NONE, NOTHING, Sight, State, giving, number};
 use cutover::rollout::{Phase, Remedy, WaitingOn};
 
@@ -76,11 +76,20 @@ fn edit(state: &mut State, field: &str) {
     if field.starts_with("gates") {
         state.terms = PLAIN;
     }
+    if field.starts_with("its production rules") && leaves_a_rule(state) {
+        state.terms = PLAIN;
+    }
     state.hindered = false;
     state.sides.iter_mut().for_each(|side| side.alien = false);
     for rule in state.rules.iter_mut().filter(|code| matches!(**code, NEITHER | NOTHING)) {
         *rule = 0;
     }
+}
+
+/// True if a rule that the documents do not name has been moved.
+fn leaves_a_rule(state: &State) -> bool {
+    let named = TERMS[usize::from(state.terms)].rules;
+    state.rules.iter().skip(named).any(|code| *code != NONE)
 }
 
 fn restore(state: &mut State) {
