@@ -31,7 +31,7 @@ enum Next {
     Nothing,
     /// The answer is known without a look.
     Known(Look),
-    Task(Box<Task>, Running),
+    Task(Box<(Task, Running)>),
 }
 
 impl State {
@@ -57,7 +57,10 @@ impl State {
                     let outcome = Outcome { look, site, is_unfinished: false };
                     self.ended(&key, outcome, self.teller.now(), Duration::ZERO);
                 }
-                Next::Task(task, running) => self.start(&key, *task, running),
+                Next::Task(begun) => {
+                    let (task, running) = *begun;
+                    self.start(&key, task, running);
+                }
             }
         }
         let (waiting, oldest) = self.queue.waiting(now);
@@ -168,7 +171,7 @@ impl State {
             follower,
             stop,
         };
-        Next::Task(Box::new(task), running)
+        Next::Task(Box::new((task, running)))
     }
 
     /// Whoever asks for something that can't be done now is told so at once.

@@ -217,7 +217,8 @@ async fn a_cluster_that_stays_full_of_tags_is_named_when_the_time_is_over() {
     let played = play(&rig, &deployment(0), &StopSignal::default()).await;
     let (_, full) = FULL.split_once(": ").expect("a document");
     let result = &played.report.results[0];
-    let why = format!("the time given to the sync is over; the next one goes on (it waited for this: {full})");
+    let why =
+        format!("the time given to the sync is over; the next one goes on (it waited for this: {full})");
     assert_eq!((result.verdict, &result.message), (Verdict::TimedOut, &why));
     assert_eq!(rig.connector.world().services().len(), 0);
 }
