@@ -47,8 +47,10 @@ impl Ran {
     /// As [`Ran::whole`], without the lines that tell what is waited for just now: which of these moments a run sees
     /// depends on how busy the machine is.
     pub fn whole_but_waits(&self) -> String {
-        let passes =
-            |line: &&str| line.split_once(": ").is_none_or(|(_, told)| !told.starts_with("waiting for "));
+        let passes = |line: &&str| {
+            line.split_once(": ")
+                .is_none_or(|(_, told)| !told.starts_with("waiting for ") && !told.starts_with("waiting: "))
+        };
         self.whole().split_inclusive('\n').filter(passes).collect()
     }
 

@@ -1,5 +1,6 @@
 //! Carries out what a sync has to do: applies, waits until it has come to rest, runs rollouts.
 
+use super::LOOKS;
 use super::report::{ItemResult, Verdict, are_done};
 use super::rollouts::Runs;
 use super::todo::{Todo, groups};
@@ -142,7 +143,7 @@ impl<A: Adapter + Platform> Work<'_, A> {
         pause: Duration,
         step: impl AsyncFn() -> Result<Look<T>, Trouble>,
     ) -> Result<T, (Verdict, String)> {
-        let mut failures = 0;
+        let (mut failures, mut looks) = (0, 0);
         loop {
             if self.stop.is_set() {
                 let text = "stopped before it had settled; the next sync goes on";
@@ -153,6 +154,11 @@ impl<A: Adapter + Platform> Work<'_, A> {
                 Ok(Look::NotYet(text)) => {
                     failures = 0;
                     (pause, Some(text))
+                }
+                // It is no wait: who has just taken the lock looks, also when the time is over.
+                Err(trouble) if trouble.kind == TroubleKind::LookAgain && looks < LOOKS => {
+                    looks += 1;
+                    continue;
                 }
                 Err(trouble) if trouble.kind == TroubleKind::LookAgain => (Duration::ZERO, None),
                 Err(trouble) if trouble.kind == TroubleKind::Transient => {

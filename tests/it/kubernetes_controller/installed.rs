@@ -83,7 +83,7 @@ async fn what_is_installed_ships_the_example_by_commits_and_takes_it_back_by_a_r
     house.until_ready("cluster-shop", &first).await;
     assert_eq!(
         got(&house),
-        "NAME           SYNC     HEALTH    READY    WAITING FOR\ncluster-shop   Synced   Healthy   Synced"
+        "NAME           SYNC     HEALTH    READY\ncluster-shop   Synced   Healthy   Synced"
     );
     assert_eq!(house.live_image(&namespace).await, "registry.example/shop/web:1.4.0");
 
