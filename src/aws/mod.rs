@@ -1,4 +1,4 @@
-//! What every AWS adapter needs: credentials and endpoint, pace, AWS's clock, errors, and the two raw routes (ECS's
+//! The common ground of all AWS adapters: credentials and endpoint, pace, AWS's clock, errors, and the two raw routes (ECS's
 //! JSON, ELBv2's XML) on which AWS's own answers pass unchanged through the program.
 
 mod calls;

@@ -1,4 +1,4 @@
-//! Which rule of a listener would answer a request: asked of the HTTP gate's requests, whose answers are proof only if the
+//! Finds the rule of a listener that would answer a request: asked of the HTTP gate's requests, whose answers are proof only if the
 //! test rule gives them.
 
 use super::conditions::{Asked, Fit, Want, fit};

@@ -1,4 +1,4 @@
-//! What `cutover verify --live` asks AWS: whether everything that the documents name is there, and fits together.
+//! Questions that `cutover verify --live` asks AWS: whether everything that the documents name is there, and fits together.
 
 use super::error::CliError;
 use super::live_judgement::{Group, Notes, judge_groups, judge_network};

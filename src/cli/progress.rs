@@ -1,4 +1,4 @@
-//! What people see while a run goes on: lines for what happened and, on a terminal, one live line for each workload.
+//! Progress of a run for people: lines for what happened and, on a terminal, one live line for each workload.
 
 use super::output::{Output, clean};
 use super::screen;

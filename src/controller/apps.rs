@@ -1,4 +1,4 @@
-//! What the controller knows of one application and of one repository.
+//! One application and one repository, as the controller knows them.
 
 use super::ports::{Found, Registered, RepositoryKey, Request, Site, SourceTrouble};
 use crate::engine::{StopSignal, WriteGuard};

@@ -12,9 +12,6 @@ use crate::rollout::Phase;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How soon a rollout is looked after again when the time for that was over, or something failed.
-const UNFINISHED: Duration = Duration::from_secs(5);
-
 impl State {
     /// Takes what came of a look.
     pub(super) fn ended(&mut self, key: &AppKey, outcome: Outcome, started: Timestamp, took: Duration) {
@@ -54,7 +51,7 @@ impl State {
     /// Tells what a look has found that goes on with what is under way.
     pub(super) fn refused(&mut self, key: &AppKey, look: Look, started: Timestamp) {
         let Some(app) = self.apps.get_mut(key) else { return };
-        let outcome = Outcome { look, site: app.site.clone(), is_unfinished: false };
+        let outcome = Outcome { look, site: app.site.clone(), again: None };
         let running = app.running.take();
         if app.is_held() && running.as_ref().is_some_and(|running| running.stopped != Some(Stopped::Dropped))
         {
@@ -135,10 +132,10 @@ impl State {
         if judgement.ready == ConditionStatus::True && judgement.sync == SyncState::Synced {
             app.settled = running.map(|running| running.sight.tree.clone());
         }
-        app.failures = if judgement.again == Again::Retry { app.failures.saturating_add(1) } else { 0 };
-        let pause = match judgement.again {
-            // What is under way is looked after until it is at rest.
-            _ if outcome.is_unfinished => UNFINISHED,
+        // What is under way is looked after until it is at rest.
+        let again = outcome.again.unwrap_or(judgement.again);
+        app.failures = if again == Again::Retry { app.failures.saturating_add(1) } else { 0 };
+        let pause = match again {
             Again::Now => Duration::ZERO,
             Again::Retry => backoff(key, app.failures),
             Again::Late => jittered(key, 0, RESYNC, 10),

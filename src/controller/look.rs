@@ -1,4 +1,4 @@
-//! What a look at an application ended with, and what that means to people. Pure.
+//! The end of a look at an application, and its meaning to people. Pure.
 
 use super::ports::{SourceTrouble, Synced};
 use crate::engine::{Trouble, TroubleKind, Verdict};

@@ -1,4 +1,4 @@
-//! What of a look's end people hear, and what is measured. Pure but for the figures.
+//! News: the part of a look's end that people hear, and what is measured. Pure but for the figures.
 
 use super::look::{Judgement, Look};
 use super::metrics::Metrics;

@@ -1,7 +1,7 @@
 //! One look at one application, from the files of its commit to what came of the sync.
 
 use super::follower::Follower;
-use super::look::Look;
+use super::look::{Again, Look};
 use super::ports::{Found, Place, Repositories, RepositoryKey, Request, Site, Sites, SourceTrouble, Synced};
 use crate::config;
 use crate::engine::{Deployment, StopSignal, Trouble, Verdict, failed, traced, work_span};
@@ -38,18 +38,15 @@ pub(super) struct InHand {
 /// What came of it.
 pub(super) struct Outcome {
     pub look: Look,
-    /// True if a rollout was looked after, and is not at rest yet.
-    pub is_unfinished: bool,
+    /// When to look again, if a rollout was looked after and is not at rest yet.
+    pub again: Option<Again>,
     pub site: Option<Arc<dyn Site>>,
 }
 
 /// Looks and, where that is wanted, acts.
 pub(super) async fn reconcile(task: Task) -> Outcome {
-    let mut outcome = Outcome {
-        look: Look::Broken("nothing was done".into()),
-        is_unfinished: false,
-        site: task.site.clone(),
-    };
+    let mut outcome =
+        Outcome { look: Look::Broken("nothing was done".into()), again: None, site: task.site.clone() };
     let manifests = match &task.instead {
         Some(look) => Err(look.clone()),
         None => documents(&task, &task.place, &task.found.commit).await,
@@ -101,19 +98,27 @@ async fn look_after(task: &Task, look: &Look, outcome: &mut Outcome) {
     let deployment = Deployment { application, commit: commit.clone(), manifests };
     let results = match prepare(task, place, &deployment, outcome).await {
         Err(trouble) => {
-            outcome.is_unfinished = true;
+            outcome.again = Some(Again::Retry);
             tracing::warn!("what is under way can't be looked after: {trouble}");
             return refuse(&trouble.to_string());
         }
         Ok(_) if !is_active => return,
         Ok(site) if *is_whole => match site.sync(&deployment, &task.follower, &task.stop).await {
             Ok(synced) => synced.report.results,
-            Err(trouble) => return tracing::warn!("what is known can't be kept: {trouble}"),
+            Err(trouble) => {
+                outcome.again = Some(Again::Retry);
+                return tracing::warn!("what is known can't be kept: {trouble}");
+            }
         },
         Ok(site) => site.carry_on(&deployment, &task.follower, &task.stop).await,
     };
-    let is_open = |verdict| matches!(verdict, Verdict::TimedOut | Verdict::Error);
-    outcome.is_unfinished = results.iter().any(|result| is_open(result.verdict));
+    let has = |verdict| results.iter().any(|result| result.verdict == verdict);
+    outcome.again = match (has(Verdict::TimedOut), has(Verdict::Error)) {
+        // Only its time was over.
+        (true, _) => Some(Again::Now),
+        (false, true) => Some(Again::Retry),
+        (false, false) => None,
+    };
     for result in results.iter().filter(|result| result.verdict == Verdict::Failed) {
         task.follower.failed(result);
     }

@@ -54,7 +54,7 @@ impl State {
                 Next::Known(look) => {
                     self.refuse_request(&key);
                     let site = self.apps.get(&key).and_then(|app| app.site.clone());
-                    let outcome = Outcome { look, site, is_unfinished: false };
+                    let outcome = Outcome { look, site, again: None };
                     self.ended(&key, outcome, self.teller.now(), Duration::ZERO);
                 }
                 Next::Task(begun) => {
@@ -121,17 +121,19 @@ impl State {
     /// one, which may name another folder.
     fn in_hand(&self, key: &AppKey, app: &App, is_source_away: bool) -> Option<InHand> {
         let fence = app.fence.clone()?;
-        let status = self.board.entry(key)?.status.clone();
+        let entry = self.board.entry(key)?;
         let at_rest = Phase::Live.to_string();
-        let is_begun = status.workloads.iter().any(|workload| workload.phase != at_rest);
+        let is_begun = entry.status.workloads.iter().any(|workload| workload.phase != at_rest);
         let is_whole = is_source_away && app.settled.is_some();
+        if !(is_begun || is_whole) || entry.status.revision.is_empty() {
+            return None;
+        }
         let present = || Some((app.registered.application.clone().ok()?, app.allowed.clone().ok()?));
         let (mut application, allowed) = app.in_hand.clone().or_else(present)?;
         let declared = app.registered.application.as_ref().map_or(application.suspend, |one| one.suspend);
         application.suspend = declared || app.registered.is_suspended;
         let place = Place { key: key.clone(), application, allowed, fence };
-        let is_wanted = (is_begun || is_whole) && !status.revision.is_empty();
-        is_wanted.then_some(InHand { place, commit: status.revision, is_whole })
+        Some(InHand { place, commit: entry.status.revision.clone(), is_whole })
     }
 
     fn task(&self, key: &AppKey, app: &App, sight: Sight, place: Place, instead: Option<Look>) -> Next {
@@ -258,7 +260,7 @@ impl State {
                 let outcome = outcome.unwrap_or_else(|_| {
                     let text =
                         "this look broke down, which is a fault of the program; see its log".to_owned();
-                    Outcome { look: Look::Broken(text), site, is_unfinished: false }
+                    Outcome { look: Look::Broken(text), site, again: None }
                 });
                 if let Some(why) = outcome.look.failure() {
                     failed(&span, &why);

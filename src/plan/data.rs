@@ -129,8 +129,8 @@ pub struct TrafficChange {
     pub kind: RuleKind,
     /// As they are in the rule.
     pub from: Weights,
-    /// The shares of `to_slot` in percent of what the rule gives to both slots that are gone through, each with how long it is held. Empty if the rule only
-    /// names the slot's target group, with weight 0.
+    /// The shares of `to_slot` that are gone through, in percent of what the rule gives to both slots, each with how long it
+    /// is held. Empty if the rule only names the slot's target group, with weight 0.
     pub through: Vec<Step>,
     pub to_slot: Slot,
     /// `None` on a first deploy.

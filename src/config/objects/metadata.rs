@@ -1,4 +1,4 @@
-//! What an object's `metadata` must say, and what in it is ours.
+//! Checks an object's `metadata`, and knows what in it is ours.
 
 use super::turns::{ARGO_HOOK, ARGO_WAVE, HOOK, WAVE};
 use crate::config::node::{Data, Entry, Node};

@@ -169,7 +169,10 @@ impl<'a, A: Adapter> Run<'a, A> {
         }
         let mut decision = decide(&want, &seen, self.now());
         while let Some(slot) = decision.asks_to_touch(&seen) {
-            seen.slots.get_mut(slot).hold = hold(self.ports.adapter, self.rollout, &seen, slot).await?;
+            match hold(self.ports.adapter, self.rollout, &seen, slot).await {
+                Ok(hold) => seen.slots.get_mut(slot).hold = hold,
+                Err(trouble) => return self.watch_on(trouble, &seen),
+            }
             decision = decide(&want, &seen, self.now());
         }
         if let Some(Outcome::Blocked { remedies, .. }) = decision.outcome()
@@ -210,15 +213,19 @@ impl<'a, A: Adapter> Run<'a, A> {
             match done {
                 Ok(true) => {}
                 Ok(false) => after = after.max(5),
-                // Whoever has users on a candidate goes on watching it: a way back may be possible all the same.
-                Err(trouble) if is_lasting(&trouble) && users_are_on_a_candidate(&seen) => {
-                    self.tell(Event::Trouble { workload: self.name(), text: trouble.to_string() });
-                    return Ok(Step::Again { after: Duration::from_secs(5) });
-                }
-                Err(trouble) => return Err(trouble),
+                Err(trouble) => return self.watch_on(trouble, &seen),
             }
         }
         Ok(Step::Again { after: Duration::from_secs(after) })
+    }
+
+    /// Whoever has users on a candidate goes on watching it, whatever is denied: a way back may be possible all the same.
+    fn watch_on(&self, trouble: Trouble, seen: &Observation) -> Result<Step, Trouble> {
+        if !is_lasting(&trouble) || !users_are_on_a_candidate(seen) {
+            return Err(trouble);
+        }
+        self.tell(Event::Trouble { workload: self.name(), text: trouble.to_string() });
+        Ok(Step::Again { after: Duration::from_secs(5) })
     }
 
     fn now(&self) -> crate::model::Timestamp {

@@ -154,6 +154,9 @@ async fn carry_out<A: Adapter + Platform>(
     let runs = Runs::new(adapter, watcher, &rollouts);
     let begun = runs.begun(first.as_ref().ok().map(|reading| &reading.live));
     let is_begun = !begun.is_empty();
+    if !is_begun && let Err(trouble) = first {
+        return Err(trouble);
+    }
     // A rollout under way waits for nobody's turn.
     let place = match is_begun {
         true => Place::Free,

@@ -1,6 +1,5 @@
 //! Carries out what a sync has to do: applies, waits until it has come to rest, runs rollouts.
 
-use super::LOOKS;
 use super::report::{ItemResult, Verdict, are_done};
 use super::rollouts::Runs;
 use super::todo::{Todo, groups};
@@ -19,6 +18,9 @@ use tracing::{Instrument, Span};
 
 /// How often a rolling service is asked whether it has settled, in seconds.
 const POLL: Duration = Duration::from_secs(5);
+
+/// How often whoever was told to look again does so although the time is over.
+const LOOKS: u32 = 2;
 
 /// What one look at something that is awaited gave.
 pub(super) enum Look<T> {

@@ -166,3 +166,25 @@ async fn a_rule_put_back_to_a_side_without_tasks_loses_its_requests_again() {
     assert_eq!(share(&rig), 100, "{said:#?}");
     assert_eq!(tasks(&rig, "web-blue"), 2, "{said:#?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_before_the_old_side_is_brought_up_again_ends_no_watch() {
+    let rig = at_a_tenth(&shop()).await;
+    let mut world = rig.connector.world();
+    world.inject(Fault::DesiredCount { service: "web-green".into(), count: 0 });
+    drop(world);
+    seconds(60).await;
+    rig.inject("DescribeListeners", Failure::Denied, u32::MAX);
+    let mut deployment = shop().at("v2").deployment();
+    deployment.application.sync.timeout = 60;
+    let other = rig.another().await;
+    let target = EcsTarget::new(other.aws.clone(), &deployment.application, "prod", 1);
+    let watcher = StopAt { stop: StopSignal::default(), at: "", said: RefCell::default() };
+    // The plan asks the same, and says what it may not read.
+    sync(&target, &deployment, &watcher, &watcher.stop).await.expect_err("denied");
+    let _ = target.release().await;
+    let said = watcher.said.into_inner();
+    let asked = said.iter().filter(|line| line.contains("DescribeListeners")).count();
+    assert!(asked > 5, "it gave up with users on the candidate: {said:#?}");
+    assert_eq!(share(&rig), 10);
+}

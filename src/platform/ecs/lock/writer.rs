@@ -10,6 +10,7 @@ use crate::platform::ecs::read::Kept;
 use crate::platform::lock_waits::{LockWaits, held};
 use futures_util::future::BoxFuture;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
 
@@ -102,6 +103,7 @@ impl Ecs {
             waits: LockWaits::new(application),
             place: StdMutex::default(),
             lease: Mutex::default(),
+            held: AtomicBool::default(),
         }
     }
 }
@@ -136,6 +138,8 @@ pub struct Writer {
     /// Kept until the lock is free again.
     place: StdMutex<Option<OwnedSemaphorePermit>>,
     lease: Mutex<Option<Lease>>,
+    /// Whether there is one: known also while it is being renewed.
+    held: AtomicBool,
 }
 
 impl Writer {
@@ -182,6 +186,7 @@ impl Writer {
     pub async fn release(&self) -> Result<(), Trouble> {
         self.aws.set_guard(None);
         let lease = self.lease.lock().await.take();
+        self.held.store(false, Ordering::SeqCst);
         let released = match lease {
             Some(lease) => lease.release().await,
             None => Ok(()),
@@ -205,6 +210,7 @@ impl Guard for Writer {
             acquire(&self.aws, &self.cluster, &self.application, self.owner.clone(), &self.waits).await?;
         self.aws.set_guard(Some(Arc::new(taken.clone())));
         *lease = Some(taken);
+        self.held.store(true, Ordering::SeqCst);
         // What was read before we were the only writer counts no more.
         self.kept.forget();
         Err(Trouble {
@@ -215,7 +221,7 @@ impl Guard for Writer {
     }
 
     fn is_held(&self) -> bool {
-        self.lease.try_lock().is_ok_and(|lease| lease.is_some())
+        self.held.load(Ordering::SeqCst)
     }
 
     async fn lock_waited_for(&self) -> String {

@@ -9,6 +9,7 @@ use crate::platform::kubernetes::inventory::Inventory;
 use crate::platform::lock_waits::LockWaits;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Mutex;
 
 /// The right to write to one application, until it is released or lost.
@@ -50,6 +51,8 @@ pub struct Writer {
     inventory: Arc<Inventory>,
     waits: LockWaits,
     lease: Mutex<Option<Lease>>,
+    /// Whether there is one: known also while it is being renewed.
+    held: AtomicBool,
 }
 
 impl Kubernetes {
@@ -65,6 +68,7 @@ impl Kubernetes {
             inventory: Arc::clone(&self.inventory),
             waits: LockWaits::new(self.identity.application()),
             lease: Mutex::default(),
+            held: AtomicBool::default(),
         }
     }
 }
@@ -78,6 +82,7 @@ impl Writer {
         let mut lease = self.lease.lock().await;
         if lease.is_none() {
             *lease = Some(self.take().await?);
+            self.held.store(true, Ordering::SeqCst);
         }
         Ok(())
     }
@@ -94,11 +99,6 @@ impl Writer {
         }
     }
 
-    /// True if this run has the lock: what is observed from now on is not changed by other runs.
-    pub fn is_held(&self) -> bool {
-        self.lease.try_lock().is_ok_and(|lease| lease.is_some())
-    }
-
     /// Frees the lock, if this run has it.
     ///
     /// # Errors
@@ -106,6 +106,7 @@ impl Writer {
     pub async fn release(&self) -> Result<(), Trouble> {
         self.cluster.set_guard(None);
         let lease = self.lease.lock().await.take();
+        self.held.store(false, Ordering::SeqCst);
         match lease {
             Some(lease) => lease.release().await,
             None => Ok(()),
@@ -188,6 +189,7 @@ impl Guard for Writer {
             return lease.check().await;
         }
         *lease = Some(self.take().await?);
+        self.held.store(true, Ordering::SeqCst);
         Err(Trouble {
             kind: TroubleKind::LookAgain,
             doing: format!("taking the lock of application {}", self.application),
@@ -196,7 +198,7 @@ impl Guard for Writer {
     }
 
     fn is_held(&self) -> bool {
-        self.lease.try_lock().is_ok_and(|lease| lease.is_some())
+        self.held.load(Ordering::SeqCst)
     }
 
     async fn lock_waited_for(&self) -> String {
