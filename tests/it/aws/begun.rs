@@ -170,9 +170,7 @@ async fn a_rule_put_back_to_a_side_without_tasks_loses_its_requests_again() {
 #[tokio::test(start_paused = true)]
 async fn what_is_asked_before_the_old_side_is_brought_up_again_ends_no_watch() {
     let rig = at_a_tenth(&shop()).await;
-    let mut world = rig.connector.world();
-    world.inject(Fault::DesiredCount { service: "web-green".into(), count: 0 });
-    drop(world);
+    rig.connector.world().inject(Fault::DesiredCount { service: "web-green".into(), count: 0 });
     seconds(60).await;
     rig.inject("DescribeListeners", Failure::Denied, u32::MAX);
     let mut deployment = shop().at("v2").deployment();
