@@ -9,8 +9,7 @@ use crate::engine::{Trouble, TroubleKind};
 use http::Method;
 use serde_json::{Value, json};
 
-/// The name under which our fields are kept in `metadata.managedFields`.
-pub const FIELD_MANAGER: &str = "cutover";
+pub use crate::model::marks::FIELD_MANAGER;
 
 /// The server gives a write up after that time, so that one sent under a lease can't happen after the lease's end.
 const LIMIT: &str = "timeout=15s";
@@ -133,6 +132,28 @@ impl Cluster {
         let query = format!("{path}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict&{LIMIT}");
         let ask = Ask::with_body(Method::PATCH, query, "application/merge-patch+json", patch);
         self.send(&call, &ask).await.map_err(|failure| failure.into_trouble(&call))
+    }
+
+    /// A JSON patch: a list of operations. A dry run changes nothing; the answer is what would come of it.
+    ///
+    /// # Errors
+    /// [`Refusal`] says whether the outcome is refused or the request failed; [`TroubleKind::LookAgain`] if an operation
+    /// names another `metadata.resourceVersion` than the object has.
+    pub async fn json_patch(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        name: &str,
+        operations: &[Value],
+        dry_run: bool,
+    ) -> Result<Value, Refusal> {
+        let call = Call::one(if dry_run { Verb::DryRun } else { Verb::Patch }, resource, namespace, name);
+        let path = path(&call, resource, namespace, Some(name)).map_err(Refusal::Trouble)?;
+        let dry = if dry_run { "&dryRun=All" } else { "" };
+        let query = format!("{path}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict&{LIMIT}{dry}");
+        let body = Value::Array(operations.to_vec());
+        let ask = Ask::with_body(Method::PATCH, query, "application/json-patch+json", &body);
+        self.send(&call, &ask).await.map_err(|failure| failure.into_refusal(&call, &body))
     }
 
     /// Replaces an object's `status` as a whole, whatever else changes about it.

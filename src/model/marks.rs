@@ -4,6 +4,8 @@ use super::Kind;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 
+/// The name under which our fields are kept in `metadata.managedFields`.
+pub const FIELD_MANAGER: &str = "cutover";
 /// What all our tag keys begin with.
 pub const PREFIX: &str = "cutover.dev/";
 /// The application that owns the resource: our ownership mark.

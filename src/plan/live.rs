@@ -62,6 +62,8 @@ pub struct LiveObject {
     pub live: Option<Value>,
     pub would_be: WouldBe,
     pub health: HealthReport,
+    /// Declared fields that are left to whoever fills them by design, and has them live.
+    pub filled: Vec<FieldConflict>,
 }
 
 /// What an apply would make of an object.

@@ -54,10 +54,32 @@ fn plan_object(application: &Application, object: &Object, found: &LiveObject) -
         WouldBe::Unasked => unasked(object, found, item),
         WouldBe::Object(would_be) => match &found.live {
             None => created(object, item(Change::Create, format!("does not exist yet{}", phase(object)))),
-            Some(live) => changed(application, object, live, would_be, item),
+            Some(live) => changed(application, object, live, would_be, |change, why| {
+                item(change, format!("{why}{}", left_to_others(application, found)))
+            }),
         },
-        _ => item(Change::Unchanged, "is as declared".into()),
+        _ => item(Change::Unchanged, format!("is as declared{}", left_to_others(application, found))),
     }
+}
+
+/// Which declared fields are left to whoever fills them, where nobody said so already.
+fn left_to_others(application: &Application, found: &LiveObject) -> String {
+    let rules = &application.ignore_differences;
+    let is_named = |filled: &&FieldConflict| {
+        let field = filled.field.rsplit('.').next().unwrap_or_default();
+        let mut pointers = rules.iter().flat_map(|rule| &rule.json_pointers);
+        pointers.any(|pointer| pointer.rsplit('/').next() == Some(field))
+    };
+    let mut filled = found.filled.iter().filter(|filled| !is_named(filled));
+    let Some(first) = filled.next() else { return String::new() };
+    let more = match filled.count() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "; {}{more} is left to {}, which fills it: take it out of the document, or name it in spec.ignoreDifferences",
+        first.field, first.manager
+    )
 }
 
 /// The item of what can't be applied, made by `item`; `None` if it can.
@@ -116,13 +138,39 @@ fn changed(
     let change = if is_ours { Change::Update } else { Change::Adopt };
     let declared = Comparison::of_objects(&meaning(live, false), &meaning(would_be, false));
     let names = several(declared.changes.iter().map(|change| change.path.as_str()));
+    let taken = taken_over(live, would_be);
     let why = match (is_ours, declared.is_unchanged()) {
         (true, false) => format!("differs in {names}"),
-        (true, true) => "is as declared; only which fields are this application's is written down".to_owned(),
+        (true, true) if taken.is_empty() => {
+            "is as declared; only which fields are this application's is written down".to_owned()
+        }
+        (true, true) => "is as declared".to_owned(),
         (false, true) => "is as declared; only our labels are put on it".to_owned(),
         (false, false) => format!("exists without our labels; differs in {names}"),
     };
+    let why = format!("{why}{taken}");
     differing(item(change, format!("{why}{}", phase(object))), &found, &named(live), object)
+}
+
+/// Whose fields become this application's.
+fn taken_over(live: &Value, would_be: &Value) -> String {
+    let managers = |object: &Value| -> BTreeSet<(String, String)> {
+        let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
+        let text = |entry: &Value, field: &str| entry[field].as_str().unwrap_or_default().to_owned();
+        let entries = entries.into_iter().flatten();
+        entries.map(|entry| (text(entry, "manager"), entry["fieldsV1"].to_string())).collect()
+    };
+    let (before, after) = (managers(live), managers(would_be));
+    let former: BTreeSet<&str> = before
+        .difference(&after)
+        .map(|(manager, _)| manager.as_str())
+        .filter(|manager| *manager != marks::FIELD_MANAGER)
+        .collect();
+    let names: Vec<&str> = former.into_iter().collect();
+    match names.is_empty() {
+        true => String::new(),
+        false => format!("; takes fields over from {}", names.join(" and ")),
+    }
 }
 
 /// Where the API server can't be asked, the document is held against what is live.

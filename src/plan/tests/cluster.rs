@@ -65,7 +65,7 @@ pub fn found(body: &Value, live: Option<Value>, would_be: WouldBe) -> (ObjectKey
     let namespace = is_namespaced.then(|| document.key.namespace.clone().unwrap_or("prod".into()));
     let key = ObjectKey { namespace, ..document.key.clone() };
     let health = HealthReport::default();
-    (document.key, LiveObject { key, live, would_be, health })
+    (document.key, LiveObject { key, live, would_be, health, filled: vec![] })
 }
 
 /// Documents and what is live, from one row each.

@@ -26,7 +26,7 @@ fn part(group: &str, kind: &str, name: &str, live: Option<Value>, would_be: Woul
         namespace: Some("prod".into()),
         name: name.into(),
     };
-    LiveObject { key, live, would_be, health: HealthReport::default() }
+    LiveObject { key, live, would_be, health: HealthReport::default(), filled: vec![] }
 }
 
 fn binding(slot: Slot) -> Value {

@@ -2,10 +2,12 @@
 
 use super::Kubernetes;
 use super::desired::{Resolved, Wanted, resolve};
+use super::filled::{filled, leave_placeholders};
 use super::hooks::is_hook;
 use super::left_alone::{leave, pointers};
 use super::live::{Autoscalers, awaits_its_role, belongs_to, is_replaced, refused};
 use super::steering::is_steered;
+use super::takeover::{Spot, due};
 use crate::engine::{Deployment, Trouble, TroubleKind};
 use crate::kubernetes::{Apply, FIELD_MANAGER, Refusal};
 use crate::model::{HookPhase, Object};
@@ -76,6 +78,8 @@ impl Kubernetes {
             _ => self.cluster.get(&wanted.resource, wanted.namespace(), &wanted.key.name).await?,
         };
         let steered = self.steer(deployment, wanted, &mut body, live.as_ref()).await?;
+        let asked = deployment.application.sync.force_conflicts;
+        let mut takeover = None;
         if let Some(live) = &live {
             if live.pointer("/metadata/deletionTimestamp").is_some() {
                 let message = "it is being deleted, and is made anew when it is gone".into();
@@ -88,20 +92,37 @@ impl Kubernetes {
                     message: belongs_to(&owner),
                 });
             }
-            if self.leave_alone(deployment, wanted, &mut body, live, steered).await? {
+            let left_alone = self.left_alone(deployment, wanted, &body, live, steered).await?;
+            if leave(&mut body, live, &left_alone) {
                 body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
             }
+            takeover = match due(Some(live), &body, &left_alone, self.takes_all(asked)) {
+                Ok(takeover) => takeover,
+                Err(_) if self.forces(asked, Some(live)) => None,
+                Err(message) => return Err(Trouble { kind: TroubleKind::Rejected, doing: doing(), message }),
+            };
             if change == Change::Replace && wanted.key.is("batch", "Job") {
                 return self.make_room(wanted, live).await;
             }
         }
+        if live.is_none() {
+            leave_placeholders(&mut body);
+        }
         self.inventory.widen(&self.cluster, &self.identity, &wanted.key).await?;
-        let asked = deployment.application.sync.force_conflicts;
+        if let (Some(live), Some(takeover)) = (&live, &takeover) {
+            let spot = Spot { resource: &wanted.resource, namespace: wanted.namespace() };
+            let taken = self.take_over(spot, live, takeover).await?;
+            body["metadata"]["resourceVersion"] = taken["metadata"]["resourceVersion"].clone();
+        }
         let how = Apply { force: self.forces(asked, live.as_ref()), dry_run: false };
         match self.apply_yielding(wanted, &body, how).await {
             Ok(answer) => {
+                let unmet = self.planned.unmet(&wanted.key, &answer);
                 self.applied.note(&wanted.key, answer);
-                Ok(())
+                match unmet {
+                    Some(message) => Err(Trouble { kind: TroubleKind::Rejected, doing: doing(), message }),
+                    None => Ok(()),
+                }
             }
             Err(Refusal::Invalid { fields, .. }) if is_replaced(wanted, &fields) => {
                 let live = self.cluster.get(&wanted.resource, wanted.namespace(), &wanted.key.name).await?;
@@ -150,21 +171,22 @@ impl Kubernetes {
         }
     }
 
-    /// Leaves ignored fields, what a rollout steers by, and replicas under an autoscaler as they are; true if one of them is sent.
-    async fn leave_alone(
+    /// The fields that stay as they are: ignored ones, what a rollout steers by, what others fill, and replicas under an
+    /// autoscaler.
+    async fn left_alone(
         &self,
         deployment: &Deployment,
         wanted: &Wanted<'_>,
-        body: &mut Value,
+        body: &Value,
         live: &Value,
         steered: Vec<String>,
-    ) -> Result<bool, Trouble> {
+    ) -> Result<Vec<String>, Trouble> {
         let is_autoscaled =
             body.pointer("/spec/replicas").is_some() && self.is_autoscaled(deployment, wanted).await?;
         let rules = &deployment.application.ignore_differences;
-        let mut pointers = pointers(rules, &wanted.key, is_autoscaled);
-        pointers.extend(steered);
-        Ok(leave(body, live, &pointers))
+        let filled = filled(body, Some(live)).into_iter().map(|(pointer, _)| pointer);
+        let pointers = pointers(rules, &wanted.key, is_autoscaled).into_iter();
+        Ok(pointers.chain(steered).chain(filled).collect())
     }
 
     async fn is_autoscaled(&self, deployment: &Deployment, wanted: &Wanted<'_>) -> Result<bool, Trouble> {

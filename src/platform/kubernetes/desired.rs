@@ -1,9 +1,10 @@
 //! Documents as the cluster knows their kinds: where each goes, and what would be sent.
 
-use super::applyset::Identity;
+use super::applyset::{Identity, object_at};
 use crate::kubernetes::{Kinds, Resource};
 use crate::model::{Manifests, Object, ObjectKey};
-use serde_json::Value;
+use data_encoding::BASE64;
+use serde_json::{Map, Value};
 
 /// Fields of `metadata` that the API server sets. A document that was exported from a cluster has them; sent back, some
 /// are refused and none changes anything.
@@ -89,12 +90,35 @@ impl Wanted<'_> {
                 None => drop(metadata.shift_remove("namespace")),
             }
         }
+        if self.key.is("", "Secret") {
+            encode_plain_text(&mut body);
+        }
         identity.mark(&mut body);
         body
     }
 
     pub(super) fn namespace(&self) -> Option<&str> {
         self.key.namespace.as_deref()
+    }
+}
+
+/// Puts a Secret's `stringData` under `data`, as the API server does. It keeps no note there of who applied it, so a key
+/// that is taken out of `stringData` would stay (kubernetes/kubernetes#108008). What is no text is left for it to refuse.
+pub(super) fn encode_plain_text(body: &mut Value) {
+    let Some(fields) = body.as_object_mut() else { return };
+    let Some(Value::Object(written)) = fields.get("stringData") else { return };
+    let encoded = written.iter().filter(|(_, value)| !value.is_null());
+    let encoded =
+        encoded.map(|(key, value)| Some((key.clone(), BASE64.encode(value.as_str()?.as_bytes()).into())));
+    let Some(encoded) = encoded.collect::<Option<Map<String, Value>>>() else { return };
+    if fields.get("data").is_some_and(|data| !data.is_object() && !data.is_null()) {
+        return;
+    }
+    fields.shift_remove("stringData");
+    if !encoded.is_empty()
+        && let Some(data) = object_at(body, "data").as_object_mut()
+    {
+        data.extend(encoded);
     }
 }
 
@@ -132,6 +156,23 @@ pub(super) mod tests {
             turn: Turn::default(),
             body,
             lines: FieldLines::default(),
+        }
+    }
+
+    #[test]
+    fn plain_text_is_sent_as_the_server_keeps_it() {
+        for (body, expected) in [
+            (
+                json!({"stringData": {"a": "x"}, "data": {"a": "AA==", "b": "AA=="}}),
+                json!({"data": {"a": "eA==", "b": "AA=="}}),
+            ),
+            (json!({"stringData": {"a": "x", "n": null}}), json!({"data": {"a": "eA=="}})),
+            (json!({"stringData": {}}), json!({})),
+            (json!({"stringData": {"a": 1}}), json!({"stringData": {"a": 1}})),
+        ] {
+            let mut encoded = body.clone();
+            encode_plain_text(&mut encoded);
+            assert_eq!(encoded, expected, "{body}");
         }
     }
 

@@ -93,15 +93,34 @@ fn has_keys(item: &Value, keys: &str) -> bool {
     keys.iter().all(|(key, value)| item.get(key).is_none_or(|found| found == value))
 }
 
+/// True if `item` is the element that the managed fields call `name`: `k:{"name":"app"}`, `v:"a"`.
+pub(super) fn is_called(item: &Value, name: &str) -> bool {
+    let parse = |text: &str| serde_json::from_str::<Value>(text).ok();
+    if let Some(value) = name.strip_prefix("v:") {
+        return !item.is_object() && parse(value).as_ref() == Some(item);
+    }
+    let Some(Value::Object(keys)) = name.strip_prefix("k:").and_then(parse) else { return false };
+    !keys.is_empty()
+        && keys.iter().all(|(key, value)| match item.get(key) {
+            Some(found) => found == value,
+            // The one key that has a default.
+            None => item.is_object() && key == "protocol" && value == "TCP",
+        })
+}
+
 /// What our applies own of an object.
 pub(super) fn our_fields(live: &Value) -> Option<&Value> {
+    our_entry(live)?.get("fieldsV1")
+}
+
+/// The entry of our applies in an object's managed fields.
+pub(super) fn our_entry(live: &Value) -> Option<&Value> {
     let entries = live.pointer("/metadata/managedFields")?.as_array()?;
-    let ours = entries.iter().find(|entry| {
+    entries.iter().find(|entry| {
         entry["manager"] == FIELD_MANAGER
             && entry["operation"] == "Apply"
             && entry.get("subresource").is_none()
-    });
-    ours?.get("fieldsV1")
+    })
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub(super) use would_be::{awaits_its_role, belongs_to, is_replaced, refused, wit
 
 use super::applyset::{Parent, group_kind, parse_group_kind};
 use super::desired::{Resolved, Wanted, resolve};
+use super::filled::filled;
 use super::health::assess;
 use super::hooks::{self, Hooks};
 use super::slots::{AllSlots, Protection};
@@ -93,6 +94,7 @@ impl Kubernetes {
             .try_collect()
             .await?;
         for (key, object) in objects {
+            self.planned.note(&object);
             let is_running = hooks.is_unfinished(&object);
             if object.health.health == Health::Progressing && object.live.is_some() || is_running {
                 live.moving.insert(object.key.to_string());
@@ -188,6 +190,7 @@ impl Kubernetes {
             live: None,
             would_be,
             health: HealthReport { health: Health::Missing, ..HealthReport::default() },
+            filled: vec![],
         };
         let found = match resolved {
             Resolved::Known(wanted) => self.look_at_known(context, wanted, listed).await?,
@@ -212,7 +215,8 @@ impl Kubernetes {
         let missing = || HealthReport { health: Health::Missing, ..HealthReport::default() };
         let found = |live: Option<Value>, would_be| {
             let health = live.as_ref().map_or_else(missing, assess);
-            LiveObject { key: wanted.key.clone(), live, would_be, health }
+            let filled = filled(&wanted.object.body, live.as_ref()).into_iter().filter_map(|(_, by)| by);
+            LiveObject { key: wanted.key.clone(), filled: filled.collect(), live, would_be, health }
         };
         // What is not among the members is most often new, and the dry run that a plan needs then tells that as well.
         if listed.is_none() && !is_hook {

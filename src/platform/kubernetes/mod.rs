@@ -4,6 +4,7 @@ mod apply;
 mod applyset;
 mod confine;
 mod desired;
+mod filled;
 pub mod health;
 mod hooks;
 mod inventory;
@@ -11,11 +12,13 @@ mod left_alone;
 mod live;
 mod lock;
 mod lookout;
+mod planned;
 mod prune;
 mod settle;
 mod slot;
 mod slots;
 mod steering;
+mod takeover;
 mod troubles;
 mod watch;
 mod watches;
@@ -31,6 +34,7 @@ use crate::kubernetes::Cluster;
 use crate::model::Allowed;
 use crate::plan::{Live, PlanItem};
 use inventory::Inventory;
+use planned::Planned;
 use serde_json::Value;
 use settle::Applied;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -56,6 +60,7 @@ pub struct Kubernetes {
     allowed: Allowed,
     inventory: Arc<Inventory>,
     applied: Applied,
+    planned: Planned,
     watches: Watches,
     looks: slots::Looks,
     sighting: Mutex<Sighting>,
@@ -73,6 +78,7 @@ impl Kubernetes {
             allowed: Allowed::everything(),
             inventory: Arc::default(),
             applied: Applied::default(),
+            planned: Planned::default(),
             watches,
             looks: slots::Looks::default(),
             sighting: Mutex::default(),
@@ -117,6 +123,11 @@ impl Kubernetes {
             () = tokio::time::sleep(duration) => {}
             () = self.watches.changed() => {}
         }
+    }
+
+    /// True if fields of others are taken whoever they are and whenever they wrote.
+    fn takes_all(&self, is_asked_for: bool) -> bool {
+        is_asked_for || self.forcing == Forcing::Always
     }
 
     /// True if an apply over `live` takes fields of other managers.

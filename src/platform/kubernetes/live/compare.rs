@@ -9,7 +9,7 @@
 
 use super::quantity::canonical;
 use crate::kubernetes::FIELD_MANAGER;
-use data_encoding::BASE64;
+use crate::platform::kubernetes::left_alone::is_called;
 use serde_json::{Map, Value};
 
 /// Fields of `metadata`, and of an object, that name it and are nobody's.
@@ -68,11 +68,7 @@ pub(super) fn is_as_applied(body: &Value, live: &Value) -> bool {
     let Some(owned) = ours(body, live) else { return false };
     let version = body["apiVersion"].as_str().unwrap_or_default();
     let group = version.rsplit_once('/').map_or("", |(group, _)| group);
-    let walk = Walk {
-        is_built_in: BUILT_IN.contains(&group),
-        is_rbac: group == "rbac.authorization.k8s.io",
-        is_secret: group.is_empty() && body["kind"] == "Secret",
-    };
+    let walk = Walk { is_built_in: BUILT_IN.contains(&group), is_rbac: group == "rbac.authorization.k8s.io" };
     ["apiVersion", "kind"].iter().all(|field| body[*field] == live[*field])
         && live.pointer("/metadata/deletionTimestamp").is_none()
         && walk.top(body, live, owned)
@@ -94,7 +90,6 @@ fn ours<'a>(body: &Value, live: &'a Value) -> Option<&'a Value> {
 struct Walk {
     is_built_in: bool,
     is_rbac: bool,
-    is_secret: bool,
 }
 
 /// What a field is called, and what holds it.
@@ -121,37 +116,7 @@ impl Walk {
             true => drop(declared.shift_remove("metadata")),
             false => drop(declared.insert("metadata".into(), Value::Object(metadata))),
         }
-        if self.is_secret && !self.plain_text(&mut declared, live, owned) {
-            return false;
-        }
-        let owned = match self.is_secret {
-            true => without(owned, &["f:stringData"]),
-            false => owned.clone(),
-        };
-        self.fields(&declared, live, &owned, Name { field: "", parent: "" })
-    }
-
-    /// Takes `stringData` out of a Secret's document: the server keeps it under `data`, and what was declared under
-    /// `stringData`.
-    fn plain_text(
-        &self,
-        declared: &mut Map<String, Value>,
-        live: &Value,
-        owned: &Map<String, Value>,
-    ) -> bool {
-        let written = match declared.shift_remove("stringData") {
-            Some(Value::Object(written)) => written,
-            None | Some(Value::Null) => Map::new(),
-            Some(_) => return false,
-        };
-        let declared_before = owned.get("f:stringData").and_then(Value::as_object);
-        let count = declared_before.map_or(0, |fields| fields.keys().filter(|name| *name != ".").count());
-        count == written.len()
-            && written.iter().all(|(key, value)| {
-                let encoded = value.as_str().map(|text| BASE64.encode(text.as_bytes()));
-                let is_owned = declared_before.is_some_and(|fields| fields.contains_key(&format!("f:{key}")));
-                is_owned && encoded.is_some() && live["data"][key].as_str() == encoded.as_deref()
-            })
+        self.fields(&declared, live, owned, Name { field: "", parent: "" })
     }
 
     /// A declared value of which `owned` says what we declared before.
@@ -314,21 +279,6 @@ fn is_empty_map(value: &Value) -> bool {
 
 fn is_zero(value: &Value) -> bool {
     value == false || value.as_str() == Some("") || value.as_i64() == Some(0)
-}
-
-/// True if `item` is the element that the managed fields call `name`: `k:{"name":"app"}`, `v:"a"`.
-fn is_called(item: &Value, name: &str) -> bool {
-    let parse = |text: &str| serde_json::from_str::<Value>(text).ok();
-    if let Some(value) = name.strip_prefix("v:") {
-        return !item.is_object() && parse(value).as_ref() == Some(item);
-    }
-    let Some(Value::Object(keys)) = name.strip_prefix("k:").and_then(parse) else { return false };
-    !keys.is_empty()
-        && keys.iter().all(|(key, value)| match item.get(key) {
-            Some(found) => found == value,
-            // The one key that has a default.
-            None => item.is_object() && key == "protocol" && value == "TCP",
-        })
 }
 
 #[cfg(test)]

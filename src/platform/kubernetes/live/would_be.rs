@@ -4,13 +4,15 @@ use super::Context;
 use super::compare::is_as_applied;
 use crate::diff::without_secrets;
 use crate::engine::{Trouble, TroubleKind};
-use crate::kubernetes::{Apply, InvalidField, Refusal};
+use crate::kubernetes::{InvalidField, Refusal};
 use crate::model::{Manifests, Object};
 use crate::plan::WouldBe;
 use crate::platform::kubernetes::Kubernetes;
 use crate::platform::kubernetes::desired::Wanted;
+use crate::platform::kubernetes::filled::{filled, leave_placeholders};
 use crate::platform::kubernetes::left_alone::{leave, pointers};
 use crate::platform::kubernetes::steering::is_steered;
+use crate::platform::kubernetes::takeover::{Spot, due, is_our_patch};
 use serde_json::Value;
 
 impl Kubernetes {
@@ -24,6 +26,8 @@ impl Kubernetes {
         let is_route = wanted.key.kind == "HTTPRoute"
             && is_steered(context.deployment, &wanted.key, self.identity.namespace());
         let steered = self.steer(context.deployment, wanted, &mut body, live).await?;
+        let asked = context.deployment.application.sync.force_conflicts;
+        let (mut takeover, mut still_written) = (None, None);
         if let Some(live) = live {
             if let Some(owner) = self.identity.other_owner(live) {
                 return Ok(WouldBe::Refused { message: belongs_to(&owner), field: None });
@@ -35,16 +39,29 @@ impl Kubernetes {
             let rules = &context.deployment.application.ignore_differences;
             let mut pointers = pointers(rules, &wanted.key, context.autoscalers.scale(&wanted.key));
             pointers.extend(steered);
+            pointers.extend(filled(&body, Some(live)).into_iter().map(|(pointer, _)| pointer));
             leave(&mut body, live, &pointers);
-            if is_as_applied(&body, live) {
-                return Ok(WouldBe::Same);
+            match due(Some(live), &body, &pointers, self.takes_all(asked)) {
+                Ok(found) => takeover = found,
+                // What is a member's is taken back from everybody, the rest is told when nothing else is to be done.
+                Err(message) if self.forces(asked, Some(live)) => still_written = Some(message),
+                Err(message) => return Ok(WouldBe::Refused { message, field: None }),
             }
+            if takeover.is_none() && is_as_applied(&body, live) {
+                return Ok(same(still_written));
+            }
+        } else {
+            leave_placeholders(&mut body);
         }
-        let asked = context.deployment.application.sync.force_conflicts;
-        let how = Apply { force: self.forces(asked, live), dry_run: true };
-        match self.apply_yielding(wanted, &body, how).await {
+        let spot = Spot { resource: &wanted.resource, namespace: wanted.namespace() };
+        let force = self.forces(asked, live);
+        let is_taken_over = takeover.is_some();
+        match self.would_apply(spot, &body, live, takeover.as_ref(), force, is_our_patch).await {
+            Ok(object) if is_taken_over => Ok(WouldBe::Object(object)),
             // An apply that changes nothing leaves even the resource version and the managed fields as they are.
-            Ok(object) if live.is_some_and(|live| are_same_but_for_times(live, &object)) => Ok(WouldBe::Same),
+            Ok(object) if live.is_some_and(|live| are_same_but_for_times(live, &object)) => {
+                Ok(same(still_written))
+            }
             // The weights belong to whoever moved them last, which is the rollout; to say so is not worth a write.
             Ok(object) if is_route && live.is_some_and(|live| are_same_but_for_owners(live, &object)) => {
                 Ok(WouldBe::Same)
@@ -70,6 +87,11 @@ impl Kubernetes {
             Err(Refusal::Trouble(trouble)) => Err(trouble),
         }
     }
+}
+
+/// Nothing is to be done, unless a former manager still writes.
+fn same(still_written: Option<String>) -> WouldBe {
+    still_written.map_or(WouldBe::Same, |message| WouldBe::Refused { message, field: None })
 }
 
 /// The server's words for a namespace that is being deleted.

@@ -101,6 +101,7 @@ impl Kubernetes {
                 live: part.live.cloned(),
                 would_be,
                 health: part.live.map_or_else(missing, assess),
+                filled: vec![],
             })
         });
         try_join_all(objects).await
