@@ -8,3 +8,4 @@ mod lock;
 mod plan;
 mod prune;
 mod support;
+mod takeover;
