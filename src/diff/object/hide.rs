@@ -7,6 +7,9 @@ use serde_json::Value;
 
 /// Shorter texts are found in every message by chance.
 const REPLACED_FROM: usize = 4;
+/// Fields of the API that name labels, topologies and entries.
+const HARMLESS_NAMES: [&str; 7] =
+    ["key", "keys", "secrets", "topologyKey", "topologyKeys", "matchLabelKeys", "mismatchLabelKeys"];
 /// What names of references, settings and files end with.
 const HARMLESS_ENDS: [&str; 12] = [
     "Name",
@@ -45,8 +48,7 @@ impl Place {
         let of_secret = self.secret && matches!(name, "data" | "stringData");
         let pair = matches!(name, "value" | "defaultValue")
             && ["name", "key"].iter().any(|n| fields[*n].as_str().is_some_and(is_secret_name));
-        let harmless =
-            matches!(name, "key" | "keys" | "secrets") || HARMLESS_ENDS.iter().any(|end| name.ends_with(end));
+        let harmless = HARMLESS_NAMES.contains(&name) || HARMLESS_ENDS.iter().any(|end| name.ends_with(end));
         let scalars = match &fields[name] {
             Value::Array(items) => items.iter().all(|item| !item.is_object()),
             value => !value.is_object(),

@@ -82,6 +82,17 @@ fn secrets_are_hidden_and_shown_as_changed_and_references_to_them_are_not() {
 }
 
 #[test]
+fn names_of_labels_and_topologies_are_no_secrets() {
+    let term = serde_json::json!({"kind": "Deployment", "spec": {"topologySpreadConstraints": [{"topologyKey": "kubernetes.io/hostname",
+        "matchLabelKeys": ["pod-template-hash"]}]}});
+    let text = lines(&Comparison::of_objects(&Value::Null, &meaning(&term, false)));
+    assert!(
+        text.contains("topologyKey: kubernetes.io/hostname") && text.contains("- pod-template-hash"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_secret_shows_its_keys_and_that_they_changed() {
     let secret = |value: &str| {
         json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "type": "Opaque",
