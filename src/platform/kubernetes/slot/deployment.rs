@@ -54,27 +54,67 @@ pub(super) fn part<'a>(
 }
 
 /// Rules that spread pods speak of the Deployment's own pods by labels; where the slot's have other values, they have to
-/// speak of those.
+/// speak of those. Selectors of namespaces, nodes and volumes are about other labels.
 fn mean_the_slot(rules: &mut Value, written: &Map<String, Value>, matching: &Map<String, Value>) {
     match rules {
         Value::Array(items) => items.iter_mut().for_each(|item| mean_the_slot(item, written, matching)),
         Value::Object(fields) => {
             for (name, field) in fields.iter_mut() {
-                let Value::Object(labels) = field else {
-                    mean_the_slot(field, written, matching);
-                    continue;
-                };
-                if name != "matchLabels" {
-                    mean_the_slot(field, written, matching);
-                    continue;
-                }
-                for (key, value) in labels.iter_mut() {
-                    if let Some(own) = matching.get(key).filter(|_| written.get(key) == Some(value)) {
-                        *value = own.clone();
-                    }
+                match name.as_str() {
+                    "labelSelector" => select_the_slot(field, written, matching),
+                    _ => mean_the_slot(field, written, matching),
                 }
             }
         }
         _ => {}
+    }
+}
+
+fn select_the_slot(selector: &mut Value, written: &Map<String, Value>, matching: &Map<String, Value>) {
+    let replace = |key: &str, value: &mut Value| {
+        if let Some(own) = matching.get(key).filter(|_| written.get(key) == Some(&*value)) {
+            *value = own.clone();
+        }
+    };
+    let labels = selector.get_mut("matchLabels").and_then(Value::as_object_mut);
+    labels.into_iter().flatten().for_each(|(key, value)| replace(key, value));
+    let expressions = selector.get_mut("matchExpressions").and_then(Value::as_array_mut);
+    for expression in expressions.into_iter().flatten() {
+        let key = expression["key"].as_str().unwrap_or_default().to_owned();
+        let values = expression.get_mut("values").and_then(Value::as_array_mut);
+        values.into_iter().flatten().for_each(|value| replace(&key, value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_selector_of_pods_means_the_slot_and_no_other_selector_does() {
+        let map = |value: Value| value.as_object().cloned().expect("a map");
+        let (written, matching) =
+            (map(json!({"app": "web"})), map(json!({"app": "web-green", "s": "green"})));
+        let term = |label: &str| {
+            json!({"topologyKey": "zone", "namespaceSelector": {"matchLabels": {"app": "web"}},
+                "labelSelector": {"matchLabels": {"app": label, "tier": "web"}, "matchExpressions": [
+                    {"key": "app", "operator": "In", "values": [label, "cache"]},
+                    {"key": "app", "operator": "NotIn", "values": [label]},
+                    {"key": "tier", "operator": "In", "values": ["web"]}, {"key": "app", "operator": "Exists"}]}})
+        };
+        let rules = |label: &str| {
+            json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
+                    {"matchExpressions": [{"key": "app", "operator": "In", "values": ["web"]}]}]}},
+                "podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term(label)]},
+                "podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [
+                    {"weight": 1, "podAffinityTerm": term(label)}]}})
+        };
+        let mut affinity = rules("web");
+        mean_the_slot(&mut affinity, &written, &matching);
+        assert_eq!(affinity, rules("web-green"));
+        let mut spread = json!([term("web")]);
+        mean_the_slot(&mut spread, &written, &matching);
+        assert_eq!(spread, json!([term("web-green")]));
     }
 }
