@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 
 /// A set of the fields of one object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct FieldSet {
+pub(in crate::platform::kubernetes) struct FieldSet {
     member: bool,
     children: BTreeMap<String, FieldSet>,
 }
 
 impl FieldSet {
     /// Reads a `fieldsV1`.
-    pub(super) fn parse(fields: &Value) -> FieldSet {
+    pub(in crate::platform::kubernetes) fn parse(fields: &Value) -> FieldSet {
         let mut set = FieldSet::node(fields);
         // The object itself is nobody's.
         set.member = false;
@@ -33,7 +33,7 @@ impl FieldSet {
     }
 
     /// Writes a `fieldsV1`.
-    pub(super) fn to_fields(&self) -> Value {
+    pub(in crate::platform::kubernetes) fn to_fields(&self) -> Value {
         let mut fields = Map::new();
         if self.member && !self.children.is_empty() {
             fields.insert(".".into(), Value::Object(Map::new()));
@@ -66,7 +66,9 @@ impl FieldSet {
         }
     }
 
-    pub(super) fn united<'a>(sets: impl IntoIterator<Item = &'a FieldSet>) -> FieldSet {
+    pub(in crate::platform::kubernetes) fn united<'a>(
+        sets: impl IntoIterator<Item = &'a FieldSet>,
+    ) -> FieldSet {
         sets.into_iter().fold(FieldSet::default(), |mut all, set| {
             all.unite(set);
             all

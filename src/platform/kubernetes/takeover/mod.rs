@@ -13,10 +13,10 @@ mod field_set;
 mod known;
 
 pub(super) use act::{Spot, due, is_our_patch};
+pub(super) use field_set::FieldSet;
 
 use super::left_alone::our_entry;
 use crate::kubernetes::FIELD_MANAGER;
-use field_set::FieldSet;
 use known::{Habit, habit, kept};
 use serde_json::{Value, json};
 
