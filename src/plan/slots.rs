@@ -21,7 +21,7 @@ pub(super) fn plan_slots(manifests: &Manifests, live: &Live, plan: &mut Plan) ->
         let (items, traffic) = plan_rollout(blue_green, live, OF_KUBERNETES, |side| {
             Parts { blue_green, deployment, live, side, fate: side.fate() }.items()
         });
-        plan.items.extend(items.into_iter().map(|item| PlanItem { carried: true, ..item }));
+        plan.items.extend(items);
         plan.traffic.extend(traffic);
         let parts = live.slots.get(&blue_green.name).into_iter();
         let parts = parts.flat_map(|slots| slots.blue.iter().chain(&slots.green));
@@ -43,10 +43,17 @@ impl Parts<'_> {
         let slots = self.live.slots.get(&self.blue_green.name);
         let parts = slots.map(|slots| slots.get(self.side.slot).as_slice()).unwrap_or_default();
         let (workload, others): (Vec<_>, Vec<_>) = parts.iter().partition(|part| is_deployment(part));
-        let workload = self.workload(workload.first().copied());
+        let workload = workload.first().copied();
         let is_written = self.fate.created.is_some() || self.fate.updated.is_some() || self.fate.adopted;
-        let others = others.into_iter().filter(|_| is_written).filter_map(|part| self.other(part));
-        workload.into_iter().chain(others).collect()
+        let by_rollout = |item| PlanItem { carried: true, ..item };
+        // Beside a version that stays; what comes with a new one is the rollout's to change.
+        let stays = workload.is_some_and(|part| part.would_be == WouldBe::Same) && !is_written;
+        let in_place = |part: &LiveObject| stays && is_changed_in_place(part);
+        let others = others.into_iter().filter(|part| is_written || in_place(part)).filter_map(|part| {
+            let item = self.other(part)?;
+            Some(PlanItem { carried: !in_place(part), ..item })
+        });
+        self.workload(workload).into_iter().map(by_rollout).chain(others).collect()
     }
 
     /// The Deployment. What a new version is to a reader is how it differs from the one that serves.
@@ -129,6 +136,13 @@ impl Parts<'_> {
             (Some(_), _) => None,
         }
     }
+}
+
+/// True for what the pods of a slot do not notice a change of; only of a slot that is as wanted it is asked what it would be.
+fn is_changed_in_place(part: &LiveObject) -> bool {
+    let is_carried =
+        part.key.is("autoscaling", "HorizontalPodAutoscaler") || part.key.is("policy", "PodDisruptionBudget");
+    is_carried && !matches!(part.would_be, WouldBe::Same | WouldBe::Unasked)
 }
 
 fn is_deployment(part: &LiveObject) -> bool {

@@ -91,6 +91,25 @@ fn version_1_serves(image: &str) -> (Manifests, Live) {
     (manifests, live)
 }
 
+#[test]
+fn a_new_bound_of_the_live_slots_autoscaler_is_no_rollout() {
+    let (manifests, mut live) = version_1_serves("web:1");
+    let scaler = |bound: u32| json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web-blue"}, "spec": {"maxReplicas": bound}});
+    let blue = &mut live.slots.get_mut("web").expect("slots").blue;
+    blue[3].would_be = WouldBe::Same;
+    blue[2].live = Some(scaler(3));
+    blue[2].would_be = WouldBe::Object(scaler(9));
+    let planned = plan(&manifests, &live);
+    let changes: Vec<String> = planned
+        .items
+        .iter()
+        .filter(|item| item.change != Change::Unchanged)
+        .map(|item| format!("{} {} {} {}", item.change, item.kind, item.name, item.carried))
+        .collect();
+    assert_eq!(changes, ["update HorizontalPodAutoscaler web-blue false"], "{planned:#?}");
+    assert!(planned.traffic.is_empty(), "{planned:#?}");
+}
+
 fn plan(manifests: &Manifests, live: &Live) -> Plan {
     assemble(&application(), "4f1c2d3", manifests, live)
 }

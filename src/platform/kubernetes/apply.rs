@@ -21,6 +21,9 @@ impl Kubernetes {
             Change::Blocked => Ok(()),
             Change::Unchanged if item.turn.phase == HookPhase::Sync => Ok(()),
             Change::Create | Change::Update | Change::Adopt | Change::Replace | Change::Unchanged => {
+                if self.apply_carried(deployment, item).await? {
+                    return Ok(());
+                }
                 let wanted = self.find(deployment, item).await?;
                 if is_hook(wanted.object) {
                     return self.apply_hook(&deployment.manifests, &wanted).await;

@@ -151,6 +151,9 @@ impl Platform for Kubernetes {
     }
 
     async fn settled(&self, deployment: &Deployment, item: &PlanItem) -> Result<Settled, Trouble> {
-        self.settle(deployment, item).await
+        match self.is_about_carried(deployment, item)? {
+            true => Ok(Settled::Steady),
+            false => self.settle(deployment, item).await,
+        }
     }
 }

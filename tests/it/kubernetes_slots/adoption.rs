@@ -81,3 +81,41 @@ async fn what_belongs_to_somebody_else_is_not_made_a_slot() {
     let RunEnd::Trouble(trouble) = &end else { panic!("{end:?}") };
     assert!(trouble.message.contains("it belongs to application blog"), "{trouble}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs kube-apiserver: tests/kubernetes/run"]
+async fn what_kubectl_left_in_an_adopted_deployment_goes_by_a_rollout_and_not_under_its_pods() {
+    let rig = Rig::start("leftover").await;
+    standing(&rig).await;
+    let requests = rig.requests();
+    let deployments = rig.space.api::<Deployment>();
+    // Declared by another tool, and not in Git.
+    let extra = serde_json::json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"template":
+        {"spec": {"containers": [{"name": "app", "env": [{"name": "DEBUG", "value": "1"}]}]}}}});
+    let params = kube::api::PatchParams::apply("kubectl-client-side-apply").force();
+    deployments.patch("web", &params, &kube::api::Patch::Apply(&extra)).await.expect("applied");
+    let available = |deployment: &Deployment| {
+        let status = deployment.status.clone().unwrap_or_default();
+        status.observed_generation >= deployment.metadata.generation
+            && (status.replicas, status.updated_replicas, status.available_replicas)
+                == (Some(2), Some(2), Some(2))
+    };
+    rig.space.wait_for("web", "the variable is rolled out", available).await;
+    let pods = rig.pods("app=web").await;
+    let v1 = rig.commit("shop/web:v1", SLOTS, "");
+    assert_eq!(rig.run(&v1).await, DONE);
+    assert_eq!(rig.weights(), [0, 100], "a version as Git has it took over");
+    assert_eq!(rig.pods("app=web").await, pods, "nothing happened under the adopted pods");
+    let env = async |name: &str| {
+        let spec = deployments.get(name).await.expect("there").spec.expect("spec");
+        let env = spec.template.spec.expect("pods").containers[0].env.clone().unwrap_or_default();
+        env.into_iter().map(|one| one.name).collect::<Vec<String>>()
+    };
+    assert!(!env("web-green").await.contains(&"DEBUG".to_owned()));
+    assert!(env("web").await.contains(&"DEBUG".to_owned()), "it is warm as it was");
+    assert_eq!(rig.run(&rig.commit("shop/web:v2", SLOTS, "")).await, DONE);
+    assert_eq!(rig.weights(), [100, 0]);
+    assert!(!env("web").await.contains(&"DEBUG".to_owned()), "it is taken over with its next version");
+    let report = requests.stop().await;
+    assert_eq!((report.failed, report.failures.as_slice()), (0, &[] as &[String]));
+}

@@ -19,7 +19,7 @@ pub(super) fn part<'a>(steered: &Steered<'a>, slot: Slot, group: &str, live: Opt
         "targetType": "ip",
     }});
     let body = steered.dressed(&made_up, &key, slot);
-    Part { key, api_version, body, document: None, live, is_taken_over: false }
+    Part { key, api_version, body, document: None, live, is_taken_over: false, left_alone: vec![] }
 }
 
 /// The ARN or else the name of the target group that a binding fills.

@@ -1,8 +1,9 @@
 //! Copies of what is written for the Deployment: HorizontalPodAutoscalers and PodDisruptionBudgets.
 
 use super::labels::SlotLabels;
+use super::revision::content_of;
 use super::{LiveSlot, Part, Steered};
-use crate::model::Slot;
+use crate::model::{Slot, marks};
 use crate::platform::kubernetes::applyset::object_at;
 use serde_json::{Value, json};
 
@@ -22,6 +23,7 @@ pub(super) fn parts<'a>(
             }
             _ => spec["selector"] = json!({"matchLabels": Value::Object(labels.matching.clone())}),
         }
+        object_at(&mut body["metadata"], "annotations")[marks::CONTENT] = content_of(&body["spec"]).0.into();
         let live = live.carried.get(index).and_then(Option::as_ref);
         Part {
             key,
@@ -30,6 +32,7 @@ pub(super) fn parts<'a>(
             document: Some(document),
             live,
             is_taken_over: false,
+            left_alone: vec![],
         }
     });
     parts.collect()

@@ -30,11 +30,12 @@ pub(super) fn part<'a>(
         }
     }
     spec["selector"] = labels.selector.clone();
+    let mut ignored = vec![];
     if let Some(live) = live {
         // The rules name the document, whatever the slot is called.
         let rules = &steered.documents.ignore_differences;
         let named = [&document.key, &key];
-        let ignored: Vec<String> = named
+        ignored = named
             .into_iter()
             .flat_map(|name| {
                 let name = crate::model::ObjectKey { namespace: key.namespace.clone(), ..name.clone() };
@@ -50,6 +51,7 @@ pub(super) fn part<'a>(
         document: Some(document),
         live,
         is_taken_over: false,
+        left_alone: ignored,
     }
 }
 

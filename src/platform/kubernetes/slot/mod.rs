@@ -41,6 +41,8 @@ pub(super) struct Steered<'a> {
     pub identity: &'a Identity,
     pub namespace: &'a str,
     pub revision: RevisionId,
+    /// What earlier versions called the same documents: they counted what is carried along.
+    former_name: RevisionId,
 }
 
 /// One object of a slot as it is applied, in the order in which [`Steered::parts`] gives them.
@@ -57,6 +59,8 @@ pub(super) struct Part<'a> {
     /// True for a Deployment that people named as a slot and that we have not applied so far: what they own of it is
     /// taken, once.
     pub is_taken_over: bool,
+    /// JSON pointers of fields that stay as they are.
+    pub left_alone: Vec<String>,
 }
 
 /// The revision that our last apply of an object brought, if there was one.
@@ -77,7 +81,18 @@ impl<'a> Steered<'a> {
         };
         let namespace = documents.deployment.key.namespace.as_deref().unwrap_or(identity.namespace());
         let revision = revision::revision_of(documents, &rollout.blue_green.container);
-        Ok(Steered { rollout, documents, identity, namespace, revision })
+        let former_name = revision::former_name_of(documents, &rollout.blue_green.container);
+        Ok(Steered { rollout, documents, identity, namespace, revision, former_name })
+    }
+
+    /// True for the name that earlier versions gave to what the documents want.
+    pub fn is_former_name(&self, revision: &str) -> bool {
+        self.former_name.0 == revision
+    }
+
+    /// True for the slot's copy of an autoscaler or disruption budget.
+    pub fn is_carried(&self, slot: Slot, key: &ObjectKey) -> bool {
+        self.carried_keys(slot).contains(key)
     }
 
     /// True if people named the slot's Deployment: it was there before this program.

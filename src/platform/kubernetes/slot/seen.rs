@@ -37,7 +37,13 @@ pub(in crate::platform::kubernetes) fn seen_slot(
     found: &Found,
 ) -> SlotObservation {
     let Some(deployment) = &live.deployment else { return SlotObservation::default() };
-    let notes = notes(deployment);
+    let mut notes = notes(deployment);
+    // An earlier version's note about the very same documents speaks of the same revision.
+    if let Some(record) = &mut notes.record
+        && steered.is_former_name(&record.revision.0)
+    {
+        record.revision = steered.revision.clone();
+    }
     if is_going(deployment) {
         // Its notes speak until it is gone.
         return SlotObservation { workload: Workload::Draining, addresses: Some(BTreeSet::new()), ..notes };

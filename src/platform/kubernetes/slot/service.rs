@@ -41,7 +41,7 @@ pub(super) fn part<'a>(
     spec["ports"] = ports(steered).into();
     spec["selector"] = Value::Object(labels.matching.clone());
     let api_version = document.map_or("v1", |object| object.api_version.as_str()).to_owned();
-    Part { key, api_version, body, document, live, is_taken_over: false }
+    Part { key, api_version, body, document, live, is_taken_over: false, left_alone: vec![] }
 }
 
 /// The ports of the slot's Service; one of them leads to the container's.

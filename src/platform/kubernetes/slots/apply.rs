@@ -6,12 +6,29 @@ use crate::plan::{FieldConflict, WouldBe};
 use crate::platform::kubernetes::Kubernetes;
 use crate::platform::kubernetes::live::refused;
 use crate::platform::kubernetes::slot::{Part, Steered};
+use crate::platform::kubernetes::takeover::{Spot, Takeover, due};
 use serde_json::Value;
 
 impl Kubernetes {
     /// True if fields of others are taken without asking.
     pub(super) fn takes_fields(&self, steered: &Steered<'_>, part: &Part<'_>) -> bool {
         self.forces(steered.documents.force_conflicts || part.is_taken_over, part.live)
+    }
+
+    /// The takeover that goes before an apply of the part.
+    ///
+    /// # Errors
+    /// A sentence if a former manager still writes.
+    pub(super) fn takeover_of(
+        &self,
+        steered: &Steered<'_>,
+        part: &Part<'_>,
+    ) -> Result<Option<Takeover>, String> {
+        let takes_all = self.takes_all(steered.documents.force_conflicts || part.is_taken_over);
+        match due(part.live, &part.body, &part.left_alone, takes_all) {
+            Err(_) if self.takes_fields(steered, part) => Ok(None),
+            other => other,
+        }
     }
 
     /// Brings a part to what is wanted. What is live must still be as it was read: it was decided upon.
@@ -30,6 +47,17 @@ impl Kubernetes {
             }
         }
         let forces = self.takes_fields(steered, part);
+        let takeover = self.takeover_of(steered, part);
+        let takeover = takeover.map_err(|message| Trouble {
+            kind: TroubleKind::Rejected,
+            doing: doing.clone(),
+            message,
+        })?;
+        if let (Some(live), Some(takeover)) = (part.live, &takeover) {
+            let spot = Spot { resource: &resource, namespace: Some(steered.namespace) };
+            let taken = self.take_over(spot, live, takeover).await?;
+            body["metadata"]["resourceVersion"] = taken["metadata"]["resourceVersion"].clone();
+        }
         let apply = async |force| {
             self.cluster
                 .apply(&resource, Some(steered.namespace), &body, Apply { force, dry_run: false })

@@ -4,6 +4,7 @@ mod act;
 mod apply;
 mod content;
 mod hold;
+mod in_place;
 mod plan;
 mod protect;
 mod read;

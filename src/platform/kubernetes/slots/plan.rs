@@ -2,13 +2,14 @@
 
 use super::content::is_as_wanted;
 use crate::engine::{Deployment, Trouble, TroubleKind};
-use crate::kubernetes::{Apply, Refusal};
+use crate::kubernetes::Refusal;
 use crate::model::{BySlot, Health, HealthReport, ObjectKey, Slot};
 use crate::plan::{LiveObject, WouldBe};
 use crate::platform::kubernetes::Kubernetes;
 use crate::platform::kubernetes::health::assess;
 use crate::platform::kubernetes::live::{refused, without_namespace};
 use crate::platform::kubernetes::slot::{LiveSlot, Part, Steered, desired_count};
+use crate::platform::kubernetes::takeover::Spot;
 use crate::rollout::Content;
 use futures_util::future::try_join_all;
 use serde_json::Value;
@@ -91,8 +92,10 @@ impl Kubernetes {
         let parts = steered.parts(slot, live, count);
         let objects = parts.iter().map(async |part| {
             let would_be = match part.live {
-                _ if content == Content::Desired || is_as_wanted(steered, slot, part) => WouldBe::Same,
-                _ if !is_needed => WouldBe::Unasked,
+                _ if is_as_wanted(steered, slot, part) => WouldBe::Same,
+                // What is carried along is changed in place.
+                _ if content == Content::Desired && !steered.is_carried(slot, &part.key) => WouldBe::Same,
+                _ if content != Content::Desired && !is_needed => WouldBe::Unasked,
                 _ => self.would_part_be(deployment, steered, part).await?,
             };
             let missing = || HealthReport { health: Health::Missing, ..HealthReport::default() };
@@ -115,17 +118,14 @@ impl Kubernetes {
     ) -> Result<WouldBe, Trouble> {
         let resource = self.resource_of(&part.key, &part.api_version).await?;
         let forces = self.takes_fields(steered, part);
-        let ask = async |force| {
-            self.cluster
-                .apply(&resource, Some(steered.namespace), &part.body, Apply { force, dry_run: true })
-                .await
+        let takeover = match self.takeover_of(steered, part) {
+            Ok(takeover) => takeover,
+            Err(message) => return Ok(WouldBe::Refused { message, field: None }),
         };
-        let answer = match ask(forces).await {
-            Err(Refusal::Conflicts(conflicts)) if conflicts.iter().all(super::apply::is_yielding) => {
-                ask(true).await
-            }
-            other => other,
-        };
+        let spot = Spot { resource: &resource, namespace: Some(steered.namespace) };
+        let answer = self
+            .would_apply(spot, &part.body, part.live, takeover.as_ref(), forces, super::apply::is_yielding)
+            .await;
         match answer {
             Ok(object) => Ok(WouldBe::Object(object)),
             Err(Refusal::Conflicts(conflicts)) => Ok(WouldBe::Conflicts(conflicts)),

@@ -52,6 +52,14 @@ pub(super) struct Takeover {
     drops_note: bool,
 }
 
+/// True if the spec of `live` has fields of former managers that an apply of `body` would remove.
+pub(super) fn has_leftovers(live: &Value, body: &Value, left_alone: &[String]) -> bool {
+    match former(live, body, left_alone, false) {
+        Former::Taken(takeover) => takeover.goes.child("f:spec").is_some(),
+        Former::None | Former::Writing(_) => false,
+    }
+}
+
 /// True for the manager of a tool or person that may have kept an object before.
 pub(super) fn is_former(manager: &str) -> bool {
     habit(manager).is_some()
