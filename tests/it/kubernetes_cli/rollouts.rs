@@ -3,6 +3,7 @@
 use super::desk::KubeDesk;
 use crate::cli_support::signal;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::ResourceExt;
@@ -96,6 +97,42 @@ async fn a_service_is_switched_to_a_new_version_and_back_to_the_warm_old_one() {
     assert_eq!(reverted.code, Some(0), "{}", reverted.whole());
     assert_eq!(selector(&shop).await, "green");
     assert_eq!(pods(&shop).await, before, "a pod was started for a warm revert");
+}
+
+/// By memory, in a spelling that the API server changes.
+const SCALED: &str = "\
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: web}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
+  minReplicas: 2
+  maxReplicas: 3
+  metrics:
+    - {type: Resource, resource: {name: memory, target: {type: AverageValue, averageValue: 0.5Gi}}}
+    - {type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 75}}}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs kube-apiserver: tests/kubernetes/run"]
+async fn a_slots_autoscaler_is_no_reason_for_a_rollout() {
+    let shop = KubeDesk::new("scaled", "sync: {timeout: 4m}", &format!("{WEB}{SCALED}")).await;
+    let first = shop.verb("sync", &[]);
+    assert_eq!(first.code, Some(0), "{}", first.whole());
+    assert_eq!(first.whole().matches("set rule").count(), 1, "{}", first.whole());
+    assert_eq!(shop.verb("plan", &["--detailed-exitcode"]).code, Some(0));
+
+    let before = pods(&shop).await;
+    shop.change(&[("maxReplicas: 3", "maxReplicas: 9")], "More");
+    let raised = shop.verb("sync", &[]);
+    assert_eq!(raised.code, Some(0), "{}", raised.whole());
+    assert!(!raised.whole().contains("set rule"), "{}", raised.whole());
+    let scalers = shop.space.api::<HorizontalPodAutoscaler>();
+    assert_eq!(scalers.get("web-green").await.expect("the autoscaler").spec.max_replicas, 9);
+    assert_eq!((selector(&shop).await.as_str(), pods(&shop).await), ("green", before));
+    let idle = shop.verb("plan", &["--detailed-exitcode"]);
+    assert_eq!(idle.code, Some(0), "{}", idle.whole());
 }
 
 #[tokio::test(flavor = "multi_thread")]
