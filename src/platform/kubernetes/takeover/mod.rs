@@ -68,7 +68,10 @@ pub(super) fn is_former(manager: &str) -> bool {
 /// One entry of `metadata.managedFields`.
 struct Entry<'a> {
     entry: &'a Value,
+    /// What was applied as a Secret's `stringData` is kept under `data`, and counted there.
     fields: FieldSet,
+    has_plain_text: bool,
+    /// `None` for an entry of a subresource, which says who reports and who scales.
     habit: Option<Habit>,
 }
 
@@ -76,8 +79,17 @@ impl<'a> Entry<'a> {
     fn read(live: &Value, entry: &'a Value) -> Entry<'a> {
         let is_whole = entry.get("subresource").is_none_or(|name| name == "");
         let manager = entry["manager"].as_str().filter(|_| is_whole).unwrap_or_default();
-        let fields = our_fields_of(live, &FieldSet::parse(&entry["fieldsV1"]));
-        Entry { entry, fields, habit: habit(manager) }
+        let mut fields = FieldSet::parse(&entry["fieldsV1"]);
+        let is_secret = live["kind"] == "Secret" && live["apiVersion"] == "v1";
+        let has_plain_text = is_secret && fields.child("f:stringData").is_some();
+        if has_plain_text {
+            fields.rename("f:stringData", "f:data");
+        }
+        Entry { entry, fields, has_plain_text, habit: habit(manager) }
+    }
+
+    fn is_applier(&self) -> bool {
+        self.habit == Some(Habit::Applies)
     }
 
     fn manager(&self) -> &str {
@@ -93,90 +105,70 @@ impl<'a> Entry<'a> {
 /// Judges the former managers of `live`, over which `body` will be applied. The fields at the JSON pointers `left_alone`
 /// are neither compared nor written. `is_forced`: fields of others are taken in any case.
 pub(super) fn former(live: &Value, body: &Value, left_alone: &[String], is_forced: bool) -> Former {
-    let entries = entries(live);
-    let ours = our_entry(live);
-    let our_fields = ours.map(|ours| FieldSet::parse(&ours["fieldsV1"])).unwrap_or_default();
-    let is_ours = |entry: &&Entry<'_>| ours.is_some_and(|ours| std::ptr::eq(ours, entry.entry));
-    let our_time = ours.map(|ours| ours["time"].as_str().unwrap_or_default());
-    let is_before = |entry: &Entry<'_>| our_time.is_none_or(|ours| entry.time() <= ours);
-    let is_applier = |entry: &Entry<'_>| entry.habit == Some(Habit::Applies);
-    let has_applier = entries.iter().any(|entry| is_applier(entry) && (is_before(entry) || is_forced));
-    let moves = |entry: &Entry<'_>| match entry.habit {
-        None => false,
-        Some(Habit::Applies) => is_before(entry) || is_forced,
-        Some(Habit::Edits) => is_before(entry) && (our_time.is_none() || has_applier),
-    };
-    let sets = |wanted: &dyn Fn(&Entry<'_>) -> bool| {
-        FieldSet::united(entries.iter().filter(|entry| wanted(entry)).map(|entry| &entry.fields))
-    };
-    let others = sets(&|entry| !is_ours(&entry) && entry.habit.is_none());
-    let later = |entry: &Entry<'_>| is_applier(entry) && !moves(entry);
-    let remaining = sets(&|entry| !is_ours(&entry) && !moves(entry));
-    let mut shape = our_fields_of(live, &our_fields);
-    entries.iter().for_each(|entry| shape.unite(&entry.fields));
-    let judge = Judge { live, body, left_alone, shape: &shape };
-
-    if let Some(writing) =
-        entries.iter().filter(|entry| later(entry)).max_by_key(|entry| entry.time().to_owned())
-    {
-        let extra = judge.undeclared(&sets(&later), &others).0.without(&others);
+    if !may_have_former(live) {
+        return Former::None;
+    }
+    let read = Read::of(live, body, left_alone, is_forced);
+    let later = |entry: &Entry<'_>| entry.is_applier() && !read.moves(entry);
+    let writing =
+        read.entries.iter().filter(|entry| later(entry)).max_by_key(|entry| entry.time().to_owned());
+    if let Some(writing) = writing {
+        let others = read.sets(|entry| entry.habit.is_none());
+        let (extra, _) = read.undeclared(&read.sets(later), &others);
+        let extra = extra.without(&others);
         if !extra.is_empty() {
             return Former::Writing(still_writing(writing, &extra));
         }
     }
-    let former = sets(&moves);
-    let (_, exempt) = judge.undeclared(&former, &remaining);
-    let has_plain_text = our_fields.child("f:stringData").is_some();
-    let moving = former.without(&exempt);
-    if moving.is_empty() && !has_plain_text {
-        return Former::None;
-    }
-    let mut ours_then = our_fields_of(live, &our_fields);
-    ours_then.unite(&moving);
-    let (undeclared, _) = judge.undeclared(&ours_then, &remaining);
-    let note =
-        FieldSet::parse(&json!({"f:metadata": {"f:annotations": {(format!("f:{LAST_APPLIED}")): {}}}}));
-    let ours_then = ours_then.of(live).without(&note);
-    let staying = FieldSet::united([&shape.of(body), &remaining, &exempt]);
-    let mut managers: Vec<String> =
-        entries.iter().filter(|entry| moves(entry)).map(|entry| entry.manager().to_owned()).collect();
-    managers.retain(|name| !entries.iter().any(|entry| !moves(entry) && entry.manager() == name));
-    let mut time = our_time.unwrap_or_default().to_owned();
-    let mut left = vec![];
-    for entry in entries.iter().filter(|entry| !is_ours(entry)) {
-        if !moves(entry) {
-            left.push(entry.entry.clone());
-            continue;
-        }
-        time = time.max(entry.time().to_owned());
-        let kept = entry.fields.within(&exempt);
-        if !kept.is_empty() {
-            let mut entry = entry.entry.clone();
-            entry["fieldsV1"] = kept.to_fields();
-            left.push(entry);
-        }
-    }
-    left.push(json!({"manager": FIELD_MANAGER, "operation": "Apply", "apiVersion": body["apiVersion"],
-        "time": time, "fieldsType": "FieldsV1", "fieldsV1": ours_then.to_fields()}));
-    let annotation = |object: &Value| object["metadata"]["annotations"].get(LAST_APPLIED).is_some();
-    Former::Taken(Takeover {
-        managers,
-        entries: left,
-        goes: undeclared.without(&remaining),
-        staying,
-        shape,
-        drops_note: annotation(live) && !annotation(body),
-    })
+    read.takeover().map_or(Former::None, Former::Taken)
 }
 
-struct Judge<'a> {
+/// The managed fields of an object, read.
+struct Read<'a> {
     live: &'a Value,
     body: &'a Value,
     left_alone: &'a [String],
-    shape: &'a FieldSet,
+    is_forced: bool,
+    /// All but ours.
+    entries: Vec<Entry<'a>>,
+    ours: Option<Entry<'a>>,
+    /// All that anybody has.
+    shape: FieldSet,
+    /// Set if a tool has fields that are to be taken: then what people edited before goes along.
+    has_applied: bool,
 }
 
-impl Judge<'_> {
+impl<'a> Read<'a> {
+    fn of(live: &'a Value, body: &'a Value, left_alone: &'a [String], is_forced: bool) -> Read<'a> {
+        let ours = our_entry(live);
+        let all = live.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
+        let (entries, ours): (Vec<_>, Vec<_>) = all
+            .map(|entry| Entry::read(live, entry))
+            .partition(|entry| ours.is_none_or(|ours| !std::ptr::eq(ours, entry.entry)));
+        let shape = FieldSet::united(entries.iter().chain(&ours).map(|entry| &entry.fields));
+        let ours = ours.into_iter().next();
+        let mut read = Read { live, body, left_alone, is_forced, entries, ours, shape, has_applied: false };
+        let applied = read.sets(|entry| entry.is_applier() && read.moves(entry));
+        let (_, exempt) = read.undeclared(&applied, &read.sets(|entry| entry.habit.is_none()));
+        read.has_applied = !applied.without(&exempt).is_empty();
+        read
+    }
+
+    /// True if the fields of an entry are taken.
+    fn moves(&self, entry: &Entry<'_>) -> bool {
+        let is_before = self.ours.as_ref().is_none_or(|ours| entry.time() <= ours.time());
+        match entry.habit {
+            None => false,
+            Some(Habit::Applies) => is_before || self.is_forced,
+            Some(Habit::Edits) => is_before && (self.ours.is_none() || self.has_applied),
+        }
+    }
+
+    fn sets(&self, is_wanted: impl Fn(&Entry<'_>) -> bool) -> FieldSet {
+        let wanted = self.entries.iter().filter(|entry| is_wanted(entry));
+        FieldSet::united(wanted.map(|entry| &entry.fields))
+    }
+
     /// Of `fields`, those that the document does not declare and that may go, and those that stay with whoever has them.
     fn undeclared(&self, fields: &FieldSet, others: &FieldSet) -> (FieldSet, FieldSet) {
         let undeclared = fields.without(&fields.of(self.body)).of(self.live);
@@ -184,28 +176,69 @@ impl Judge<'_> {
         let version = self.body["apiVersion"].as_str().unwrap_or_default();
         let group = version.rsplit_once('/').map_or("", |(group, _)| group);
         let kept = kept(group, self.body["kind"].as_str().unwrap_or_default());
-        let mut exempt =
-            FieldSet::united(&kept.iter().map(|path| undeclared.at(path, &staying)).collect::<Vec<_>>());
+        let mut exempt = FieldSet::default();
+        kept.iter().for_each(|path| exempt.unite(&undeclared.at(path, &staying)));
         for pointer in self.left_alone {
             exempt.unite(&undeclared.at_pointer(self.body, pointer));
         }
         (undeclared.without(&exempt), exempt)
     }
-}
 
-/// Every entry but those of subresources, which say who reports and who scales, with its fields as a Secret keeps them.
-fn entries(live: &Value) -> Vec<Entry<'_>> {
-    let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array);
-    entries.into_iter().flatten().map(|entry| Entry::read(live, entry)).collect()
-}
-
-/// Fields of an entry of `live`. What was applied as a Secret's `stringData` is kept under `data`.
-fn our_fields_of(live: &Value, fields: &FieldSet) -> FieldSet {
-    let mut fields = fields.clone();
-    if live["kind"] == "Secret" && live["apiVersion"] == "v1" {
-        fields.rename("f:stringData", "f:data");
+    fn takeover(&self) -> Option<Takeover> {
+        let remaining = self.sets(|entry| !self.moves(entry));
+        let former = self.sets(|entry| self.moves(entry));
+        let (_, exempt) = self.undeclared(&former, &remaining);
+        let moving = former.without(&exempt);
+        if moving.is_empty() && !self.ours.as_ref().is_some_and(|ours| ours.has_plain_text) {
+            return None;
+        }
+        let mut ours = self.ours.as_ref().map(|ours| ours.fields.clone()).unwrap_or_default();
+        ours.unite(&moving);
+        let (undeclared, _) = self.undeclared(&ours, &remaining);
+        let mut managers: Vec<String> = self.moved().map(|entry| entry.manager().to_owned()).collect();
+        let is_left = |name: &str| self.entries.iter().any(|e| !self.moves(e) && e.manager() == name);
+        managers.retain(|name| !is_left(name));
+        let annotation = |object: &Value| object["metadata"]["annotations"].get(LAST_APPLIED).is_some();
+        Some(Takeover {
+            managers,
+            entries: self.entries_then(&ours, &exempt),
+            goes: undeclared.without(&remaining),
+            staying: FieldSet::united([&self.shape.of(self.body), &remaining, &exempt]),
+            shape: self.shape.clone(),
+            drops_note: annotation(self.live) && !annotation(self.body),
+        })
     }
-    fields
+
+    fn moved(&self) -> impl Iterator<Item = &Entry<'a>> {
+        self.entries.iter().filter(|entry| self.moves(entry))
+    }
+
+    /// The managed fields after the takeover: ours with `fields`, and former managers with what is exempt.
+    fn entries_then(&self, fields: &FieldSet, exempt: &FieldSet) -> Vec<Value> {
+        let kept = self.entries.iter().filter_map(|entry| {
+            if !self.moves(entry) {
+                return Some(entry.entry.clone());
+            }
+            let kept = entry.fields.within(exempt);
+            let mut shrunk = entry.entry.clone();
+            shrunk["fieldsV1"] = kept.to_fields();
+            (!kept.is_empty()).then_some(shrunk)
+        });
+        let note = json!({"f:metadata": {"f:annotations": {(format!("f:{LAST_APPLIED}")): {}}}});
+        let fields = fields.of(self.live).without(&FieldSet::parse(&note));
+        let time = self.moved().chain(&self.ours).map(Entry::time).max().unwrap_or_default();
+        let ours = json!({"manager": FIELD_MANAGER, "operation": "Apply", "apiVersion": self.body["apiVersion"],
+            "time": time, "fieldsType": "FieldsV1", "fieldsV1": fields.to_fields()});
+        kept.chain([ours]).collect()
+    }
+}
+
+/// False for most objects, whose sets of fields then need not be read.
+fn may_have_former(live: &Value) -> bool {
+    let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array);
+    let is_of_former = |entry: &Value| is_former(entry["manager"].as_str().unwrap_or_default());
+    entries.is_some_and(|entries| entries.iter().any(is_of_former))
+        || our_entry(live).is_some_and(|ours| ours.pointer("/fieldsV1/f:stringData").is_some())
 }
 
 fn still_writing(entry: &Entry<'_>, extra: &FieldSet) -> String {

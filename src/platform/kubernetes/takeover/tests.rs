@@ -119,6 +119,12 @@ fn kept_and_ignored_fields_stay_with_whoever_has_them() {
     then["spec"] =
         json!({"replicas": 3, "template": {"spec": {"containers": [{"name": "app", "image": "a:1"}]}}});
     assert_eq!(super::former(&then, &body, &ignored, false), Former::None);
+    // Nor does it make a later edit one of a former manager.
+    let edit = json!({"f:spec": {"f:paused": {}}});
+    let entries = then["metadata"]["managedFields"].as_array_mut().expect("entries");
+    entries.push(self::entry("kubectl-edit", "Update", BEFORE, edit));
+    then["spec"]["paused"] = true.into();
+    assert_eq!(super::former(&then, &body, &ignored, false), Former::None);
 }
 
 #[test]
