@@ -11,6 +11,8 @@ use crate::model::{BlueGreen, Manifests, Object, marks};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
+/// Kinds of which each slot has copies.
+const CARRIED_ALONG: [&str; 2] = ["HorizontalPodAutoscaler", "PodDisruptionBudget"];
 const OF_KUBERNETES: Words = Words { unit: "pod", marks: "labels" };
 
 /// Adds the items and traffic changes of all Deployments with slots; the answer is the names of what is declared.
@@ -21,7 +23,11 @@ pub(super) fn plan_slots(manifests: &Manifests, live: &Live, plan: &mut Plan) ->
         let (items, traffic) = plan_rollout(blue_green, live, OF_KUBERNETES, |side| {
             Parts { blue_green, deployment, live, side, fate: side.fate() }.items()
         });
-        plan.items.extend(items);
+        // All of it is the rollout's to carry out, but what is changed in place.
+        plan.items.extend(items.into_iter().map(|item| PlanItem {
+            carried: item.carried || !CARRIED_ALONG.contains(&item.kind.as_str()),
+            ..item
+        }));
         plan.traffic.extend(traffic);
         let parts = live.slots.get(&blue_green.name).into_iter();
         let parts = parts.flat_map(|slots| slots.blue.iter().chain(&slots.green));
@@ -45,7 +51,6 @@ impl Parts<'_> {
         let (workload, others): (Vec<_>, Vec<_>) = parts.iter().partition(|part| is_deployment(part));
         let workload = workload.first().copied();
         let is_written = self.fate.created.is_some() || self.fate.updated.is_some() || self.fate.adopted;
-        let by_rollout = |item| PlanItem { carried: true, ..item };
         // Beside a version that stays; what comes with a new one is the rollout's to change.
         let stays = workload.is_some_and(|part| part.would_be == WouldBe::Same) && !is_written;
         let in_place = |part: &LiveObject| stays && is_changed_in_place(part);
@@ -53,7 +58,7 @@ impl Parts<'_> {
             let item = self.other(part)?;
             Some(PlanItem { carried: !in_place(part), ..item })
         });
-        self.workload(workload).into_iter().map(by_rollout).chain(others).collect()
+        self.workload(workload).into_iter().chain(others).collect()
     }
 
     /// The Deployment. What a new version is to a reader is how it differs from the one that serves.
