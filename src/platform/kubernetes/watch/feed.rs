@@ -189,9 +189,25 @@ mod tests {
     }
 
     #[test]
-    fn only_pods_with_a_trouble_are_kept() {
+    fn a_pod_that_no_controller_made_is_seen_whatever_its_state() {
+        let pod = |ready: &str, phase: &str| {
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "uid": "1", "resourceVersion": "7"},
+                "status": {"phase": phase, "conditions": [{"type": "Ready", "status": ready}]}})
+        };
+        for (ready, phase) in [("True", "Running"), ("False", "Pending"), ("False", "Succeeded")] {
+            let feed = fed([ListBegins, Is(pod(ready, phase)), ListEnds]);
+            let Seen::Is(seen) = feed.seen(&key("p"), "1", 0) else {
+                panic!("a pod that is {phase} was taken for one that is gone")
+            };
+            assert_eq!(seen["metadata"]["resourceVersion"], "7", "whether it is new enough is judged by that");
+        }
+    }
+
+    #[test]
+    fn of_pods_that_controllers_made_only_those_with_a_trouble_are_kept() {
         let pod = |ready: &str| {
-            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "uid": "1"},
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "uid": "1",
+                "ownerReferences": [{"kind": "ReplicaSet", "controller": true}]},
                 "status": {"conditions": [{"type": "Ready", "status": ready}]}})
         };
         let mut feed = fed([ListBegins, ListEnds]);

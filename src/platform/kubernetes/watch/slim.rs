@@ -8,11 +8,12 @@ pub(super) enum Kept {
     No,
 }
 
-/// The object without what nobody looks at: who manages which field, and data, which may be secret. Of pods only those
-/// that are not ready are kept, and of these only a part.
+/// The object without what nobody looks at: who manages which field, and data, which may be secret. Of pods that a
+/// controller made only those that are not ready are kept; of all pods only a part. A pod that nobody made from a
+/// template is awaited by itself, so that it is kept whatever its state.
 pub(super) fn slim(object: Value) -> Kept {
     match is_pod(&object) {
-        true if is_fine(&object) => Kept::No,
+        true if is_controlled(&object) && is_fine(&object) => Kept::No,
         true => Kept::Yes(slim_pod(&object)),
         false => Kept::Yes(without_bulk(object)),
     }
@@ -37,6 +38,11 @@ pub(in crate::platform::kubernetes) fn without_bulk(mut object: Value) -> Value 
 fn is_pod(object: &Value) -> bool {
     let is = |field: &str, value: &str| object.get(field).and_then(Value::as_str) == Some(value);
     is("apiVersion", "v1") && is("kind", "Pod")
+}
+
+fn is_controlled(pod: &Value) -> bool {
+    let owners = pod.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    owners.into_iter().flatten().any(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))
 }
 
 fn is_fine(pod: &Value) -> bool {
@@ -67,7 +73,8 @@ fn slim_pod(pod: &Value) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": part(metadata, &["name", "namespace", "uid", "labels", "ownerReferences", "creationTimestamp"]),
+        "metadata": part(metadata, &["name", "namespace", "uid", "resourceVersion", "generation", "labels",
+            "ownerReferences", "creationTimestamp", "deletionTimestamp"]),
         "spec": slim_spec,
         "status": part(status, &["phase", "reason", "message", "startTime", "conditions", "initContainerStatuses",
             "containerStatuses"]),
