@@ -152,6 +152,10 @@ impl From<Trouble> for CliError {
             TroubleKind::Transient | TroubleKind::LookAgain => {
                 Some("the other side could not be reached or did not answer as it should; try again")
             }
+            TroubleKind::Unavailable => Some(
+                "see `kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations,apiservices` and what \
+                 they name",
+            ),
             TroubleKind::Denied => Some(
                 "check which credentials are used (AWS: AWS_PROFILE, AWS_ACCESS_KEY_ID, --profile; Kubernetes: \
                  --context, `kubectl auth whoami`) and what they may do",

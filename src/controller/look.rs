@@ -143,7 +143,7 @@ fn waiting(reason: &'static str, message: &str) -> Judgement {
 
 fn failed_plan(trouble: &Trouble) -> Judgement {
     let is_transient =
-        matches!(trouble.kind, TroubleKind::Transient | TroubleKind::LookAgain | TroubleKind::Crowded);
+        trouble.kind.is_passing() || matches!(trouble.kind, TroubleKind::LookAgain | TroubleKind::Crowded);
     let reason = if trouble.kind == TroubleKind::Denied { "AccessDenied" } else { "SyncFailed" };
     Judgement {
         again: Again::Retry,

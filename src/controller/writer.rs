@@ -4,7 +4,6 @@
 use super::board::{Board, Entry};
 use super::ports::{Applications, Seats};
 use super::queue::Queue;
-use crate::engine::TroubleKind;
 use crate::model::{AppKey, ApplicationStatus};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
@@ -78,7 +77,7 @@ pub(super) async fn write_statuses(
                         note(&board, &mut queue, &written, &key);
                     }
                     // Nobody may write it, or it is refused as it is: a newer one may fare better.
-                    Err(trouble) if trouble.kind != TroubleKind::Transient => {
+                    Err(trouble) if !trouble.kind.is_passing() => {
                         let revision = entry.status.revision.as_str();
                         tracing::warn!(
                             application = %key, revision, phase = "reporting",
@@ -129,6 +128,7 @@ fn is_news(entry: &Entry, last: Option<&(ApplicationStatus, Instant)>) -> bool {
 mod tests {
     use super::*;
     use crate::controller::Registration;
+    use crate::engine::TroubleKind;
     use crate::engine::{Trouble, WriteGuard};
     use futures_util::future::BoxFuture;
     use std::sync::Mutex;

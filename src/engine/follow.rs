@@ -2,7 +2,7 @@
 
 use super::deployment::Deployment;
 use super::events::{Event, Watcher};
-use super::ports::{Platform, Trouble, TroubleKind};
+use super::ports::{Platform, Trouble};
 use super::run::{Adapter, StopSignal, backoff};
 use super::status::{Status, status};
 use super::sync::Verdict;
@@ -56,7 +56,7 @@ pub async fn follow<A: Adapter + Platform>(
                 }
                 POLL
             }
-            Err(trouble) if trouble.kind == TroubleKind::Transient && Instant::now() < end => {
+            Err(trouble) if trouble.kind.is_passing() && Instant::now() < end => {
                 failures += 1;
                 watcher.event(Event::Trouble {
                     workload: deployment.application.name.clone(),

@@ -356,6 +356,9 @@ pub struct Trouble {
 pub enum TroubleKind {
     /// Throttled, a 5xx, a broken or timed-out connection: observe again and go on. A write may have happened.
     Transient,
+    /// The other side answers, but what it needs for this one object or kind does not: an admission or conversion webhook,
+    /// an aggregated API server. It concerns nothing else, and may pass: go on with the rest and ask again.
+    Unavailable,
     /// Nothing is wrong and nothing was written, but what was observed may be old by now: observe again.
     LookAgain,
     /// There is no room for it as long as others are at work, as the message says; nothing was written. Ask again.
@@ -368,6 +371,13 @@ pub enum TroubleKind {
     Missing,
     /// AWS refuses the request as such, now and next time.
     Rejected,
+}
+
+impl TroubleKind {
+    /// True for what may pass by itself.
+    pub fn is_passing(self) -> bool {
+        matches!(self, TroubleKind::Transient | TroubleKind::Unavailable)
+    }
 }
 
 impl fmt::Display for Trouble {

@@ -35,6 +35,11 @@ impl Kinds {
         self.resources.iter().find(|resource| resource.kind == kind && resource.group == group)
     }
 
+    /// Every kind once, in the version that the server prefers.
+    pub fn all(&self) -> impl Iterator<Item = &Resource> {
+        self.resources.iter().filter(|one| self.preferred(&one.group, &one.kind) == Some(one))
+    }
+
     /// Why a kind of this group that was not found may exist all the same.
     pub fn uncertainty(&self, group: &str) -> Option<String> {
         self.silent

@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+/// What the server says of a Pod that is there.
+const POD_UPDATES: &str = "pod updates may not change fields";
+
 /// One field that was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidField {
@@ -19,11 +22,23 @@ impl InvalidField {
         )
     }
 
+    /// True if it is one of the many fields of a Pod that can't be changed once it is there. The message then quotes the
+    /// whole Pod.
+    pub fn is_of_started_pod(&self) -> bool {
+        self.message.contains(POD_UPDATES)
+    }
+
     /// True if the field can't be changed on an object that is there.
     pub fn is_immutable(&self) -> bool {
-        ["field is immutable", "are forbidden", "may not change once set", "Forbidden: updates to"]
-            .iter()
-            .any(|words| self.message.contains(words))
+        [
+            "field is immutable",
+            "are forbidden",
+            "may not change once set",
+            "Forbidden: updates to",
+            POD_UPDATES,
+        ]
+        .iter()
+        .any(|words| self.message.contains(words))
     }
 }
 

@@ -62,6 +62,11 @@ impl Failure {
         }
     }
 
+    /// True if the server gave up since it took too long.
+    pub(super) fn is_timeout(&self) -> bool {
+        matches!(self, Failure::Status(status) if status.code == 504)
+    }
+
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
             Failure::Status(status) => status.retry_after,
@@ -95,7 +100,9 @@ impl Failure {
             }
             return Refusal::Invalid { message: status.told(call), fields };
         }
-        Refusal::Trouble(call.trouble(status.kind(), status.told(call)))
+        // A webhook that takes longer than the request may: other requests are answered meanwhile.
+        let kind = if status.code == 504 { TroubleKind::Unavailable } else { status.kind() };
+        Refusal::Trouble(call.trouble(kind, status.told(call)))
     }
 }
 
@@ -175,9 +182,21 @@ impl Status {
             {
                 TroubleKind::Rejected
             }
+            500.. if self.is_about_one_kind() => TroubleKind::Unavailable,
             500.. => TroubleKind::Transient,
             _ => TroubleKind::Rejected,
         }
+    }
+
+    /// True if the server itself is well, and what it calls for this object or kind is not: admission webhooks and
+    /// conversion webhooks answer within its `500`, and an aggregated API server that is away is told as plain text.
+    fn is_about_one_kind(&self) -> bool {
+        let says = |words: &str| self.message.contains(words);
+        let is_aggregator = self.code == 503
+            && self.reason.is_empty()
+            && (self.message.trim() == "service unavailable"
+                || self.message.starts_with("error trying to reach service"));
+        says("failed calling webhook") || says("conversion webhook for") || is_aggregator
     }
 
     fn conflicts(&self) -> Vec<FieldConflict> {
@@ -275,7 +294,7 @@ mod tests {
 
     #[test]
     fn answers_are_told_apart_by_what_the_caller_can_do() {
-        use TroubleKind::{Denied, LookAgain, Missing, Rejected, Transient};
+        use TroubleKind::{Denied, LookAgain, Missing, Rejected, Transient, Unavailable};
         for (code, message, kind) in [
             (401, "Unauthorized", Denied),
             (403, r#"pods is forbidden: User "u" cannot list resource "pods" in API group """#, Denied),
@@ -292,6 +311,18 @@ mod tests {
             ),
             (500, "etcdserver: leader changed", Transient),
             (503, "unavailable", Transient),
+            (503, "service unavailable\n", Unavailable),
+            (
+                503,
+                "error trying to reach service: dial tcp 10.0.0.1:443: connect: connection refused",
+                Unavailable,
+            ),
+            (
+                500,
+                r#"Internal error occurred: failed calling webhook "w": failed to call webhook: Post"#,
+                Unavailable,
+            ),
+            (500, "conversion webhook for e.dev/v1, Kind=Thing failed: Post", Unavailable),
             (413, "too large", Rejected),
         ] {
             assert_eq!(status(code, "", message).kind(), kind, "{code} {message}");

@@ -57,9 +57,12 @@ fn prune(
     plan.notices.extend(found.notices);
 }
 
-/// Why something is deleted, and what else that takes along.
-fn farewell(orphan: &Owned) -> &'static str {
-    match orphan.resource.split('/').next() {
+/// Why something is deleted, and what else that takes along; or what still holds it up.
+fn farewell(orphan: &Owned) -> String {
+    if let Some(leaving) = &orphan.leaving {
+        return format!("is no longer in Git, and {leaving}");
+    }
+    let text = match orphan.resource.split('/').next() {
         Some("Namespace") => {
             "is no longer in Git; everything in the namespace goes with it, also what this application did not make"
         }
@@ -67,7 +70,8 @@ fn farewell(orphan: &Owned) -> &'static str {
             "is no longer in Git; all objects of its kind go with it, in every namespace and whoever made them"
         }
         _ => "is no longer in Git",
-    }
+    };
+    text.to_owned()
 }
 
 /// Without the parts of a BlueGreen's slots nobody can tell which objects are no longer wanted.

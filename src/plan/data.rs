@@ -58,6 +58,9 @@ pub struct PlanItem {
     /// True for what another item or a rollout brings about: it is shown, and a sync does nothing for it by itself.
     #[serde(skip)]
     pub carried: bool,
+    /// True for something blocked that concerns nothing else: the rest of a sync goes on without it.
+    #[serde(skip)]
+    pub apart: bool,
 }
 
 impl PlanItem {
@@ -74,6 +77,7 @@ impl PlanItem {
             origin: None,
             turn: Turn::default(),
             carried: false,
+            apart: false,
         }
     }
 

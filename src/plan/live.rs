@@ -75,6 +75,12 @@ pub enum WouldBe {
     Object(Value),
     /// It could not be asked: the kind or the namespace comes with this very sync.
     Unasked,
+    /// It can't be told at the moment, and that concerns this object alone: a webhook or an aggregated API server does not
+    /// answer, or the object's definition changes in this very sync. The sentence says why.
+    Unanswered(String),
+    /// The object itself can't be read at the moment, or its kind is not served; nothing else waits for it. The sentence says
+    /// why.
+    OutOfReach(String),
     /// Other managers own fields that the document declares with other values.
     Conflicts(Vec<FieldConflict>),
     /// The API server refuses the object: its message and, where that names one, the field.

@@ -52,12 +52,18 @@ fn plan_object(application: &Application, object: &Object, found: &LiveObject) -
         }
         _ if is_hook(object) => plan_hook(object, found, item),
         WouldBe::Unasked => unasked(object, found, item),
+        WouldBe::Unanswered(why) => unanswered(application, object, found, why, item),
         WouldBe::Object(would_be) => match &found.live {
             None => created(object, item(Change::Create, format!("does not exist yet{}", phase(object)))),
             Some(live) => changed(application, object, live, would_be, |change, why| {
                 item(change, format!("{why}{}", left_to_others(application, found)))
             }),
         },
+        // A Job that deleted itself.
+        _ if found.live.is_none() => item(
+            Change::Unchanged,
+            "has run for this content, and its Job is gone; it is not run again".into(),
+        ),
         _ => item(Change::Unchanged, format!("is as declared{}", left_to_others(application, found))),
     }
 }
@@ -97,7 +103,11 @@ pub(super) fn refusal(
                 field.as_deref().map_or_else(|| object.origin.clone(), |field| object.origin_of(field));
             Some(PlanItem { origin: Some(origin), ..item(Change::Blocked, message.clone()) })
         }
-        WouldBe::Same | WouldBe::Object(_) | WouldBe::Unasked => None,
+        WouldBe::OutOfReach(why) => {
+            let origin = Some(object.origin_of("kind"));
+            Some(PlanItem { origin, apart: true, ..item(Change::Blocked, why.clone()) })
+        }
+        WouldBe::Same | WouldBe::Object(_) | WouldBe::Unasked | WouldBe::Unanswered(_) => None,
     }
 }
 
@@ -132,8 +142,7 @@ fn changed(
     would_be: &Value,
     item: impl Fn(Change, String) -> PlanItem,
 ) -> PlanItem {
-    let label = live.pointer("/metadata/labels").and_then(|labels| labels.get(marks::APPLICATION));
-    let is_ours = label.and_then(Value::as_str) == Some(application.name.as_str());
+    let is_ours = is_ours(application, live);
     let found = Comparison::of_objects(&meaning(live, !is_ours), &meaning(would_be, !is_ours));
     let change = if is_ours { Change::Update } else { Change::Adopt };
     let declared = Comparison::of_objects(&meaning(live, false), &meaning(would_be, false));
@@ -189,6 +198,34 @@ fn unasked(object: &Object, found: &LiveObject, item: impl Fn(Change, String) ->
         ),
     };
     against(object, live, item(change, format!("{why}{}", phase(object))))
+}
+
+fn is_ours(application: &Application, live: &Value) -> bool {
+    let label = live.pointer("/metadata/labels").and_then(|labels| labels.get(marks::APPLICATION));
+    label.and_then(Value::as_str) == Some(application.name.as_str())
+}
+
+/// Where the API server can't answer for this object at the moment.
+fn unanswered(
+    application: &Application,
+    object: &Object,
+    found: &LiveObject,
+    why: &str,
+    item: impl Fn(Change, String) -> PlanItem,
+) -> PlanItem {
+    let when = phase(object);
+    let Some(live) = &found.live else {
+        return created(
+            object,
+            item(
+                Change::Create,
+                format!("does not exist yet; whether it is accepted is not known: {why}{when}"),
+            ),
+        );
+    };
+    let change = if is_ours(application, live) { Change::Update } else { Change::Adopt };
+    let text = format!("may differ; what an apply would make of it is not known: {why}{when}");
+    against(object, live, item(change, text))
 }
 
 /// `item` with the difference between the document and what is live of its fields.

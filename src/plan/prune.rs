@@ -16,6 +16,8 @@ pub struct Owned {
     pub target_groups: Vec<String>,
     /// Set if it must not be deleted now, with the reason: `its target group gets 100% of rule arn:…`.
     pub in_use: Option<String>,
+    /// Set if it was told to go and is still there, with what holds it up: `is being deleted, which the finalizer …`.
+    pub leaving: Option<String>,
     /// When its turn came in a sync: what came first goes last.
     pub turn: Turn,
     /// Set if it is a slot of a workload that is shipped by blue/green.
@@ -29,7 +31,7 @@ pub struct PruneDecision {
     pub notices: Vec<String>,
 }
 
-/// Chooses what of `owned` is deleted: what is not among the `declared` live names, if pruning is on and nothing casts
+/// Chooses what of `owned` is deleted, or is on its way out and has to be waited for: what is not among the `declared` live names, if pruning is on and nothing casts
 /// doubt on either list. `limit` is a share (`30%`) of `owned` or a number; `documents_found` counts the documents
 /// under the application's path; `incomplete` says why `owned` may not be all.
 pub fn prunable(
@@ -40,10 +42,13 @@ pub fn prunable(
     documents_found: usize,
     incomplete: Option<&str>,
 ) -> PruneDecision {
-    let orphans: Vec<&Owned> = owned.iter().filter(|o| !declared.contains(&o.resource)).collect();
-    let keep_all = |why: String| PruneDecision { prune: vec![], notices: vec![why] };
+    let orphans = owned.iter().filter(|o| !declared.contains(&o.resource));
+    // Nothing is left to decide about what was told to go; that it is still there has to be known.
+    let (leaving, orphans): (Vec<&Owned>, Vec<&Owned>) = orphans.partition(|o| o.leaving.is_some());
+    let leaving: Vec<Owned> = leaving.into_iter().filter(|_| prune).cloned().collect();
+    let keep_all = |why: String| PruneDecision { prune: leaving.clone(), notices: vec![why] };
     if orphans.is_empty() {
-        return PruneDecision::default();
+        return PruneDecision { prune: leaving, notices: vec![] };
     }
     let noun = noun(owned);
     let what = format!("{} no longer in Git", are(&orphans, noun));
@@ -66,15 +71,17 @@ pub fn prunable(
             "nothing is pruned: spec.sync.pruneLimit `{limit}` is neither a share like 30% nor a number"
         ));
     };
-    if orphans.len() > allowed {
+    // What stays anyway, perhaps for ever, leaves the limit to the rest.
+    let (busy, free): (Vec<&Owned>, Vec<&Owned>) = orphans.into_iter().partition(|o| o.in_use.is_some());
+    if free.len() > allowed {
+        let what = format!("{} no longer in Git", are(&free, noun));
         return keep_all(format!(
             "nothing is pruned: {what}, more than spec.sync.pruneLimit {limit} of {} allows; if that is meant, raise the \
              limit for this commit, for example pruneLimit: \"{}\"",
             count(owned.len() as u64, &format!("owned {noun}")),
-            orphans.len()
+            free.len()
         ));
     }
-    let (busy, free): (Vec<&Owned>, Vec<&Owned>) = orphans.into_iter().partition(|o| o.in_use.is_some());
     let notice = |o: &Owned| {
         let why = o.in_use.as_deref().unwrap_or_default();
         match noun {
@@ -84,7 +91,7 @@ pub fn prunable(
         }
     };
     PruneDecision {
-        prune: free.into_iter().cloned().collect(),
+        prune: free.into_iter().cloned().chain(leaving).collect(),
         notices: busy.into_iter().map(notice).collect(),
     }
 }
@@ -174,6 +181,29 @@ mod tests {
             found.notices,
             ["a (Service/a) is no longer in Git but not pruned: its target group gets 100% of rule r1"]
         );
+    }
+
+    #[test]
+    fn what_stays_for_good_leaves_the_limit_to_the_rest() {
+        let mut all = owned(&TEN);
+        all[..3].iter_mut().for_each(|kept| kept.in_use = Some("its data would go with it".into()));
+        let found = prunable(&all, &declared(&TEN[5..]), true, "20%", 5, None);
+        assert_eq!(found.prune, all[3..5]);
+        assert_eq!(found.notices.len(), 3);
+    }
+
+    #[test]
+    fn what_was_told_to_go_and_is_still_there_is_told_whatever_else_is_so() {
+        let mut all = owned(&TEN);
+        all[0].leaving = Some("is being deleted, which the finalizer a.dev/x holds up".into());
+        let found = |prune, limit: &str, incomplete| {
+            prunable(&all, &declared(&TEN[4..]), prune, limit, 6, incomplete).prune
+        };
+        assert_eq!(found(true, "100%", None).len(), 4);
+        assert_eq!(found(true, "0", None), all[..1], "the limit is for what is yet to be told");
+        assert_eq!(found(true, "100%", Some("a list was denied")), all[..1]);
+        assert_eq!(found(false, "100%", None), []);
+        assert_eq!(prunable(&all, &declared(&TEN[1..]), true, "0", 9, None).prune, all[..1]);
     }
 
     #[test]

@@ -89,7 +89,7 @@ impl<A: Adapter> Run<'_, A> {
         let now = self.now();
         match (&written, index) {
             (Ok(after), Some(index)) => self.memory.rule_written(index, after, now),
-            (Err(trouble), Some(index)) if trouble.kind == TroubleKind::Transient => {
+            (Err(trouble), Some(index)) if trouble.kind.is_passing() => {
                 let attempted = match action {
                     Action::SetWeights { weights, .. } => *weights,
                     _ => observed.split.weights(),

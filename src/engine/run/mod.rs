@@ -125,7 +125,7 @@ impl<'a, A: Adapter> Run<'a, A> {
                     self.memory.begin_anew();
                     Duration::ZERO
                 }
-                Err(trouble) if trouble.kind == TroubleKind::Transient && has_seen => {
+                Err(trouble) if trouble.kind.is_passing() && has_seen => {
                     failures = failures.saturating_add(1);
                     self.tell(Event::Trouble { workload: self.name(), text: trouble.to_string() });
                     backoff(failures)

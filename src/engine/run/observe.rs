@@ -2,7 +2,7 @@
 
 use super::memory::Stale;
 use super::{Adapter, Run};
-use crate::engine::ports::{Rollout, SlotsReading, Trouble, TroubleKind};
+use crate::engine::ports::{Rollout, SlotsReading, Trouble};
 use crate::model::{BySlot, ClusterTraffic, Seconds, Slot};
 use crate::rollout::{
     Alarm, Desired, Hindrance, HttpAnswer, Observation, Progress, Remedy, SlotObservation, Targets, Workload,
@@ -79,7 +79,7 @@ impl<A: Adapter> Run<'_, A> {
                     seen.hindrances.extend(obstacles.hindrances);
                     self.notices = obstacles.notices;
                 }
-                Err(trouble) if trouble.kind == TroubleKind::Transient && !may_return(&seen) => {
+                Err(trouble) if trouble.kind.is_passing() && !may_return(&seen) => {
                     return Err(trouble);
                 }
                 Err(trouble) => {

@@ -1,10 +1,12 @@
 //! Brings one application to its documents: the plan, then rolling services and rollouts side by side, then pruning.
 
+mod apart;
 mod lock;
 mod place;
 mod prune;
 mod report;
 mod rollouts;
+mod standing;
 mod todo;
 mod work;
 
@@ -13,7 +15,7 @@ pub use report::{ItemResult, SyncReport, Synced, Verdict};
 use super::deployment::Deployment;
 use super::events::{Event, Watcher};
 use super::plan::read_live;
-use super::ports::{Platform, Trouble, TroubleKind};
+use super::ports::{Platform, Trouble};
 use super::request::telling_lock;
 use super::run::{Adapter, StopSignal, backoff};
 use super::spans::{traced, work_span};
@@ -80,7 +82,7 @@ async fn look<A: Adapter + Platform>(adapter: &A, deployment: &Deployment, befor
     loop {
         match status(adapter, deployment).await {
             Ok(status) => return status,
-            Err(trouble) if trouble.kind == TroubleKind::Transient && failures < LOOKS => {
+            Err(trouble) if trouble.kind.is_passing() && failures < LOOKS => {
                 failures += 1;
                 adapter.pause(backoff(failures)).await;
             }
@@ -218,17 +220,20 @@ impl<A: Adapter + Platform> Work<'_, A> {
 
     /// Turn after turn, then the prunes, then the hooks.
     async fn write(&self, live: &Live, plan: &Plan) -> Vec<ItemResult> {
-        let application = &self.deployment.application;
         let todo = Todo::new(self.deployment, plan, live);
-        let prunes: Vec<&PlanItem> = plan.items.iter().filter(|item| item.change == Change::Prune).collect();
+        let mut prunes: Vec<&PlanItem> =
+            plan.items.iter().filter(|item| item.change == Change::Prune).collect();
         let mut results = self.apply(&todo, |turn| turn.phase <= HookPhase::Sync).await;
-        // What is no longer wanted goes last, and only after everything that is wanted stands.
-        if !prunes.is_empty() && are_done(&results) {
+        // What is no longer wanted goes last, and only after what may take its place stands.
+        let is_tried = |item: &PlanItem| {
+            let is_early = todo.unregistered.iter().any(|one| one.resource == item.resource);
+            is_early && results.iter().any(|result| result.document == item.document())
+        };
+        prunes.retain(|item| !is_tried(item));
+        if !prunes.is_empty() {
             let span = work_span!("prune", "pruning", items = prunes.len());
-            results.extend(self.prune(&prunes).boxed_local().instrument(span).await);
-        } else if !prunes.is_empty() {
-            let text = format!("{} to be pruned left for the next sync", prunes.len());
-            self.watcher.event(Event::Notice { workload: application.name.clone(), text });
+            let pruned = self.prune(&prunes, &results).boxed_local().instrument(span).await;
+            results.extend(pruned);
         }
         if are_done(&results) {
             results.extend(self.apply(&todo, |turn| turn.phase == HookPhase::PostSync).await);

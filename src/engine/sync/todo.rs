@@ -13,6 +13,8 @@ use std::collections::BTreeSet;
 pub(super) struct Todo<'a> {
     pub items: Vec<&'a PlanItem>,
     pub rollouts: Vec<Rollout>,
+    /// Registrations of webhooks and of API servers that are to be pruned: they may keep everything else from being applied.
+    pub unregistered: Vec<&'a PlanItem>,
 }
 
 impl<'a> Todo<'a> {
@@ -29,7 +31,20 @@ impl<'a> Todo<'a> {
             _ => true,
         };
         let items = plan.items.iter().filter(|item| !item.carried).filter(has_work).collect();
-        Todo { items, rollouts: deployment.rollouts() }
+        let unregistered =
+            plan.items.iter().filter(|item| item.change == Change::Prune && is_registration(item));
+        Todo { items, rollouts: deployment.rollouts(), unregistered: unregistered.collect() }
+    }
+
+    /// Registrations that are there and get other content after `turn`.
+    pub fn later_registrations(&self, turn: Turn) -> Vec<&'a PlanItem> {
+        let is_it = |item: &&PlanItem| {
+            item.change == Change::Update
+                && item.turn > turn
+                && item.turn.phase == turn.phase
+                && is_registration(item)
+        };
+        self.items.iter().copied().filter(is_it).collect()
     }
 
     /// The results, if neither an item nor a rollout has anything to do: what was read for the plan says it all.
@@ -71,6 +86,13 @@ impl<'a> Todo<'a> {
         let items = self.items.iter().map(|item| item.turn);
         items.chain(self.rollouts.iter().map(|rollout| rollout.turn)).collect()
     }
+}
+
+/// True for what tells the API server to ask somebody else.
+fn is_registration(item: &PlanItem) -> bool {
+    let group =
+        item.resource.split('/').next().and_then(|kind| kind.split_once('.')).map_or("", |(_, group)| group);
+    matches!(group, "admissionregistration.k8s.io" | "apiregistration.k8s.io")
 }
 
 /// Turns that are waited for together: those of one wave, but for its first ranks, each of which the next one needs.

@@ -1,5 +1,6 @@
 //! Carries out what a sync has to do: applies, waits until it has come to rest, runs rollouts.
 
+use super::apart::Apart;
 use super::report::{ItemResult, Verdict, are_done};
 use super::rollouts::Runs;
 use super::todo::{Todo, groups};
@@ -40,11 +41,19 @@ pub(super) struct Work<'a, A> {
 }
 
 impl<A: Adapter + Platform> Work<'_, A> {
-    /// One group of turns after the other, as far as all goes well.
+    /// One group of turns after the other, as far as all goes well. What is kept from being applied by something that
+    /// concerns it alone is set apart until the rest of its wave is applied.
     pub async fn apply(&self, todo: &Todo<'_>, wanted: impl Fn(&Turn) -> bool) -> Vec<ItemResult> {
         let mut results = vec![];
-        for group in groups(todo.turns().into_iter().filter(wanted)) {
-            results.extend(self.group(todo, &group).boxed_local().await);
+        let apart = Apart::default();
+        let mut groups = groups(todo.turns().into_iter().filter(wanted)).into_iter().peekable();
+        while let Some(group) = groups.next() {
+            results.extend(self.group(todo, &group, &apart).boxed_local().await);
+            let Some(last) = group.last() else { continue };
+            let next = groups.peek().filter(|_| are_done(&results)).and_then(|next| next.first());
+            if next.is_none_or(|next| (next.phase, next.wave) != (last.phase, last.wave)) {
+                results.extend(self.set_apart(todo, *last, apart.take()).boxed_local().await);
+            }
             if !are_done(&results) {
                 break;
             }
@@ -54,19 +63,24 @@ impl<A: Adapter + Platform> Work<'_, A> {
 
     /// Applies turn after turn, and waits for all of it together. The rollouts begin with the last turn, when everything
     /// that their pods may need is on its way; neither they nor the items of that turn wait for another.
-    async fn group(&self, todo: &Todo<'_>, turns: &[Turn]) -> Vec<ItemResult> {
+    async fn group<'b>(&self, todo: &Todo<'b>, turns: &[Turn], apart: &Apart<'b>) -> Vec<ItemResult> {
         let of = |turn: Turn| todo.items.iter().copied().filter(move |item| item.turn == turn);
         let Some((last, earlier)) = turns.split_last() else { return vec![] };
         let mut applied: Vec<&PlanItem> = vec![];
         for turn in earlier {
-            let items: Vec<&PlanItem> = of(*turn).collect();
+            let items: Vec<&'b PlanItem> = of(*turn).collect();
             let span = apply_span(*turn, items.len());
-            let failed: Vec<ItemResult> = stream::iter(items.iter().copied().map(|item| self.bring(item)))
-                .buffered(CONCURRENCY)
-                .filter_map(|result| async { result.err() })
-                .collect()
-                .instrument(span.clone())
-                .await;
+            let brought: Vec<Result<bool, ItemResult>> =
+                stream::iter(items.iter().copied().map(|item| self.bring_or_set_apart(item, apart)))
+                    .buffered(CONCURRENCY)
+                    .collect()
+                    .instrument(span.clone())
+                    .await;
+            let is_brought = |(item, brought): (&'b PlanItem, &Result<bool, ItemResult>)| {
+                (*brought == Ok(true)).then_some(item)
+            };
+            let items: Vec<&PlanItem> = items.iter().copied().zip(&brought).filter_map(is_brought).collect();
+            let failed: Vec<ItemResult> = brought.into_iter().filter_map(Result::err).collect();
             note_failures(&span, &failed);
             // How those that were applied come to rest is not waited for: it would only delay the bad news.
             if !failed.is_empty() {
@@ -76,10 +90,10 @@ impl<A: Adapter + Platform> Work<'_, A> {
         }
         let rollouts = todo.rollouts.iter().filter(|rollout| turns.contains(&rollout.turn));
         let rollouts = rollouts.map(|rollout| rollout.blue_green.name.as_str()).collect();
-        let items: Vec<&PlanItem> = of(*last).collect();
+        let items: Vec<&'b PlanItem> = of(*last).collect();
         let span = apply_span(*last, items.len());
         let each = async {
-            let results = self.each(items).boxed_local().instrument(span.clone()).await;
+            let results = self.each_or_set_apart(items, apart).boxed_local().instrument(span.clone()).await;
             note_failures(&span, &results);
             results
         };
@@ -88,16 +102,6 @@ impl<A: Adapter + Platform> Work<'_, A> {
         results.extend(last);
         results.extend(rollouts);
         results
-    }
-
-    pub async fn each(&self, items: Vec<&PlanItem>) -> Vec<ItemResult> {
-        let carried_out = |item| async move {
-            match self.bring(item).await {
-                Ok(()) => self.rest(item).await,
-                Err(result) => result,
-            }
-        };
-        stream::iter(items).map(carried_out).buffered(CONCURRENCY).collect().await
     }
 
     async fn rest_each(&self, items: Vec<&PlanItem>) -> Vec<ItemResult> {
@@ -111,26 +115,45 @@ impl<A: Adapter + Platform> Work<'_, A> {
         results
     }
 
-    /// Writes what the item says, or says why that was not possible.
-    async fn bring(&self, item: &PlanItem) -> Result<(), ItemResult> {
+    /// Writes what the item says, or says why that was not possible until then. False if it `may_be_apart` and is kept from
+    /// being written by something that concerns it alone.
+    pub(super) async fn bring(
+        &self,
+        item: &PlanItem,
+        until: Instant,
+        may_be_apart: bool,
+    ) -> Result<bool, ItemResult> {
         let document = item.document();
         let end = |verdict, message| ItemResult { document: item.document(), verdict, message };
         match item.change {
+            Change::Blocked if may_be_apart && item.apart => return Ok(false),
             Change::Blocked => return Err(end(Verdict::Error, item.why.clone())),
-            Change::Unchanged if item.turn.phase != HookPhase::SyncFail => return Ok(()),
+            Change::Unchanged if item.turn.phase != HookPhase::SyncFail => return Ok(true),
             _ => {}
         }
-        let applied = self.patiently(&document, Duration::ZERO, async || {
-            self.adapter.apply_item(self.deployment, item).await?;
-            let text = format!("{} {}", item.change, item.resource);
-            self.watcher.event(Event::Applied { document: document.clone(), text });
-            Ok(Look::Is(()))
+        let applied = self.patiently_until(&document, Duration::ZERO, until, async || {
+            match self.apply_item(item).await {
+                Ok(()) => Ok(Look::Is(true)),
+                Err(trouble) if may_be_apart && trouble.kind == TroubleKind::Unavailable => {
+                    let text = format!("{trouble}; what does not need it goes on");
+                    self.watcher.event(Event::Trouble { workload: document.clone(), text });
+                    Ok(Look::Is(false))
+                }
+                Err(trouble) => Err(trouble),
+            }
         });
         applied.await.map_err(|(verdict, message)| end(verdict, message))
     }
 
+    pub(super) async fn apply_item(&self, item: &PlanItem) -> Result<(), Trouble> {
+        self.adapter.apply_item(self.deployment, item).await?;
+        let text = format!("{} {}", item.change, item.resource);
+        self.watcher.event(Event::Applied { document: item.document(), text });
+        Ok(())
+    }
+
     /// Waits until what the item is about has come to rest.
-    async fn rest(&self, item: &PlanItem) -> ItemResult {
+    pub(super) async fn rest(&self, item: &PlanItem) -> ItemResult {
         let document = item.document();
         let settled = self.patiently(&document, POLL, async || self.settle(item, &document).await).await;
         let (verdict, message) = settled.unwrap_or_else(|end| end);
@@ -143,6 +166,17 @@ impl<A: Adapter + Platform> Work<'_, A> {
         &self,
         document: &str,
         pause: Duration,
+        step: impl AsyncFn() -> Result<Look<T>, Trouble>,
+    ) -> Result<T, (Verdict, String)> {
+        self.patiently_until(document, pause, self.end, step).await
+    }
+
+    /// [`Work::patiently`], no longer than until then.
+    pub async fn patiently_until<T>(
+        &self,
+        document: &str,
+        pause: Duration,
+        end: Instant,
         step: impl AsyncFn() -> Result<Look<T>, Trouble>,
     ) -> Result<T, (Verdict, String)> {
         let (mut failures, mut looks) = (0, 0);
@@ -163,7 +197,7 @@ impl<A: Adapter + Platform> Work<'_, A> {
                     continue;
                 }
                 Err(trouble) if trouble.kind == TroubleKind::LookAgain => (Duration::ZERO, None),
-                Err(trouble) if trouble.kind == TroubleKind::Transient => {
+                Err(trouble) if trouble.kind.is_passing() => {
                     failures += 1;
                     let text = trouble.to_string();
                     self.watcher.event(Event::Trouble { workload: document.to_owned(), text: text.clone() });
@@ -177,9 +211,12 @@ impl<A: Adapter + Platform> Work<'_, A> {
                 }
                 Err(trouble) => return Err((Verdict::Error, trouble.to_string())),
             };
-            let left = self.end.saturating_duration_since(Instant::now());
+            let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                let text = "the time given to the sync is over; the next one goes on";
+                let text = match end < self.end {
+                    true => "it is left for the next sync",
+                    false => "the time given to the sync is over; the next one goes on",
+                };
                 let why = awaited.map(|why| format!(" (it waited for this: {why})")).unwrap_or_default();
                 return Err((Verdict::TimedOut, format!("{text}{why}")));
             }
@@ -193,7 +230,7 @@ impl<A: Adapter + Platform> Work<'_, A> {
     /// Asks whether what the item is about has come to rest, and how.
     async fn settle(&self, item: &PlanItem, document: &str) -> Result<Look<(Verdict, String)>, Trouble> {
         let is_hook = item.turn.phase != HookPhase::Sync;
-        if item.change == Change::Prune || !self.deployment.application.sync.wait && !is_hook {
+        if !self.deployment.application.sync.wait && !is_hook {
             return Ok(Look::Is((Verdict::Done, String::new())));
         }
         Ok(match self.adapter.settled(self.deployment, item).await? {

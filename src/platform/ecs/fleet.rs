@@ -88,7 +88,7 @@ impl Ecs {
         item: &PlanItem,
         may_write: bool,
     ) -> Result<Settled, Trouble> {
-        if !item.is(Kind::Service) {
+        if !item.is(Kind::Service) || item.change == Change::Prune {
             return Ok(Settled::Steady);
         }
         let service = deployment.manifests.services.get(&item.name).ok_or_else(|| unknown(item))?;

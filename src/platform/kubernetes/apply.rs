@@ -5,14 +5,20 @@ use super::desired::{Resolved, Wanted, resolve};
 use super::filled::{filled, leave_placeholders};
 use super::hooks::is_hook;
 use super::left_alone::{leave, pointers};
-use super::live::{Autoscalers, awaits_its_role, belongs_to, is_replaced, refused};
+use super::live::{
+    Autoscalers, awaits_its_role, belongs_to, defined, is_replaced, refused, without_namespace,
+};
 use super::steering::is_steered;
 use super::takeover::{Spot, due};
 use crate::engine::{Deployment, Trouble, TroubleKind};
 use crate::kubernetes::{Apply, FIELD_MANAGER, Refusal};
-use crate::model::{HookPhase, Object};
+use crate::model::{HookPhase, Object, ObjectKey};
 use crate::plan::{Change, PlanItem, WouldBe};
 use serde_json::Value;
+use std::time::Duration;
+
+/// How long after a CustomResourceDefinition was accepted an API server may still refuse what only the new one allows.
+const DEFINED_WITHIN: Duration = Duration::from_secs(30);
 
 impl Kubernetes {
     pub(super) async fn carry_out(&self, deployment: &Deployment, item: &PlanItem) -> Result<(), Trouble> {
@@ -61,7 +67,7 @@ impl Kubernetes {
             matches!(resolve(object, manifests, &kinds, &self.identity), Resolved::Coming(key) if key.to_string() == item.resource)
         });
         let (kind, message) = match coming {
-            true => (TroubleKind::Transient, "the cluster does not serve its kind yet"),
+            true => (TroubleKind::Unavailable, "the cluster does not serve its kind yet"),
             false => (TroubleKind::Rejected, "there is no such document, or the cluster has no such kind"),
         };
         Err(Trouble { kind, doing: item.resource.clone(), message: message.into() })
@@ -137,6 +143,11 @@ impl Kubernetes {
                     }
                 }
             }
+            // Each API server takes a definition in by itself, a little after it was accepted.
+            Err(Refusal::Invalid { .. }) if self.is_defined_anew(&wanted.key) => {
+                let message = "the API server does not go by the new CustomResourceDefinition yet".into();
+                Err(Trouble { kind: TroubleKind::Transient, doing: doing(), message })
+            }
             Err(Refusal::Invalid { message, fields }) => {
                 let message = match refused(wanted.object, &message, &fields) {
                     WouldBe::Refused { message, .. } => message,
@@ -151,8 +162,24 @@ impl Kubernetes {
                 let message = "its role is not there yet".into();
                 Err(Trouble { kind: TroubleKind::Transient, doing: doing(), message })
             }
+            Err(Refusal::Trouble(trouble)) if trouble.kind == TroubleKind::Missing => {
+                let comes = without_namespace(wanted.namespace(), &deployment.manifests, trouble)?;
+                let (kind, message) = match comes {
+                    WouldBe::Refused { message, .. } => (TroubleKind::Rejected, message),
+                    _ => (TroubleKind::Unavailable, "its namespace is not there yet".into()),
+                };
+                Err(Trouble { kind, doing: doing(), message })
+            }
             Err(refusal) => Err(refusal.into_trouble(&doing())),
         }
+    }
+
+    /// True if the definition of this kind was changed a moment ago by this run.
+    fn is_defined_anew(&self, key: &ObjectKey) -> bool {
+        self.applied.has_lately(DEFINED_WITHIN, |applied, answer| {
+            applied.is("apiextensions.k8s.io", "CustomResourceDefinition")
+                && defined(answer).is_some_and(|(group, kind)| key.is(&group, &kind))
+        })
     }
 
     /// Applies, and takes what only a patch of our own stands in the way of: the weights of a route that a rollout moved,

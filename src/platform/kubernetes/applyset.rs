@@ -18,6 +18,7 @@ const ID: &str = "applyset.kubernetes.io/id";
 const TOOLING: &str = "applyset.kubernetes.io/tooling";
 const GROUP_KINDS: &str = "applyset.kubernetes.io/contains-group-kinds";
 const NAMESPACES: &str = "applyset.kubernetes.io/additional-namespaces";
+const OUR_TOOLS: &str = "cutover/";
 const OUR_TOOLING: &str = concat!("cutover/v", env!("CARGO_PKG_VERSION"));
 
 /// An application in its namespace.
@@ -96,6 +97,12 @@ fn parent_name(application: &str) -> String {
     format!("cutover-{application}")
 }
 
+/// True for the ConfigMap of a set that this program keeps.
+pub(super) fn is_parent(object: &Value) -> bool {
+    let tooling = object["metadata"]["annotations"].get(TOOLING).and_then(Value::as_str);
+    label(object, ID).is_some() && tooling.is_some_and(|tooling| tooling.starts_with(OUR_TOOLS))
+}
+
 fn is_applied_by_us(live: &Value) -> bool {
     let managers = live.pointer("/metadata/managedFields").and_then(Value::as_array);
     managers.is_some_and(|managers| managers.iter().any(|entry| entry["manager"] == FIELD_MANAGER))
@@ -129,29 +136,46 @@ pub(super) struct Parent {
     pub data: BTreeMap<String, String>,
     /// As it was read; `None` if it is not there yet.
     pub resource_version: Option<String>,
+    /// Why it does not tell which members there are, a sentence: somebody else keeps it, or emptied it.
+    pub uncertain: Option<String>,
+    /// True if it is not ours to write.
+    pub is_foreign: bool,
 }
 
 impl Parent {
-    /// Reads the ConfigMap.
-    ///
-    /// # Errors
-    /// A sentence if another tool keeps it.
-    pub(super) fn parse(live: &Value) -> Result<Parent, String> {
+    /// Reads the ConfigMap. One that somebody else keeps tells nothing of the application's members.
+    pub(super) fn parse(live: &Value, identity: &Identity) -> Parent {
         let annotation = |key: &str| live["metadata"]["annotations"].get(key).and_then(Value::as_str);
-        if let Some(tooling) = annotation(TOOLING).filter(|tooling| !tooling.starts_with("cutover/")) {
-            return Err(format!("it is an ApplySet of another tool ({tooling})"));
+        let version = live["metadata"]["resourceVersion"].as_str().map(ToOwned::to_owned);
+        let foreign = match annotation(TOOLING) {
+            Some(tooling) if !tooling.starts_with(OUR_TOOLS) => {
+                Some(format!("is an ApplySet of another tool ({tooling})"))
+            }
+            _ if label(live, ID) != Some(identity.id()) => Some("was made by somebody else".to_owned()),
+            _ => None,
+        };
+        if let Some(why) = foreign {
+            return Parent {
+                uncertain: Some(why),
+                is_foreign: true,
+                resource_version: version,
+                ..Parent::default()
+            };
         }
+        let uncertain = annotation(GROUP_KINDS).is_none().then(|| "lost its list of kinds".to_owned());
         let list = |key: &str| {
             let names = annotation(key).unwrap_or_default().split(',').map(str::trim);
             names.filter(|name| !name.is_empty()).map(ToOwned::to_owned).collect()
         };
         let data = live["data"].as_object().into_iter().flatten();
-        Ok(Parent {
+        Parent {
             group_kinds: list(GROUP_KINDS),
             namespaces: list(NAMESPACES),
             data: data.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect(),
-            resource_version: live["metadata"]["resourceVersion"].as_str().map(ToOwned::to_owned),
-        })
+            resource_version: version,
+            uncertain,
+            is_foreign: false,
+        }
     }
 
     /// What is applied.
@@ -223,19 +247,33 @@ mod tests {
     }
 
     #[test]
-    fn the_parent_survives_the_cluster_and_another_tools_is_refused() {
+    fn the_parent_survives_the_cluster_and_one_of_somebody_else_tells_nothing() {
         let identity = Identity::new("shop", "prod");
         let parent = Parent {
             group_kinds: ["ConfigMap", "Deployment.apps"].map(Into::into).into(),
             namespaces: ["extra".into()].into(),
             data: [("hook".into(), "hash".into())].into(),
             resource_version: Some("7".into()),
+            ..Parent::default()
         };
-        assert_eq!(Parent::parse(&parent.body(&identity)), Ok(parent.clone()));
+        assert_eq!(Parent::parse(&parent.body(&identity), &identity), parent);
         assert!(Parent::default().is_within(&parent) && !parent.is_within(&Parent::default()));
         let mut foreign = parent.body(&identity);
         foreign["metadata"]["annotations"][TOOLING] = "kubectl/v1.36".into();
-        assert!(Parent::parse(&foreign).is_err());
+        let mut by_hand = parent.body(&identity);
+        by_hand["metadata"]["labels"] = json!({});
+        let of_other = parent.body(&Identity::new("blog", "prod"));
+        for live in [foreign, by_hand, of_other] {
+            let found = Parent::parse(&live, &identity);
+            assert!(
+                found.is_foreign && found.uncertain.is_some() && found.group_kinds.is_empty(),
+                "{found:?}"
+            );
+        }
+        let mut emptied = parent.body(&identity);
+        emptied["metadata"]["annotations"] = json!({});
+        let found = Parent::parse(&emptied, &identity);
+        assert!(!found.is_foreign && found.uncertain.is_some(), "{found:?}");
         assert_eq!(parse_group_kind("Deployment.apps"), ("apps", "Deployment"));
         assert_eq!(parse_group_kind("ConfigMap"), ("", "ConfigMap"));
     }

@@ -28,7 +28,7 @@ impl Kubernetes {
                 Resolved::Known(wanted) => self.beyond(&wanted.key),
                 Resolved::Coming(key) => self.beyond(key),
                 // Neither is written.
-                Resolved::Unknown(..) | Resolved::Unclear(_) => None,
+                Resolved::Unknown(..) | Resolved::Unclear(..) => None,
             };
             wrong.extend(beyond.map(|why| format!("{}: {}: {why}", object.origin, object.label())));
         }

@@ -28,8 +28,8 @@ pub(super) enum Resolved<'a> {
     Coming(ObjectKey),
     /// A sentence.
     Unknown(ObjectKey, String),
-    /// Whether there is such a kind can't be told now.
-    Unclear(String),
+    /// Whether there is such a kind can't be told now; a sentence.
+    Unclear(ObjectKey, String),
 }
 
 /// Looks a document up. Objects without a namespace of a kind that has one go to the application's.
@@ -51,7 +51,7 @@ pub(super) fn resolve<'a>(
         return Resolved::Coming(key(namespaced));
     }
     if let Some(why) = kinds.uncertainty(&object.key.group) {
-        return Resolved::Unclear(format!("{}: {}: {why}", object.origin, object.label()));
+        return Resolved::Unclear(key(object.key.namespace.is_some()), why);
     }
     let message = format!(
         "the cluster has no kind {kind} of {}; {}",

@@ -53,6 +53,11 @@ impl Hooks {
         if is_done || is_there { WouldBe::Same } else { WouldBe::Unasked }
     }
 
+    /// What was written down of runs before.
+    pub(super) fn noted(&self) -> &BTreeMap<String, String> {
+        &self.done
+    }
+
     /// True while a Job's end is awaited or not written down.
     pub(super) fn awaits(&self, job: &Value) -> bool {
         let hash = runs_for(job).unwrap_or_default();
@@ -85,7 +90,8 @@ fn content(manifests: &Manifests) -> String {
     hex(&hash.finalize())
 }
 
-fn hash_of(content: &str, hook: &Object) -> String {
+/// The hash of `content` and of the document itself.
+pub(super) fn hash_of(content: &str, hook: &Object) -> String {
     let mut hash = Sha256::new();
     hash.update(content);
     hash.update(canonical(&hook.body));

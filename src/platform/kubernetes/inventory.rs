@@ -1,6 +1,7 @@
 //! What one run knows of the application's ApplySet.
 
 use super::applyset::{Identity, Parent, group_kind};
+use super::jobs::{is_of_job, record_name};
 use crate::engine::{Trouble, TroubleKind};
 use crate::kubernetes::{Apply, Cluster, Resource};
 use crate::model::ObjectKey;
@@ -20,6 +21,8 @@ struct Seen {
     /// Members that are there, and those that documents declare.
     members: BTreeSet<ObjectKey>,
     declared: BTreeSet<ObjectKey>,
+    /// True if these are all members.
+    is_complete: bool,
     /// The Namespace document of the application's own namespace.
     own_namespace: Option<(Resource, Value)>,
 }
@@ -35,9 +38,10 @@ impl Inventory {
         &self,
         members: BTreeSet<ObjectKey>,
         declared: BTreeSet<ObjectKey>,
+        is_complete: bool,
         own_namespace: Option<(Resource, Value)>,
     ) {
-        *self.seen() = Seen { members, declared, own_namespace };
+        *self.seen() = Seen { members, declared, is_complete, own_namespace };
     }
 
     pub(super) fn own_namespace(&self) -> Option<(Resource, Value)> {
@@ -73,6 +77,12 @@ impl Inventory {
         // Only now, since it looks at every document: once a sync, not once a member.
         let wanted = leading_to(self.seen().declared.iter().chain([member]), identity);
         let mut next = parent;
+        if next.resource_version.is_none() || next.uncertain.is_some() {
+            // What was found of a set that lost its inventory is led to again.
+            let found = leading_to(self.seen().members.iter(), identity);
+            next.group_kinds.extend(found.group_kinds);
+            next.namespaces.extend(found.namespaces);
+        }
         next.group_kinds.extend(wanted.group_kinds);
         next.namespaces.extend(wanted.namespaces);
         *known = Some(write(cluster, identity, &next).await?);
@@ -89,6 +99,9 @@ impl Inventory {
         let wanted = {
             let mut seen = self.seen();
             seen.members.remove(gone);
+            if !seen.is_complete {
+                return Ok(());
+            }
             leading_to(seen.members.iter().chain(&seen.declared), identity)
         };
         let mut known = self.parent.lock().await;
@@ -96,6 +109,31 @@ impl Inventory {
         // Not only by this one: a run that was cut off after its last deletion has left the set wider than need be.
         if wanted.is_within(&parent) && !parent.is_within(&wanted) {
             (parent.group_kinds, parent.namespaces) = (wanted.group_kinds, wanted.namespaces);
+            parent = write(cluster, identity, &parent).await?;
+        }
+        *known = Some(parent);
+        Ok(())
+    }
+
+    /// Writes down how the run of a Job ended that is no hook. What was noted of Jobs that are no longer declared is dropped:
+    /// their names may be made of versions, and would become ever more.
+    pub(super) async fn note_job(
+        &self,
+        cluster: &Cluster,
+        identity: &Identity,
+        job: &ObjectKey,
+        end: &str,
+    ) -> Result<(), Trouble> {
+        let name = record_name(job);
+        let declared: BTreeSet<String> = self.seen().declared.iter().chain([job]).map(record_name).collect();
+        let mut known = self.parent.lock().await;
+        let mut parent = match known.take() {
+            Some(parent) => parent,
+            None => fetch(cluster, identity).await?,
+        };
+        if parent.data.get(&name).map(String::as_str) != Some(end) {
+            parent.data.retain(|name, _| !is_of_job(name) || declared.contains(name));
+            parent.data.insert(name, end.to_owned());
             parent = write(cluster, identity, &parent).await?;
         }
         *known = Some(parent);
@@ -140,25 +178,27 @@ fn leading_to<'a>(keys: impl Iterator<Item = &'a ObjectKey>, identity: &Identity
 async fn fetch(cluster: &Cluster, identity: &Identity) -> Result<Parent, Trouble> {
     let resource = Identity::parent_resource();
     let found = cluster.get(&resource, Some(identity.namespace()), &identity.parent_name()).await?;
-    found.as_ref().map_or_else(|| Ok(Parent::default()), |found| parse(found, identity))
+    Ok(found.map_or_else(Parent::default, |found| Parent::parse(&found, identity)))
 }
 
 async fn write(cluster: &Cluster, identity: &Identity, parent: &Parent) -> Result<Parent, Trouble> {
+    if let Some(why) = parent.uncertain.as_ref().filter(|_| parent.is_foreign) {
+        let message =
+            format!("it {why}; nothing new can be applied without it: delete or rename that ConfigMap");
+        return Err(Trouble {
+            kind: TroubleKind::Rejected,
+            doing: format!("writing {}", place(identity)),
+            message,
+        });
+    }
     let how = Apply { force: true, dry_run: false };
     let resource = Identity::parent_resource();
     let applied = cluster.apply(&resource, Some(identity.namespace()), &parent.body(identity), how).await;
     let written = applied.map_err(|refusal| refusal.into_trouble(&format!("writing {}", place(identity))))?;
-    parse(&written, identity)
+    Ok(Parent::parse(&written, identity))
 }
 
-fn parse(found: &Value, identity: &Identity) -> Result<Parent, Trouble> {
-    Parent::parse(found).map_err(|message| Trouble {
-        kind: TroubleKind::Rejected,
-        doing: format!("reading {}", place(identity)),
-        message,
-    })
-}
-
-fn place(identity: &Identity) -> String {
+/// What people find it by.
+pub(super) fn place(identity: &Identity) -> String {
     format!("the inventory ConfigMap/{}/{}", identity.namespace(), identity.parent_name())
 }

@@ -3,11 +3,15 @@
 
 mod autoscalers;
 mod compare;
+mod definitions;
 mod lists;
+mod owned;
 mod quantity;
 mod would_be;
 
 pub(super) use autoscalers::Autoscalers;
+pub(super) use definitions::defined;
+pub(super) use owned::kept;
 pub(super) use would_be::{awaits_its_role, belongs_to, is_replaced, refused, without_namespace};
 
 use super::applyset::{Parent, group_kind, parse_group_kind};
@@ -15,12 +19,14 @@ use super::desired::{Resolved, Wanted, resolve};
 use super::filled::filled;
 use super::health::assess;
 use super::hooks::{self, Hooks};
-use super::slots::{AllSlots, Protection};
+use super::jobs;
+use super::slots::AllSlots;
 use super::{Kubernetes, Sighting};
 use crate::engine::{Deployment, Trouble, TroubleKind};
 use crate::kubernetes::{Kinds, Resource};
-use crate::model::{Health, HealthReport, Object, ObjectKey, Turn, marks, rank};
-use crate::plan::{Live, LiveObject, Owned, WouldBe};
+use crate::model::{Health, HealthReport, Object, ObjectKey, marks};
+use crate::plan::{Live, LiveObject, WouldBe};
+use definitions::Definitions;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use lists::{Lists, Place};
 use serde_json::Value;
@@ -31,17 +37,13 @@ use std::sync::{Arc, PoisonError};
 const CONCURRENCY: usize = 64;
 /// How often an object that changes while it is looked at is looked at again.
 const NEWER_TRIES: u32 = 5;
-/// Says that an object stays when it is no longer in Git; our own and Argo CD's way.
-const PRUNE: &str = "cutover.dev/prune";
-/// The wave of an object, in both ways of saying it.
-const WAVES: [&str; 2] = ["cutover.dev/wave", "argocd.argoproj.io/sync-wave"];
-const ARGO_OPTIONS: &str = "argocd.argoproj.io/sync-options";
-
 /// What all documents of a reading are looked at with.
 pub(super) struct Context<'a> {
     pub deployment: &'a Deployment,
     pub autoscalers: &'a Autoscalers,
     pub hooks: &'a Hooks,
+    /// What dry runs can't judge yet.
+    pub definitions: &'a Definitions,
 }
 
 impl Kubernetes {
@@ -61,6 +63,7 @@ impl Kubernetes {
             tokio::try_join!(self.cluster.kinds(), self.inventory.read(&self.cluster, &self.identity))?;
         let (kinds, resolved) = self.resolve(deployment, kinds).await?;
         self.confine(deployment, &resolved)?;
+        self.refuse_bookkeeping(deployment, &resolved)?;
         let wanted: Vec<&Wanted<'_>> = resolved
             .iter()
             .filter_map(|resolved| match resolved {
@@ -69,16 +72,23 @@ impl Kubernetes {
             })
             .collect();
         let mut lists = self.lists(&kinds, &parent, &wanted).await?;
+        self.doubt(&kinds, &parent, &mut lists).await;
         // Before slots are read: what a watch tells of them in between is then a look too many, and not one too few.
         let set = self.identity.id();
         let sighting = Sighting::of(lists.iter().map(|(_, live)| live).filter(|live| is_of_set(live, set)));
         let autoscalers = Autoscalers::find(&wanted, &lists);
         let hooks = Hooks::new(&deployment.manifests, &parent);
-        let context = Context { deployment, autoscalers: &autoscalers, hooks: &hooks };
+        let definitions = Definitions::changing(
+            wanted.iter().map(|wanted| (*wanted, lists.get(&wanted.key))),
+            &self.identity,
+        );
+        let context =
+            Context { deployment, autoscalers: &autoscalers, hooks: &hooks, definitions: &definitions };
         let mut live = Live { incomplete: lists.incomplete(), beyond: lists.beyond(), ..Live::default() };
         let slots = self.plan_all_slots(deployment).await?;
         live.incomplete = live.incomplete.or(slots.unread.clone());
-        live.owned = self.owned(deployment, &lists, &slots);
+        let declared = wanted.iter().map(|wanted| &wanted.key).collect();
+        live.owned = self.owned(deployment, &lists, &slots, &declared).await;
         self.note(&wanted, &resolved, &lists, &slots);
         live.slots = slots.objects;
         let found: Vec<(&Object, &Resolved<'_>, Option<Value>)> = resolved
@@ -88,6 +98,15 @@ impl Kubernetes {
                 _ => (*object, resolved, None),
             })
             .collect();
+        let unnoted: BTreeSet<ObjectKey> = found
+            .iter()
+            .filter_map(|(_, resolved, live)| match (resolved, live) {
+                (Resolved::Known(wanted), Some(live)) => Some((wanted, live)),
+                _ => None,
+            })
+            .filter(|(wanted, live)| jobs::is_unnoted(hooks.noted(), wanted, live))
+            .map(|(wanted, _)| wanted.key.clone())
+            .collect();
         let objects: Vec<(ObjectKey, LiveObject)> = stream::iter(found)
             .map(|(object, resolved, listed)| self.look_at(&context, object, resolved, listed))
             .buffered(CONCURRENCY)
@@ -95,7 +114,7 @@ impl Kubernetes {
             .await?;
         for (key, object) in objects {
             self.planned.note(&object);
-            let is_running = hooks.is_unfinished(&object);
+            let is_running = hooks.is_unfinished(&object) || unnoted.contains(&object.key);
             if object.health.health == Health::Progressing && object.live.is_some() || is_running {
                 live.moving.insert(object.key.to_string());
             }
@@ -105,7 +124,8 @@ impl Kubernetes {
         Ok(live)
     }
 
-    /// Documents by what discovery says of them, asked anew if a kind is not known. Those that BlueGreens make slots of
+    /// Documents by what discovery says of them, asked anew if a kind is not known; one whose kind can't be told is out of
+    /// reach for itself. Those that BlueGreens make slots of
     /// are not among them.
     async fn resolve<'a>(
         &self,
@@ -124,17 +144,7 @@ impl Kubernetes {
             kinds = self.cluster.refresh_kinds().await?;
             resolved = look(&kinds);
         }
-        let unclear = resolved.iter().find_map(|(_, resolved)| match resolved {
-            Resolved::Unclear(why) => Some(why.clone()),
-            _ => None,
-        });
-        match unclear {
-            Some(message) => {
-                let doing = "looking up the kinds of documents".to_owned();
-                Err(Trouble { kind: TroubleKind::Transient, doing, message })
-            }
-            None => Ok((kinds, resolved)),
-        }
+        Ok((kinds, resolved))
     }
 
     async fn lists(&self, kinds: &Kinds, parent: &Parent, wanted: &[&Wanted<'_>]) -> Result<Lists, Trouble> {
@@ -192,15 +202,21 @@ impl Kubernetes {
             health: HealthReport { health: Health::Missing, ..HealthReport::default() },
             filled: vec![],
         };
+        // Whether it is there is not known.
+        let out_of_reach = |key: &ObjectKey, why: &str| LiveObject {
+            health: HealthReport { health: Health::Unknown, message: why.to_owned(), is_final: false },
+            ..absent(key, WouldBe::OutOfReach(why.to_owned()))
+        };
         let found = match resolved {
-            Resolved::Known(wanted) => self.look_at_known(context, wanted, listed).await?,
+            Resolved::Known(wanted) => match self.look_at_known(context, wanted, listed).await {
+                Err(trouble) if trouble.kind == TroubleKind::Unavailable => {
+                    out_of_reach(&wanted.key, &trouble.to_string())
+                }
+                found => found?,
+            },
             Resolved::Coming(key) => absent(key, WouldBe::Unasked),
-            Resolved::Unknown(key, message) => {
-                absent(key, WouldBe::Refused { message: message.clone(), field: Some("kind".into()) })
-            }
-            Resolved::Unclear(why) => {
-                absent(&object.key, WouldBe::Refused { message: why.clone(), field: None })
-            }
+            Resolved::Unknown(key, message) => out_of_reach(key, message),
+            Resolved::Unclear(key, why) => out_of_reach(key, why),
         };
         Ok((object.key.clone(), found))
     }
@@ -218,6 +234,15 @@ impl Kubernetes {
             let filled = filled(&wanted.object.body, live.as_ref()).into_iter().filter_map(|(_, by)| by);
             LiveObject { key: wanted.key.clone(), filled: filled.collect(), live, would_be, health }
         };
+        if jobs::is_plain_job(wanted.object)
+            && listed.is_none()
+            && let Some(end) = jobs::end_of(context.hooks.noted(), wanted)
+            && self.cluster.get(&wanted.resource, wanted.namespace(), &wanted.key.name).await?.is_none()
+        {
+            let health = jobs::report_of(end);
+            let key = wanted.key.clone();
+            return Ok(LiveObject { key, live: None, would_be: WouldBe::Same, health, filled: vec![] });
+        }
         // What is not among the members is most often new, and the dry run that a plan needs then tells that as well.
         if listed.is_none() && !is_hook {
             let would_be = self.would_be(context, wanted, None).await?;
@@ -246,43 +271,6 @@ impl Kubernetes {
         Ok(found(live, would_be))
     }
 
-    /// All members, with the reason why some of them stay even if Git does not have them.
-    fn owned(&self, deployment: &Deployment, lists: &Lists, slots: &AllSlots) -> Vec<Owned> {
-        let protection = Protection::find(lists.members(&self.identity), &slots.live);
-        let steered = deployment.manifests.steered_objects();
-        let is_pattern = |key: &ObjectKey| {
-            let written = |object: &&ObjectKey| object.is("", "Service") && object.name == key.name;
-            key.is("", "Service") && steered.keys().any(written)
-        };
-        let declared = slots.objects.values().flat_map(|slots| slots.blue.iter().chain(&slots.green));
-        let declared: BTreeSet<&ObjectKey> = declared.map(|object| &object.key).collect();
-        // What is on its way out need not be told to go once more.
-        let is_going = |live: &Value| live.pointer("/metadata/deletionTimestamp").is_some();
-        let members = lists.members(&self.identity).filter(|(_, live)| !is_going(live));
-        let members = members.map(|(key, live)| {
-            let is_used = slots.keys.contains(key) && !declared.contains(key);
-            let used = is_used.then(|| "a slot uses it as it is".to_owned());
-            let pattern = is_pattern(key).then(|| {
-                "documents name it: the slots' own Services are made after it, and others may still use it".to_owned()
-            });
-            let own = key.is("", "Namespace") && key.name == self.identity.namespace();
-            let own = own.then(|| {
-                "it is the application's own namespace; everything in it would go, and what the application owns is \
-                 written down there".to_owned()
-            });
-            let in_use = kept(live).or(own).or(protection.reason(key).map(ToOwned::to_owned)).or(used).or(pattern);
-            Owned {
-                document: key.label(),
-                resource: key.to_string(),
-                target_groups: protection.target_groups(key),
-                in_use,
-                turn: turn_of(key, live),
-                slot: None,
-            }
-        });
-        members.collect()
-    }
-
     fn note(
         &self,
         wanted: &[&Wanted<'_>],
@@ -297,35 +285,19 @@ impl Kubernetes {
         let declared = resolved.iter().filter_map(|(_, resolved)| match resolved {
             Resolved::Known(wanted) => Some(wanted.key.clone()),
             Resolved::Coming(key) => Some(key.clone()),
-            Resolved::Unknown(..) | Resolved::Unclear(_) => None,
+            // It may be among the members all the same.
+            Resolved::Unclear(key, _) => Some(key.clone()),
+            Resolved::Unknown(..) => None,
         });
         let members = lists.members(&self.identity).map(|(key, _)| key.clone()).collect();
-        self.inventory.note(members, declared.chain(slots.keys.iter().cloned()).collect(), own);
+        let declared = declared.chain(slots.keys.iter().cloned()).collect();
+        self.inventory.note(members, declared, lists.incomplete().is_none(), own);
     }
 }
 
 /// True if it bears the set's label, as watches ask for.
 fn is_of_set(live: &Value, set: &str) -> bool {
     live["metadata"]["labels"].get(marks::MEMBER).and_then(Value::as_str) == Some(set)
-}
-
-/// When an object's turn came, as far as it says so itself.
-fn turn_of(key: &ObjectKey, live: &Value) -> Turn {
-    let annotation = |key: &&str| live["metadata"]["annotations"].get(*key).and_then(Value::as_str);
-    let wave = WAVES.iter().find_map(annotation).and_then(|wave| wave.trim().parse().ok()).unwrap_or(0);
-    Turn { wave, rank: rank(&key.group, &key.kind), ..Turn::default() }
-}
-
-/// Why an object stays although it is no longer in Git, if its annotations say so.
-fn kept(live: &Value) -> Option<String> {
-    let annotation = |key: &str| live["metadata"]["annotations"].get(key).and_then(Value::as_str);
-    let argo = annotation(ARGO_OPTIONS).unwrap_or_default();
-    if annotation(PRUNE).is_some_and(|value| value == "false" || value == "disabled") {
-        return Some(format!("its annotation {PRUNE} says that it stays"));
-    }
-    argo.split(',')
-        .any(|option| option.trim() == "Prune=false")
-        .then(|| format!("its annotation {ARGO_OPTIONS} says that it stays"))
 }
 
 impl Hooks {

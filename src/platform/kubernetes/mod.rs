@@ -2,12 +2,14 @@
 
 mod apply;
 mod applyset;
+mod bookkeeping;
 mod confine;
 mod desired;
 mod filled;
 pub mod health;
 mod hooks;
 mod inventory;
+mod jobs;
 mod left_alone;
 mod live;
 mod lock;

@@ -3,39 +3,55 @@
 use super::Kubernetes;
 use super::desired::Wanted;
 use super::hooks::is_hook;
+use super::jobs::is_plain_job;
 use super::steering::is_steered;
 use super::watch::without_bulk;
 use super::watches::DELETED;
 use crate::engine::{Deployment, Settled, Trouble};
 use crate::model::ObjectKey;
-use crate::plan::PlanItem;
+use crate::plan::{Change, PlanItem};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// The answers of this run's applies, without data: what is waited for is judged only if it is at least as new.
 #[derive(Default)]
-pub(super) struct Applied(Mutex<HashMap<ObjectKey, Arc<Value>>>);
+pub(super) struct Applied(Mutex<HashMap<ObjectKey, (Instant, Arc<Value>)>>);
 
 impl Applied {
     /// Keeps an answer in place of an older one.
     pub fn note(&self, key: &ObjectKey, answer: Value) -> Arc<Value> {
         let answer = Arc::new(without_bulk(answer));
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(key.clone(), Arc::clone(&answer));
+        known.insert(key.clone(), (Instant::now(), Arc::clone(&answer)));
         answer
     }
 
     pub fn of(&self, key: &ObjectKey) -> Option<Arc<Value>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).map(Arc::clone)
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(key).map(|(_, answer)| Arc::clone(answer))
+    }
+
+    /// True if an object that `is_it` holds for was applied within that time.
+    pub fn has_lately(&self, within: Duration, is_it: impl Fn(&ObjectKey, &Value) -> bool) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().any(|(key, (at, answer))| at.elapsed() < within && is_it(key, answer))
     }
 }
 
 impl Kubernetes {
     pub(super) async fn settle(&self, deployment: &Deployment, item: &PlanItem) -> Result<Settled, Trouble> {
+        if item.change == Change::Prune {
+            return self.settle_prune(item).await;
+        }
         let wanted = self.find(deployment, item).await?;
         if is_hook(wanted.object) {
             return self.settle_hook(&deployment.manifests, &wanted).await;
+        }
+        if is_plain_job(wanted.object) {
+            return self.settle_job(&wanted).await;
         }
         // Its backends may be slots that are not there yet; the rollout itself looks at the one that matters.
         if wanted.key.kind == "HTTPRoute" && is_steered(deployment, &wanted.key, self.identity.namespace()) {

@@ -1,8 +1,11 @@
 //! The binary on a real API server: a small application from its first plan to its end.
 
 mod adoption;
+mod apart;
 mod balanced;
 mod desk;
+mod jobs;
 mod objects;
+mod pruned;
 mod rights;
 mod rollouts;

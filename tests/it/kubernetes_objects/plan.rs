@@ -95,7 +95,7 @@ async fn what_the_server_refuses_is_told_with_its_lines_and_a_kind_it_does_not_h
     let refused = |name: &str, kind: &str| {
         let object = live.objects.values().find(|object| object.key.name == name && object.key.kind == kind);
         match &object.expect("read").would_be {
-            WouldBe::Refused { message, .. } => message.clone(),
+            WouldBe::Refused { message, .. } | WouldBe::OutOfReach(message) => message.clone(),
             other => panic!("{other:?}"),
         }
     };

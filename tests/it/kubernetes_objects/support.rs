@@ -176,7 +176,7 @@ pub async fn apply(platform: &Kubernetes, deployment: &Deployment, item: &PlanIt
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         // Nothing here measures pods, so an autoscaler never comes to rest.
-        if item.change == Change::Prune || item.kind == "HorizontalPodAutoscaler" {
+        if item.kind == "HorizontalPodAutoscaler" {
             return Ok(());
         }
         loop {

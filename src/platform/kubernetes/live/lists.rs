@@ -60,6 +60,11 @@ impl Lists {
         Some(versions.swap_remove(at.unwrap_or_default()))
     }
 
+    /// An object as it was listed.
+    pub(super) fn get(&self, key: &ObjectKey) -> Option<&Value> {
+        self.found.get(key)?.first()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (&ObjectKey, &Value)> {
         self.found.iter().filter_map(|(key, versions)| Some((key, versions.first()?)))
     }
@@ -107,6 +112,10 @@ impl Kubernetes {
                 Err(trouble) if trouble.kind == TroubleKind::Denied && !place.all => {
                     lists.miss(&trouble.to_string())
                 }
+                // What serves this kind is away: what documents declare of it is out of reach, each for itself.
+                Err(trouble) if trouble.kind == TroubleKind::Unavailable && !place.all => {
+                    lists.miss(&trouble.to_string());
+                }
                 // Its CustomResourceDefinition went since discovery, and with it every object.
                 Err(trouble) if trouble.kind == TroubleKind::Missing && !declared.contains(&place) => {}
                 Err(trouble) => return Err(trouble),
@@ -114,5 +123,24 @@ impl Kubernetes {
         }
         drop(answers);
         Ok(lists)
+    }
+
+    /// Adds the members at more `places`, as far as they can be read.
+    pub(super) async fn find_more(&self, lists: &mut Lists, places: Vec<Place>) {
+        let selector = self.identity.selector();
+        let mut answers = stream::iter(places)
+            .map(|place| async {
+                let found = self.cluster.list(&place.resource, place.namespace.as_deref(), &selector).await;
+                (place, found)
+            })
+            .buffered(CONCURRENCY);
+        while let Some((place, found)) = answers.next().await {
+            for object in found.unwrap_or_default() {
+                let key = place.resource.key_of(&object);
+                if lists.get(&key).is_none() {
+                    lists.add(key, object);
+                }
+            }
+        }
     }
 }

@@ -8,6 +8,7 @@ use crate::kubernetes::{InvalidField, Refusal};
 use crate::model::{Manifests, Object};
 use crate::plan::WouldBe;
 use crate::platform::kubernetes::Kubernetes;
+use crate::platform::kubernetes::bookkeeping::inventory_of;
 use crate::platform::kubernetes::desired::Wanted;
 use crate::platform::kubernetes::filled::{filled, leave_placeholders};
 use crate::platform::kubernetes::left_alone::{leave, pointers};
@@ -31,6 +32,9 @@ impl Kubernetes {
         if let Some(live) = live {
             if let Some(owner) = self.identity.other_owner(live) {
                 return Ok(WouldBe::Refused { message: belongs_to(&owner), field: None });
+            }
+            if let Some(whose) = inventory_of(live) {
+                return Ok(WouldBe::Refused { message: whose, field: Some("metadata.name".into()) });
             }
             // It has to be made anew once it is gone; what an apply would make of it until then is of no interest.
             if live.pointer("/metadata/deletionTimestamp").is_some() {
@@ -74,7 +78,14 @@ impl Kubernetes {
             Err(Refusal::Invalid { fields, .. }) if live.is_some() && is_replaced(wanted, &fields) => {
                 Ok(WouldBe::Unasked)
             }
+            // What the definition allows is told once the new one is there.
+            Err(Refusal::Invalid { .. }) if context.definitions.changes(&wanted.key) => {
+                Ok(WouldBe::Unanswered("its CustomResourceDefinition changes with this sync".into()))
+            }
             Err(Refusal::Invalid { message, fields }) => Ok(refused(wanted.object, &message, &fields)),
+            Err(Refusal::Trouble(trouble)) if trouble.kind == TroubleKind::Unavailable => {
+                Ok(WouldBe::Unanswered(trouble.message))
+            }
             Err(Refusal::Trouble(trouble)) if trouble.kind == TroubleKind::Missing => {
                 if awaits_its_role(wanted.object, &context.deployment.manifests) {
                     return Ok(WouldBe::Unasked);
@@ -158,6 +169,10 @@ pub(in crate::platform::kubernetes) fn is_replaced(wanted: &Wanted<'_>, fields: 
     wanted.key.is("batch", "Job") && !fields.is_empty() && fields.iter().all(InvalidField::is_immutable)
 }
 
+/// What `kubectl apply` refuses as well.
+const STARTED_POD: &str =
+    "of a Pod that is there only images, activeDeadlineSeconds and added tolerations can be changed";
+
 /// All that the server said, each with the line where it is written.
 pub(in crate::platform::kubernetes) fn refused(
     object: &Object,
@@ -165,7 +180,11 @@ pub(in crate::platform::kubernetes) fn refused(
     fields: &[InvalidField],
 ) -> WouldBe {
     let say = |field: &InvalidField| {
-        let what = if field.is_unknown() { "unknown field" } else { field.message.as_str() };
+        let what = match field.message.as_str() {
+            _ if field.is_unknown() => "unknown field",
+            _ if field.is_of_started_pod() => STARTED_POD,
+            message => message,
+        };
         format!("{}: {}: {what}", object.origin_of(&field.path), field.path)
     };
     let told: Vec<String> = fields.iter().map(say).collect();
@@ -173,6 +192,10 @@ pub(in crate::platform::kubernetes) fn refused(
     // Messages quote what they refuse.
     let message = without_secrets(&message, &object.body);
     let hint = match fields.iter().any(InvalidField::is_immutable) {
+        true if fields.iter().any(InvalidField::is_of_started_pod) => {
+            "; delete the Pod by hand to have it made anew with the next sync, or declare a Deployment, which replaces its \
+             pods"
+        }
         true => {
             "; this can't be changed on a live object: go back to what it was, or delete the object by hand (a \
              StatefulSet with --cascade=orphan) and sync again"

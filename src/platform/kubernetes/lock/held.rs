@@ -93,7 +93,7 @@ impl Held {
                 }
                 // Somebody was faster, or our own write arrived although its answer was lost: the next read tells.
                 Err(trouble)
-                    if matches!(trouble.kind, TroubleKind::LookAgain | TroubleKind::Transient)
+                    if (trouble.kind == TroubleKind::LookAgain || trouble.kind.is_passing())
                         && attempts < ATTEMPTS => {}
                 Err(trouble) => return Err(trouble.into()),
             }
@@ -111,11 +111,7 @@ impl Held {
             return Ok(());
         }
         match self.renew(&mut state).await {
-            Err(trouble)
-                if trouble.kind == TroubleKind::Transient && state.confirmed.elapsed() < SURE_UNTIL =>
-            {
-                Ok(())
-            }
+            Err(trouble) if trouble.kind.is_passing() && state.confirmed.elapsed() < SURE_UNTIL => Ok(()),
             other => other,
         }
     }
@@ -164,7 +160,7 @@ impl Held {
                 Err(trouble) if matches!(trouble.kind, TroubleKind::LookAgain | TroubleKind::Missing) => {
                     return Ok(());
                 }
-                Err(trouble) if trouble.kind == TroubleKind::Transient && left > FREE_AGAIN_AFTER => {
+                Err(trouble) if trouble.kind.is_passing() && left > FREE_AGAIN_AFTER => {
                     tokio::time::sleep(FREE_AGAIN_AFTER).await;
                 }
                 other => return other.map(drop),

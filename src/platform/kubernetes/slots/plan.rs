@@ -42,7 +42,9 @@ impl Kubernetes {
             let keys = Slot::BOTH.map(|slot| steered.keys(slot)).concat();
             match self.plan_slots(deployment, &steered).await {
                 Ok((live, objects)) => Ok((rollout, keys, Ok((live, objects)))),
-                Err(trouble) if trouble.kind == TroubleKind::Rejected => Ok((rollout, keys, Err(trouble))),
+                Err(trouble) if matches!(trouble.kind, TroubleKind::Rejected | TroubleKind::Unavailable) => {
+                    Ok((rollout, keys, Err(trouble)))
+                }
                 Err(trouble) => Err(trouble),
             }
         });
@@ -133,6 +135,9 @@ impl Kubernetes {
                 Some(document) => refused(document, &message, &fields),
                 None => WouldBe::Refused { message, field: fields.first().map(|field| field.path.clone()) },
             }),
+            Err(Refusal::Trouble(trouble)) if trouble.kind == TroubleKind::Unavailable => {
+                Ok(WouldBe::Unanswered(trouble.message))
+            }
             Err(Refusal::Trouble(trouble)) if trouble.kind == TroubleKind::Missing => {
                 without_namespace(Some(steered.namespace), &deployment.manifests, trouble)
             }

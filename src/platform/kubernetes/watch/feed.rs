@@ -199,7 +199,10 @@ mod tests {
             let Seen::Is(seen) = feed.seen(&key("p"), "1", 0) else {
                 panic!("a pod that is {phase} was taken for one that is gone")
             };
-            assert_eq!(seen["metadata"]["resourceVersion"], "7", "whether it is new enough is judged by that");
+            assert_eq!(
+                seen["metadata"]["resourceVersion"], "7",
+                "whether it is new enough is judged by that"
+            );
         }
     }
 

@@ -1,0 +1,74 @@
+//! What runs once: Jobs that delete themselves, and Pods.
+
+use super::desk::KubeDesk;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use kube::ResourceExt;
+
+const JOB: &str = "\
+apiVersion: batch/v1
+kind: Job
+metadata: {name: seed}
+spec:
+  backoffLimit: 0
+  ttlSecondsAfterFinished: 1
+  template:
+    spec: {restartPolicy: Never, containers: [{name: app, image: 'seed:ok'}]}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs kube-apiserver: tests/kubernetes/run"]
+async fn a_job_that_deletes_itself_is_no_drift_and_runs_once_for_a_content() {
+    let shop = KubeDesk::new("ttl", "sync: {timeout: 2m}", JOB).await;
+    let first = shop.verb("sync", &[]);
+    assert_eq!(first.code, Some(0), "{}", first.whole());
+    shop.space.wait_gone::<Job>("seed").await;
+    let planned = shop.verb("plan", &["--detailed-exitcode"]);
+    assert_eq!(planned.code, Some(0), "{}", planned.whole());
+    assert!(planned.stdout.contains("has run for this content"), "{}", planned.whole());
+    assert_eq!(shop.verb("sync", &[]).code, Some(0));
+    assert_eq!(shop.verb("status", &[]).code, Some(0));
+    assert!(shop.space.api::<Job>().get_opt("seed").await.expect("read").is_none(), "it ran again");
+
+    shop.change(&[("seed:ok", "seed:fail")], "One that fails");
+    let failed = shop.verb("sync", &[]);
+    assert_eq!(failed.code, Some(3), "{}", failed.whole());
+    shop.space.wait_gone::<Job>("seed").await;
+    let planned = shop.verb("plan", &["--detailed-exitcode"]);
+    assert_eq!(planned.code, Some(0), "it is not run again: {}", planned.whole());
+    let status = shop.verb("status", &[]);
+    assert!(status.stdout.contains("not run again for the same content"), "{}", status.whole());
+    shop.change(&[("seed:fail", "seed:v3-ok")], "Mended");
+    assert_eq!(shop.verb("sync", &[]).code, Some(0));
+    let inventory = shop.space.api::<ConfigMap>().get("cutover-shop").await.expect("the inventory");
+    assert_eq!(inventory.data.expect("records").len(), 1);
+}
+
+const POD: &str = "\
+apiVersion: v1
+kind: Pod
+metadata: {name: tool}
+spec: {containers: [{name: a, image: 'registry.example/tool:v1'}]}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs kube-apiserver: tests/kubernetes/run"]
+async fn a_pod_is_applied_changed_in_place_where_that_can_be_and_otherwise_refused_with_the_way() {
+    let shop = KubeDesk::new("pod", "sync: {timeout: 1m}", POD).await;
+    let first = shop.verb("sync", &[]);
+    assert_eq!(first.code, Some(0), "{}", first.whole());
+    let made = shop.space.api::<Pod>().get("tool").await.expect("there").uid();
+    let planned = shop.verb("plan", &["--detailed-exitcode"]);
+    assert_eq!(planned.code, Some(0), "what admission filled in is no difference: {}", planned.whole());
+    shop.change(&[("tool:v1", "tool:v2")], "Another image");
+    let second = shop.verb("sync", &[]);
+    assert_eq!(second.code, Some(0), "{}", second.whole());
+    let pod = shop.space.api::<Pod>().get("tool").await.expect("there");
+    assert_eq!(pod.uid(), made, "in place");
+    assert_eq!(pod.spec.expect("spec").containers[0].image.as_deref(), Some("registry.example/tool:v2"));
+    shop.change(&[("name: a,", "name: a, env: [{name: TOKEN, value: hunter2}],")], "Something else");
+    let refused = shop.verb("sync", &[]);
+    assert_eq!(refused.code, Some(1), "{}", refused.whole());
+    assert!(refused.stdout.contains("delete the Pod by hand"), "{}", refused.whole());
+    assert!(!refused.stderr.contains("PodSpec{"), "the server's dump is not passed on: {}", refused.whole());
+}
