@@ -210,7 +210,7 @@ mod tests {
                 name: name.into(),
             };
             let health = HealthReport { health, ..HealthReport::default() };
-            (key.clone(), LiveObject { key, live: None, would_be: WouldBe::Same, health })
+            (key.clone(), LiveObject { key, live: None, would_be: WouldBe::Same, health, filled: vec![] })
         };
         let objects = [
             object("well", Health::Healthy),
