@@ -89,7 +89,6 @@ async fn definitions_and_54_objects_of_them_come_in_one_sync_and_are_repaired_pr
                 "ConfigMap/team-media/settings",
                 "Database.data.example.com/team-media/main",
                 "Deployment/team-media/app",
-                "Namespace/team-media",
                 "RoleBinding/team-media/view-data",
                 "Secret/team-media/database-users",
                 "Service/team-media/app",
