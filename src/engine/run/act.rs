@@ -16,20 +16,16 @@ impl<A: Adapter> Run<'_, A> {
         care: Care,
     ) -> Result<bool, Trouble> {
         let adapter = self.ports.adapter;
-        adapter.check_lease().await?;
-        if !self.read_alone {
-            // One of several rollouts took the lease for all. What the others decided on may be older than that.
-            return Err(Trouble {
-                kind: TroubleKind::LookAgain,
-                doing: format!("writing to BlueGreen/{}", self.name()),
-                message: "it was observed before this run had the lock".into(),
-            });
-        }
-        let done = match action {
-            Action::NameGroup { .. } | Action::PointTestRule { .. } | Action::SetWeights { .. } => {
+        let done = match (self.may_write().await, action) {
+            (Err(trouble), _) if matches!(trouble.kind, TroubleKind::LookAgain | TroubleKind::Rejected) => {
+                return Err(trouble);
+            }
+            // The lock could not be asked. What need not be written is left out then.
+            (Err(trouble), _) => Err(trouble),
+            (Ok(()), Action::NameGroup { .. } | Action::PointTestRule { .. } | Action::SetWeights { .. }) => {
                 self.write_rule(action, rules).await
             }
-            _ => adapter.apply_workload(self.rollout, action).await.map(|()| true),
+            (Ok(()), _) => adapter.apply_workload(self.rollout, action).await.map(|()| true),
         };
         let now = self.now();
         if let Some(trouble) = done.as_ref().err().filter(|trouble| care.may_do_without(action, trouble)) {
@@ -61,6 +57,21 @@ impl<A: Adapter> Run<'_, A> {
         let text = action.in_words(self.rollout.terms());
         self.tell(Event::Wrote { workload: self.name(), action: action.clone(), text });
         Ok(true)
+    }
+
+    /// Passes if this run is the only writer, and has been since it read what it writes for.
+    async fn may_write(&self) -> Result<(), Trouble> {
+        let adapter = self.ports.adapter;
+        adapter.check_lease().await?;
+        if self.read_alone || !adapter.is_held() {
+            return Ok(());
+        }
+        // One of several rollouts took the lease for all. What the others decided on may be older than that.
+        Err(Trouble {
+            kind: TroubleKind::LookAgain,
+            doing: format!("writing to BlueGreen/{}", self.name()),
+            message: "it was observed before this run had the lock".into(),
+        })
     }
 
     /// Writes a rule if it is still as it was observed; false if it is not.

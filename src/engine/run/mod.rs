@@ -15,6 +15,7 @@ use super::ports::{
     Gating, Guard, Registered, Rollout, TimeSource, Traffic, Trouble, TroubleKind, Workloads,
 };
 use super::spans::failed;
+use super::write_guard::on_the_way_back;
 use crate::model::Seconds;
 use crate::rollout::{
     Action, Decision, Observation, Outcome, Phase, Progress, Remedy, RuleObservation, decide,
@@ -162,7 +163,9 @@ impl<'a, A: Adapter> Run<'a, A> {
         if seen.changed_by_others.is_some() {
             // A run that had nothing to write so far may have seen another one at work: only the lock tells. If that one
             // has ended by now, what is there is compared with its notes instead.
-            self.ports.adapter.check_lease().await?;
+            if let Err(trouble) = self.ports.adapter.check_lease().await {
+                return self.watch_on(trouble, &seen);
+            }
         }
         if let Some((slot, record)) = self.memory.unsaved_record(&seen, self.now()) {
             self.act(&Action::WriteRecord { slot, record }, &[], Care::AsFarAsPossible).await?;
@@ -179,7 +182,9 @@ impl<'a, A: Adapter> Run<'a, A> {
             && remedies.iter().any(|remedy| matches!(remedy, Remedy::SetRule { .. }))
         {
             // Without the lock what was read may be another run's work, half done: nobody is blamed for that.
-            self.ports.adapter.check_lease().await?;
+            if let Err(trouble) = self.ports.adapter.check_lease().await {
+                return self.watch_on(trouble, &seen);
+            }
         }
         let is_over = scope != Scope::Whole && !is_begun(&decision, &seen);
         // What begins in its turn is told then.
@@ -204,7 +209,11 @@ impl<'a, A: Adapter> Run<'a, A> {
             }
             let span = self.trail.write(&action.in_words(self.rollout.terms()));
             let rules = rules_of(&seen);
-            let done = self.act(action, &rules, care).instrument(span.clone()).await;
+            let write = self.act(action, &rules, care).instrument(span.clone());
+            let done = match care {
+                Care::AsFarAsPossible => on_the_way_back(write).await,
+                Care::Exactly => write.await,
+            };
             if let Some(trouble) =
                 done.as_ref().err().filter(|trouble| trouble.kind != TroubleKind::LookAgain)
             {

@@ -30,7 +30,7 @@ use waits::{
     FREE_AGAIN_AFTER, PLAIN_RENEWAL_UNTIL, RENEW_AFTER, SETTLE, SURE_UNTIL, TTL, WATCH_EVERY, WRITE_BOUND,
 };
 
-use crate::engine::{Begun, Trouble, TroubleKind};
+use crate::engine::{Begun, Trouble, TroubleKind, may_go_without};
 use crate::platform::Owner;
 use std::future::Future;
 use std::time::Duration;
@@ -174,6 +174,7 @@ impl<R: Register> Held<R> {
             {
                 Ok(())
             }
+            Err(trouble) if may_go_without(&trouble) => Ok(()),
             other => other,
         }
     }

@@ -21,6 +21,7 @@ mod tenants;
 mod traffic;
 mod undeclared;
 mod waits;
+mod without_lock;
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use cutover::aws::{Aws, Connect};

@@ -3,7 +3,7 @@
 use super::cluster_tag::ClusterTag;
 use super::{Held, Refused};
 use crate::aws::{Aws, LOCKS_ON_A_CLUSTER, WriteGuard};
-use crate::engine::{Guard, Trouble, TroubleKind};
+use crate::engine::{Guard, Trouble, TroubleKind, may_go_without};
 use crate::platform::Owner;
 use crate::platform::ecs::Ecs;
 use crate::platform::ecs::read::Kept;
@@ -207,7 +207,11 @@ impl Guard for Writer {
         // Who may not write has no use for the lock.
         self.aws.check_guard().await?;
         let taken =
-            acquire(&self.aws, &self.cluster, &self.application, self.owner.clone(), &self.waits).await?;
+            match acquire(&self.aws, &self.cluster, &self.application, self.owner.clone(), &self.waits).await
+            {
+                Err(LockError::Trouble(trouble)) if may_go_without(&trouble) => return Ok(()),
+                taken => taken?,
+            };
         self.aws.set_guard(Some(Arc::new(taken.clone())));
         *lease = Some(taken);
         self.held.store(true, Ordering::SeqCst);

@@ -1,7 +1,7 @@
 //! The Lease as one run holds it.
 
 use super::{ATTEMPTS, FREE_AGAIN_AFTER, RENEW_AFTER, SURE_UNTIL, TTL, WATCH_EVERY};
-use crate::engine::{Begun, Trouble, TroubleKind};
+use crate::engine::{Begun, Trouble, TroubleKind, may_go_without};
 use crate::kubernetes::{Cluster, LeaseForm, LeaseObject};
 use crate::model::marks;
 use crate::platform::Owner;
@@ -112,6 +112,7 @@ impl Held {
         }
         match self.renew(&mut state).await {
             Err(trouble) if trouble.kind.is_passing() && state.confirmed.elapsed() < SURE_UNTIL => Ok(()),
+            Err(trouble) if may_go_without(&trouble) => Ok(()),
             other => other,
         }
     }

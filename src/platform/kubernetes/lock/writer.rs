@@ -1,7 +1,7 @@
 //! The lease as the engine sees it.
 
 use super::held::{Held, Place, Refused};
-use crate::engine::{Guard, Trouble, TroubleKind, WriteGuard};
+use crate::engine::{Guard, Trouble, TroubleKind, WriteGuard, may_go_without};
 use crate::kubernetes::{Apply, Cluster};
 use crate::platform::Owner;
 use crate::platform::kubernetes::Kubernetes;
@@ -188,7 +188,10 @@ impl Guard for Writer {
         if let Some(lease) = &*lease {
             return lease.check().await;
         }
-        *lease = Some(self.take().await?);
+        *lease = match self.take().await {
+            Err(trouble) if may_go_without(&trouble) => return Ok(()),
+            taken => Some(taken?),
+        };
         self.held.store(true, Ordering::SeqCst);
         Err(Trouble {
             kind: TroubleKind::LookAgain,

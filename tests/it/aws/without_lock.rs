@@ -1,0 +1,60 @@
+//! Returns of traffic where the application's lock can't be asked.
+
+use super::begun::{at_a_tenth, share, shop, sync_of};
+use super::{Rig, seconds};
+use crate::account::Shop;
+use cutover::engine::Deployment;
+use cutover::simulator::{Failure, Fault, TargetFault};
+
+/// Documents whose sync has five minutes.
+fn wanted(shop: &Shop) -> Deployment {
+    let mut wanted = shop.deployment();
+    wanted.application.sync.timeout = 300;
+    wanted
+}
+
+/// Nothing of the lock works from now on.
+fn lock_is_gone(rig: &Rig, failure: Failure) {
+    for operation in ["DescribeClusters", "TagResource", "UntagResource"] {
+        rig.inject(operation, failure.clone(), u32::MAX);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revert_needs_no_lock_that_cannot_be_asked() {
+    for failure in [Failure::Denied, Failure::Internal] {
+        let rig = at_a_tenth(&shop()).await;
+        lock_is_gone(&rig, failure);
+        let (_, said) = sync_of(&rig, &wanted(&shop()), "").await;
+        assert_eq!(share(&rig), 0, "{said:#?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_fails_loses_its_requests_though_the_lock_went_away_under_the_run() {
+    for failure in [Failure::Denied, Failure::Internal] {
+        let rig = at_a_tenth(&shop()).await;
+        let die = async {
+            seconds(60).await;
+            lock_is_gone(&rig, failure);
+            seconds(60).await;
+            assert_eq!(share(&rig), 10);
+            let fault = Fault::Targets { target_group: "web-blue".into(), fault: TargetFault::Unhealthy };
+            rig.connector.world().inject(fault);
+        };
+        let wanted = wanted(&shop().at("v2"));
+        let ((_, said), ()) = tokio::join!(sync_of(&rig, &wanted, ""), die);
+        assert_eq!(share(&rig), 0, "{said:#?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_goes_forward_without_the_lock() {
+    let rig = at_a_tenth(&shop()).await;
+    lock_is_gone(&rig, Failure::Denied);
+    let mut late = shop().at("v2").deployment();
+    // Longer than the step's ten minutes.
+    late.application.sync.timeout = 800;
+    let (_, said) = sync_of(&rig, &late, "").await;
+    assert_eq!(share(&rig), 10, "{said:#?}");
+}
