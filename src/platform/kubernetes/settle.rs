@@ -8,7 +8,7 @@ use super::steering::is_steered;
 use super::watch::without_bulk;
 use super::watches::DELETED;
 use crate::engine::{Deployment, Settled, Trouble};
-use crate::model::ObjectKey;
+use crate::model::{Health, ObjectKey};
 use crate::plan::{Change, PlanItem};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -65,6 +65,12 @@ impl Kubernetes {
                 None => return Ok(Settled::Failed { state: DELETED.into(), troubles: vec![] }),
             },
         };
+        // It does its work beside the others: without metrics, which no cluster has at once and some never, the pods stay as
+        // they are. Its health says so.
+        if wanted.key.is("autoscaling", "HorizontalPodAutoscaler") {
+            let has_looked = |health| health != Health::Progressing;
+            return self.watches.settle_when(&wanted.resource, &applied, has_looked).await;
+        }
         match self.watches.settle(&wanted.resource, &applied).await? {
             Settled::Steady => self.served(&wanted, &applied).await,
             other => Ok(other),
