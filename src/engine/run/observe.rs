@@ -5,8 +5,8 @@ use super::{Adapter, Run};
 use crate::engine::ports::{Rollout, SlotsReading, Trouble};
 use crate::model::{BySlot, ClusterTraffic, Seconds, Slot};
 use crate::rollout::{
-    Alarm, Desired, Hindrance, HttpAnswer, Observation, Progress, Remedy, SlotObservation, Targets, Workload,
-    http_can_be_asked,
+    Alarm, Desired, Hindrance, HttpAnswer, Observation, Phase, Progress, Remedy, SlotObservation, Targets,
+    Workload, decide, http_can_be_asked,
 };
 use futures_util::future::join;
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,16 +72,16 @@ impl<A: Adapter> Run<'_, A> {
             sticky,
         };
         self.memory.recall_notes(&mut seen, self.now());
-        if rollout_is_near(&seen) {
-            // What can't be read closes the way forward. A return asks for none of it.
+        // A return asks for none of it, and waits for no answer.
+        let goes_back = || decide(want, &seen, self.now()).phase == Phase::RollingBack;
+        if rollout_is_near(&seen) && !goes_back() {
+            // What can't be read closes the way forward.
             match adapter.observe_obstacles(self.rollout, &self.registered).await {
                 Ok(obstacles) => {
                     seen.hindrances.extend(obstacles.hindrances);
                     self.notices = obstacles.notices;
                 }
-                Err(trouble) if trouble.kind.is_passing() && !may_return(&seen) => {
-                    return Err(trouble);
-                }
+                Err(trouble) if trouble.kind.is_passing() => return Err(trouble),
                 Err(trouble) => {
                     let restore = Remedy::Restore { what: trouble.doing.clone() };
                     seen.hindrances.push(Hindrance::new(trouble.to_string(), vec![restore]));
@@ -198,11 +198,6 @@ pub fn desired(rollout: &Rollout, revision: crate::model::RevisionId) -> Desired
         whole_only: matches!(bg.traffic, Some(ClusterTraffic::Service(_))),
         terms: rollout.terms(),
     }
-}
-
-/// True if the idle slot has what Git wants: traffic may be about to return to it.
-fn may_return(seen: &Observation) -> bool {
-    seen.unanimous_slot().is_some_and(|serving| seen.slots.get(serving.other()).is_desired())
 }
 
 /// True if nothing is wanted of the rules yet, and what serves is not what the documents want.

@@ -84,6 +84,24 @@ async fn a_revert_needs_no_list_of_services() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_revert_of_what_has_long_been_live_waits_for_no_answer_that_it_does_not_need() {
+    for failure in [Failure::Denied, Failure::Internal] {
+        let rig = Rig::with(Settings::default(), &seed(&[RULE])).await;
+        let shop = Shop { keep: "1h", ..shop() };
+        for image in ["v1", "v2"] {
+            let (ended, said) = sync_to(&rig, &shop.at(image), "").await;
+            assert_eq!(ended.unwrap().verdict, Verdict::Done, "{said:#?}");
+        }
+        assert_eq!(share(&rig), 100);
+        rig.inject("ListServices", failure.clone(), u32::MAX);
+        let begun = tokio::time::Instant::now();
+        let (_, said) = sync_to(&rig, &shop, "at 100%").await;
+        assert_eq!(share(&rig), 0, "{said:#?}");
+        assert!(begun.elapsed().as_secs() < 15, "{failure:?}: {:?} {said:#?}", begun.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_candidate_with_users_is_watched_while_the_rest_cannot_be_read() {
     let rig = at_a_tenth(&shop()).await;
     rig.inject("ListServices", Failure::Denied, u32::MAX);
