@@ -103,6 +103,12 @@ fn digits(text: &str) -> String {
 /// `disabled` in a document: how the object fares is not waited for and says nothing of the application.
 pub const WAIT: &str = "cutover.dev/wait";
 
+/// `allowed` on a ConfigMap or Secret: it may be changed under a version that serves and reads it.
+pub const IN_PLACE: &str = "cutover.dev/in-place";
+
+/// The word for what is refused unless somebody says otherwise.
+pub const ALLOWED: &str = "allowed";
+
 /// True for a mark of ours; false for what documents say to us, such as `cutover.dev/wave`.
 pub fn is_a_mark(key: &str) -> bool {
     key == MEMBER || MARKS.contains(&key)

@@ -1,5 +1,6 @@
 //! Puts the plan together.
 
+use super::configuration::hold_back;
 use super::objects::plan_objects;
 use super::prune::prunable;
 use super::services::plan_services;
@@ -24,6 +25,7 @@ pub fn assemble(application: &Application, commit: &str, manifests: &Manifests, 
     let of_deployments = plan_slots(manifests, live, &mut plan);
     slots.extend(of_deployments.iter().cloned());
     declared.extend(of_deployments);
+    hold_back(manifests, live, &mut plan);
     let unread = unread_slots(manifests, live);
     prune(application, manifests, live, &declared, unread.as_deref(), &mut plan);
     if unread.is_none() {

@@ -6,6 +6,7 @@
 
 mod assemble;
 mod blue_green;
+mod configuration;
 mod data;
 mod forecast;
 mod json;
@@ -13,6 +14,7 @@ mod live;
 mod objects;
 mod palette;
 mod prune;
+mod refers;
 mod render;
 mod rolling;
 mod services;
@@ -32,6 +34,7 @@ pub use json::to_json;
 pub use live::{FieldConflict, Live, LiveObject, LiveRevision, LiveRollout, WouldBe};
 pub use palette::Palette;
 pub use prune::{Owned, PruneDecision, prunable};
+pub use refers::references;
 pub use render::{render_diff, render_plan};
 pub use slot_spec::slot_spec;
 pub use summary::Summary;

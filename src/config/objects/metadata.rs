@@ -8,7 +8,7 @@ use crate::model::marks;
 /// `disabled` or `false`: the object stays when it is no longer in Git.
 const PRUNE: &str = "cutover.dev/prune";
 /// The annotations of ours that documents may have.
-const OUR_ANNOTATIONS: [&str; 4] = [WAVE, HOOK, PRUNE, marks::WAIT];
+const OUR_ANNOTATIONS: [&str; 5] = [WAVE, HOOK, PRUNE, marks::WAIT, marks::IN_PLACE];
 
 /// Checks labels and annotations; `note` takes a line, a path and what is wrong there.
 pub fn check(metadata: &Node, note: &mut impl FnMut(usize, &str, String)) {
@@ -22,11 +22,21 @@ pub fn check(metadata: &Node, note: &mut impl FnMut(usize, &str, String)) {
             let hint = guess(&entry.key, OUR_ANNOTATIONS);
             let known = OUR_ANNOTATIONS.join(", ");
             note(entry.line, &path, format!("is not known{hint}; of {} only {known} are", marks::PREFIX));
-        } else if [PRUNE, marks::WAIT].contains(&entry.key.as_str())
-            && value.is_some_and(|value| !["disabled", "false", "enabled", "true"].contains(&value))
+        } else if let Some(words) = words_of(&entry.key)
+            && value.is_some_and(|value| !words.contains(&value))
         {
-            note(entry.line, &path, "is neither disabled nor enabled".into());
+            note(entry.line, &path, format!("is none of {}", words.join(", ")));
         }
+    }
+}
+
+/// The values that an annotation of ours may have, where they are words.
+fn words_of(annotation: &str) -> Option<&'static [&'static str]> {
+    match annotation {
+        PRUNE => Some(&["disabled", "enabled", marks::ALLOWED, "false", "true"]),
+        marks::WAIT => Some(&["disabled", "enabled", "false", "true"]),
+        marks::IN_PLACE => Some(&[marks::ALLOWED]),
+        _ => None,
     }
 }
 

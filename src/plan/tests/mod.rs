@@ -2,6 +2,7 @@
 
 mod blue_green;
 mod cluster;
+mod configuration;
 mod objects;
 mod rolling;
 mod scale;

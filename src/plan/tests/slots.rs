@@ -19,7 +19,13 @@ fn deployment(name: &str, slot: Option<Slot>, image: &str) -> Value {
         "spec": {"containers": [{"name": "app", "image": image, "env": [{"name": "DB_PASSWORD", "value": "hunter2"}]}]}}}})
 }
 
-fn part(group: &str, kind: &str, name: &str, live: Option<Value>, would_be: WouldBe) -> LiveObject {
+pub(super) fn part(
+    group: &str,
+    kind: &str,
+    name: &str,
+    live: Option<Value>,
+    would_be: WouldBe,
+) -> LiveObject {
     let key = ObjectKey {
         group: group.into(),
         kind: kind.into(),
@@ -35,7 +41,7 @@ fn binding(slot: Slot) -> Value {
 }
 
 /// The web Deployment on `image` in Git, its Service, an autoscaler, and version 1 on blue.
-fn version_1_serves(image: &str) -> (Manifests, Live) {
+pub(super) fn version_1_serves(image: &str) -> (Manifests, Live) {
     let mut manifests = Manifests::default();
     let documents = [
         deployment("web", None, image),
@@ -110,7 +116,7 @@ fn a_new_bound_of_the_live_slots_autoscaler_is_no_rollout() {
     assert!(planned.traffic.is_empty(), "{planned:#?}");
 }
 
-fn plan(manifests: &Manifests, live: &Live) -> Plan {
+pub(super) fn plan(manifests: &Manifests, live: &Live) -> Plan {
     assemble(&application(), "4f1c2d3", manifests, live)
 }
 

@@ -3,6 +3,7 @@
 mod adoption;
 mod apart;
 mod balanced;
+mod configuration;
 mod desk;
 mod jobs;
 mod objects;

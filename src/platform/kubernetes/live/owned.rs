@@ -5,7 +5,7 @@ use super::definitions::defined;
 use super::lists::{Lists, Place};
 use crate::engine::{Deployment, Trouble, TroubleKind};
 use crate::kubernetes::{Kinds, Resource};
-use crate::model::{ObjectKey, Turn, rank};
+use crate::model::{ObjectKey, Turn, marks, rank};
 use crate::plan::Owned;
 use crate::platform::kubernetes::Kubernetes;
 use crate::platform::kubernetes::applyset::Parent;
@@ -17,8 +17,6 @@ use std::collections::BTreeSet;
 
 /// Says whether an object goes when it is no longer in Git; our own and Argo CD's way.
 const PRUNE: &str = "cutover.dev/prune";
-/// The word without which nothing is deleted that takes data or other people's objects along.
-const ALLOWED: &str = "allowed";
 /// The wave of an object, in both ways of saying it.
 const WAVES: [&str; 2] = ["cutover.dev/wave", "argocd.argoproj.io/sync-wave"];
 const ARGO_OPTIONS: &str = "argocd.argoproj.io/sync-options";
@@ -159,13 +157,14 @@ pub(in crate::platform::kubernetes) fn kept(key: &ObjectKey, live: &Value, is_ba
     if argo.split(',').any(|option| option.trim() == "Prune=false") {
         return Some(format!("its annotation {ARGO_OPTIONS} says that it stays"));
     }
-    let along = takes_along(key).filter(|_| word != Some(ALLOWED) && !is_bare)?;
+    let along = takes_along(key).filter(|_| word != Some(marks::ALLOWED) && !is_bare)?;
     let at = key.namespace.as_ref().map_or(String::new(), |namespace| format!(" -n {namespace}"));
     let kind = key.kind.to_lowercase();
     Some(format!(
-        "{along} would go with it, so it stays until its annotation {PRUNE} is `{ALLOWED}`; if that is meant: kubectl annotate \
-         {kind}{at} {} {PRUNE}={ALLOWED}",
-        key.name
+        "{along} would go with it, so it stays until its annotation {PRUNE} is `{allowed}`; if that is meant: kubectl \
+         annotate {kind}{at} {} {PRUNE}={allowed}",
+        key.name,
+        allowed = marks::ALLOWED
     ))
 }
 

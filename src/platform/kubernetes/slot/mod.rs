@@ -10,7 +10,6 @@ mod deployment;
 mod labels;
 mod live_slot;
 mod managed;
-mod refers;
 mod revision;
 mod seen;
 mod service;
@@ -20,7 +19,6 @@ mod tests;
 pub(super) use binding::{group_of, is_bound_to};
 pub(super) use live_slot::LiveSlot;
 pub(super) use managed::is_ours_as_sent;
-pub(super) use refers::references;
 pub(super) use seen::{desired_count, notes, seen_slot};
 
 use super::Identity;

@@ -1,8 +1,9 @@
 //! What slots need: it is kept although Git no longer has it.
 
 use crate::model::{ObjectKey, marks, selects};
+use crate::plan::references;
 use crate::platform::kubernetes::applyset::label;
-use crate::platform::kubernetes::slot::{group_of, references};
+use crate::platform::kubernetes::slot::group_of;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,0 +1,84 @@
+//! Configuration that changes under a version that serves and reads it.
+
+use super::super::*;
+use super::cluster::object;
+use super::slots::{part, plan, version_1_serves};
+use crate::model::{Manifests, Slot};
+use crate::rollout::{Content, Workload};
+use serde_json::{Value, json};
+
+fn settings(level: &str, annotations: Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "annotations": annotations,
+        "labels": {"cutover.dev/application": "shop"}}, "data": {"LEVEL": level}})
+}
+
+/// Version 1 serves on blue and reads `settings`, which Git changes to `level`; Git wants `image`.
+fn reads_settings(image: &str, level: &str, annotations: Value) -> (Manifests, Live) {
+    let (mut manifests, mut live) = version_1_serves(image);
+    let wanted = settings(level, annotations);
+    let document = object(wanted.clone());
+    let key = document.key.clone();
+    manifests.objects.insert(key.clone(), document);
+    let would_be = WouldBe::Object(wanted);
+    live.objects.insert(key, part("", "ConfigMap", "settings", Some(settings("info", json!({}))), would_be));
+    let blue = &mut live.slots.get_mut("web").expect("slots").blue;
+    let deployment = blue[3].live.as_mut().expect("it serves");
+    deployment["spec"]["template"]["spec"]["containers"][0]["envFrom"] =
+        json!([{"configMapRef": {"name": "settings"}}]);
+    (manifests, live)
+}
+
+fn change(manifests: &Manifests, live: &Live) -> (Change, String) {
+    let item =
+        plan(manifests, live).items.into_iter().find(|item| item.kind == "ConfigMap").expect("an item");
+    (item.change, item.why)
+}
+
+#[test]
+fn what_the_serving_version_reads_does_not_change_together_with_its_version() {
+    let (manifests, live) = reads_settings("web:2", "debug", json!({}));
+    let (change, why) = change(&manifests, &live);
+    assert_eq!(change, Change::Blocked);
+    assert!(why.contains("Deployment web-blue serves and reads it"), "{why}");
+}
+
+#[test]
+fn it_changes_alone_or_if_its_document_allows_that_or_if_only_its_labels_do() {
+    let alone = reads_settings("web:1", "debug", json!({}));
+    let allowed = reads_settings("web:2", "debug", json!({"cutover.dev/in-place": "allowed"}));
+    let labelled = reads_settings("web:2", "info", json!({"team": "shop"}));
+    for (manifests, live) in [alone, allowed, labelled] {
+        let (change, why) = change(&manifests, &live);
+        assert_eq!(change, Change::Update, "{why}");
+    }
+}
+
+#[test]
+fn a_version_that_does_not_read_it_holds_nothing_back() {
+    let (manifests, mut live) = reads_settings("web:2", "debug", json!({}));
+    let blue = &mut live.slots.get_mut("web").expect("slots").blue;
+    let deployment = blue[3].live.as_mut().expect("it serves");
+    deployment["spec"]["template"]["spec"]["containers"][0]["envFrom"] =
+        json!([{"configMapRef": {"name": "other"}}]);
+    assert_eq!(change(&manifests, &live).0, Change::Update);
+}
+
+#[test]
+fn a_return_is_not_held_up() {
+    let (manifests, mut live) = reads_settings("web:2", "debug", json!({}));
+    let rollout = live.rollouts.get_mut("web").expect("a rollout").as_mut().expect("read");
+    // What Git wants is warm on green, with a finished proof.
+    let wanted = rollout.desired.revision.clone();
+    let mut green = rollout.observation.slots.blue.clone();
+    if let Workload::Present { content, .. } = &mut green.workload {
+        *content = Content::Desired;
+    }
+    if let Some(record) = &mut green.record {
+        (record.revision, record.sequence) = (wanted, 0);
+    }
+    if let Some(record) = &mut rollout.observation.slots.blue.record {
+        record.from = Some(Slot::Green);
+    }
+    rollout.observation.slots.green = green;
+    assert_eq!(change(&manifests, &live).0, Change::Update);
+}
