@@ -131,6 +131,11 @@ impl State {
         let Some(app) = self.apps.get_mut(key) else { return };
         if judgement.ready == ConditionStatus::True && judgement.sync == SyncState::Synced {
             app.settled = running.map(|running| running.sight.tree.clone());
+        } else if outcome.look.did_something()
+            && running.is_some_and(|running| app.settled.as_ref().is_some_and(|it| *it != running.sight.tree))
+        {
+            // Another content is half there: what differs from the one before is no drift.
+            app.settled = None;
         }
         // What is under way is looked after until it is at rest.
         let again = outcome.again.unwrap_or(judgement.again);

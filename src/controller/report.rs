@@ -2,12 +2,12 @@
 
 use super::look::{Judgement, Look};
 use super::ports::Found;
-use crate::engine::{SlotStatus, WorkloadStatus};
+use crate::engine::{Left, SlotStatus, WorkloadStatus};
 use crate::model::{
     ApplicationStatus, BySlot, Changes, Condition, ConditionStatus, HealthState, HistoryEntry, LastError,
     Slot, SlotSummary, SyncState, Timestamp, Weights, WorkloadSummary,
 };
-use crate::plan::{Change, Plan};
+use crate::plan::Plan;
 
 /// Entries of history that are kept.
 const HISTORY: usize = 10;
@@ -40,9 +40,7 @@ pub(super) fn status_after(before: &ApplicationStatus, seen: &Seen<'_>) -> Appli
     set_conditions(&mut status, judgement, seen.now);
     if let Look::Synced(synced) = seen.look {
         status.revision.clone_from(&synced.status.commit);
-        let left = (judgement.sync != SyncState::Synced).then_some(&synced.report.plan);
-        status.changes = left.map(changes).unwrap_or_default();
-        status.differing = left.map(differing).unwrap_or_default();
+        note_left(&mut status, &synced.status.left);
         status.workloads = synced.status.workloads.iter().take(WORKLOADS).map(workload).collect();
         status.waiting_for = match judgement.ready {
             ConditionStatus::True => String::new(),
@@ -54,7 +52,7 @@ pub(super) fn status_after(before: &ApplicationStatus, seen: &Seen<'_>) -> Appli
     status.last_error = match judgement.ready {
         ConditionStatus::True => None,
         _ if judgement.is_stalled
-            || matches!(judgement.reason, "SourceFailed" | "SyncFailed" | "TimedOut") =>
+            || matches!(judgement.reason, "SourceFailed" | "SyncFailed" | "TimedOut" | "Degraded") =>
         {
             let message = cut(&judgement.message);
             // The same error again is the same error.
@@ -63,6 +61,8 @@ pub(super) fn status_after(before: &ApplicationStatus, seen: &Seen<'_>) -> Appli
             let time = same.map_or(seen.now, |error| error.time);
             Some(LastError { reason: judgement.reason.into(), message, time })
         }
+        // It got through what failed before; what goes on may fail in the same way again, which is no news then.
+        _ if matches!(seen.look, Look::Synced(_)) && !judgement.is_reconciling => None,
         _ => before.last_error.clone(),
     };
     note_history(&mut status, seen);
@@ -71,8 +71,7 @@ pub(super) fn status_after(before: &ApplicationStatus, seen: &Seen<'_>) -> Appli
 
 /// Says that a sync which has something to do is under way.
 pub(super) fn status_during(status: &mut ApplicationStatus, plan: &Plan, now: Timestamp) {
-    status.changes = changes(plan);
-    status.differing = differing(plan);
+    note_left(status, &Left::of(plan));
     if !plan.has_changes() {
         return;
     }
@@ -150,20 +149,16 @@ fn note_history(status: &mut ApplicationStatus, seen: &Seen<'_>) {
     status.history.truncate(HISTORY);
 }
 
-fn changes(plan: &Plan) -> Changes {
-    let summary = plan.summary();
+fn note_left(status: &mut ApplicationStatus, left: &Left) {
+    let Left { summary, documents } = left;
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    Changes {
+    status.changes = Changes {
         create: number(summary.create),
         update: number(summary.update + summary.replace + summary.adopt),
         prune: number(summary.prune),
         blocked: number(summary.blocked),
-    }
-}
-
-fn differing(plan: &Plan) -> Vec<String> {
-    let changed = plan.items.iter().filter(|item| item.change != Change::Unchanged && !item.carried);
-    changed.map(|item| format!("{}/{}", item.kind, item.name)).take(DIFFERING).collect()
+    };
+    status.differing = documents.iter().take(DIFFERING).cloned().collect();
 }
 
 fn workload(workload: &WorkloadStatus) -> WorkloadSummary {

@@ -29,6 +29,8 @@ pub use request::{Chosen, RequestVerb, Unfit, choose, handle, lock};
 pub use run::{Adapter, Ports, Run, RunEnd, StopSignal};
 pub(crate) use spans::{failed, traced, work_span};
 pub use standing::{Standing, Subject};
-pub use status::{ObjectStatus, ServiceStatus, SlotStatus, Status, WorkloadStatus, slot_statuses, status};
+pub use status::{
+    Left, ObjectStatus, ServiceStatus, SlotStatus, Status, WorkloadStatus, slot_statuses, status,
+};
 pub use sync::{ItemResult, SyncReport, Synced, Verdict, carry_on, sync, sync_and_look};
 pub use write_guard::{WRITE_BOUND, WriteGuard, may_go_without};

@@ -6,7 +6,7 @@ use super::ports::{Platform, Rollout, Trouble};
 use super::roles::{Role, role};
 use super::run::Adapter;
 use crate::model::{BySlot, Health, HealthReport, HookPhase, Kind, PlatformKind, Slot, Weights};
-use crate::plan::{Change, Live, LiveObject, LiveRollout, Plan, PlanItem, assemble};
+use crate::plan::{Change, Live, LiveObject, LiveRollout, Plan, PlanItem, Summary, assemble};
 use crate::rollout::{Decision, Observation, Outcome, Phase, Record, Targets, Workload, decide};
 use serde::Serialize;
 use serde_json::Value;
@@ -20,8 +20,11 @@ pub struct Status {
     /// The commit it was compared with.
     pub commit: String,
     pub platform: PlatformKind,
-    /// True if a sync would have nothing to do.
+    /// True if everything is as declared: a sync would change nothing.
     pub in_sync: bool,
+    /// What a sync would change.
+    #[serde(skip)]
+    pub left: Left,
     pub services: Vec<ServiceStatus>,
     /// Kubernetes objects that no slot is made of, in the order of their names.
     pub objects: Vec<ObjectStatus>,
@@ -35,7 +38,27 @@ pub struct Status {
 impl Status {
     /// True if nothing has to be done and everything that is there has come to rest in good health.
     pub fn is_at_rest(&self) -> bool {
-        self.in_sync && (!self.waits || self.objects.iter().all(ObjectStatus::is_well))
+        let is_well = || {
+            self.services.iter().all(|service| service.steady)
+                && self.objects.iter().all(ObjectStatus::is_well)
+        };
+        self.in_sync && (!self.waits || is_well())
+    }
+}
+
+/// The changes that are left to a sync.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Left {
+    pub summary: Summary,
+    /// `Deployment/web`, in the order of their turns.
+    pub documents: Vec<String>,
+}
+
+impl Left {
+    /// All that `plan` changes.
+    pub fn of(plan: &Plan) -> Left {
+        let changed = plan.items.iter().filter(|item| item.change != Change::Unchanged && !item.carried);
+        Left { summary: plan.summary(), documents: changed.map(PlanItem::document).collect() }
     }
 }
 
@@ -159,7 +182,8 @@ pub(super) fn summarise(deployment: &Deployment, live: &Live, plan: &Plan) -> St
         application: plan.application.clone(),
         commit: plan.commit.clone(),
         platform,
-        in_sync: !plan.has_changes() && live.moving.is_empty(),
+        in_sync: !plan.has_changes(),
+        left: Left::of(plan),
         services,
         objects: objects(live, plan),
         workloads,

@@ -3,7 +3,8 @@
 use super::{Course, Sandbox};
 use crate::controller::{Place, Request, Site, Sites, Synced};
 use crate::engine::{
-    Deployment, Event, ItemResult, Status, StopSignal, SyncReport, Trouble, Verdict, Watcher, WorkloadStatus,
+    Deployment, Event, ItemResult, Left, Status, StopSignal, SyncReport, Trouble, Verdict, Watcher,
+    WorkloadStatus,
 };
 use crate::model::{AppKey, PlatformKind, SyncMode};
 use crate::plan::{Change, Plan, PlanItem};
@@ -158,6 +159,10 @@ impl Site for Spot {
                 commit: deployment.commit.clone(),
                 platform: PlatformKind::Kubernetes,
                 in_sync: !differs || acts && verdict == Verdict::Done,
+                left: match differs && !(acts && verdict == Verdict::Done) {
+                    true => Left::of(&plan),
+                    false => Left::default(),
+                },
                 services: vec![],
                 objects: vec![],
                 workloads: if verdict == Verdict::Stopped { vec![shifting()] } else { vec![] },
