@@ -51,7 +51,7 @@ impl State {
     /// Tells what a look has found that goes on with what is under way.
     pub(super) fn refused(&mut self, key: &AppKey, look: Look, started: Timestamp) {
         let Some(app) = self.apps.get_mut(key) else { return };
-        let outcome = Outcome { look, site: app.site.clone(), again: None };
+        let outcome = Outcome::of(look, app.site.clone());
         let running = app.running.take();
         if app.is_held() && running.as_ref().is_some_and(|running| running.stopped != Some(Stopped::Dropped))
         {
@@ -76,7 +76,10 @@ impl State {
             Ok(application) => (application.sync.mode, application.suspend || app.registered.is_suspended),
             Err(_) => (SyncMode::Enforce, false),
         };
-        let judgement = outcome.look.judge(mode, is_suspended);
+        let mut judgement = outcome.look.judge(mode, is_suspended);
+        if let Some(unwatched) = &outcome.unwatched {
+            judgement.message = format!("{}; {unwatched}", judgement.message);
+        }
         let is_superseded = judgement.again == Again::Now
             && running.is_some_and(|running| running.stopped == Some(Stopped::Superseded));
         let before = self.board.entry(key).map(|entry| entry.status.clone()).unwrap_or_default();

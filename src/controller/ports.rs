@@ -3,6 +3,7 @@
 pub use crate::engine::Synced;
 use crate::engine::{Deployment, ItemResult, RequestVerb, StopSignal, Trouble, Watcher, WriteGuard};
 use crate::model::{Allowed, AppKey, Application, ApplicationStatus, Problem, SourceFile, Timestamp};
+use crate::plan::UnderWay;
 use futures_util::future::{BoxFuture, LocalBoxFuture};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -197,6 +198,10 @@ pub trait Site: Send + Sync {
         watcher: &'a dyn Watcher,
         stop: &'a StopSignal,
     ) -> LocalBoxFuture<'a, Vec<ItemResult>>;
+
+    /// The rollouts of the application that are not over, as its live slots say: for when neither a status nor documents
+    /// tell. Reads only.
+    fn under_way(&self) -> LocalBoxFuture<'_, Result<Vec<UnderWay>, Trouble>>;
 
     /// Does what people asked for and says so in a sentence; the error says why it can't be done.
     fn handle<'a>(

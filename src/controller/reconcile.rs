@@ -6,6 +6,8 @@ use super::ports::{Found, Place, Repositories, RepositoryKey, Request, Site, Sit
 use crate::config;
 use crate::engine::{Deployment, StopSignal, Trouble, Verdict, failed, traced, work_span};
 use crate::model::{Application, Destination, HandledRequest, Manifests, Problem, SyncMode};
+use crate::plan::UnderWay;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Everything that a look needs.
@@ -15,6 +17,8 @@ pub(super) struct Task {
     pub found: Found,
     /// What is looked after if the documents of `found` can't be brought about.
     pub in_hand: Option<InHand>,
+    /// True if neither this process nor a status knows what was brought about last: the live slots are asked instead.
+    pub is_unknown: bool,
     /// Why nothing is to be brought about, if that is known without a look.
     pub instead: Option<Look>,
     /// With `suspend` set where an annotation says so.
@@ -33,6 +37,8 @@ pub(super) struct InHand {
     pub commit: String,
     /// True if all of it is kept, and not only the rollouts that are under way.
     pub is_whole: bool,
+    /// The workloads that are looked after, by name of their document; `None`: all.
+    pub only: Option<BTreeSet<String>>,
 }
 
 /// What came of it.
@@ -40,13 +46,28 @@ pub(super) struct Outcome {
     pub look: Look,
     /// When to look again, if a rollout was looked after and is not at rest yet.
     pub again: Option<Again>,
+    /// What is, or may be, under way and could not be looked after: a sentence.
+    pub unwatched: Option<String>,
     pub site: Option<Arc<dyn Site>>,
+}
+
+impl Outcome {
+    /// One of a look that looked after nothing.
+    pub fn of(look: Look, site: Option<Arc<dyn Site>>) -> Outcome {
+        Outcome { look, again: None, unwatched: None, site }
+    }
+
+    /// Tells of a rollout that is not looked after.
+    fn leaves_unwatched(&mut self, why: String) {
+        tracing::warn!("{why}");
+        let before = self.unwatched.take().map(|before| format!("{before}; "));
+        self.unwatched = Some(format!("{}{why}", before.unwrap_or_default()));
+    }
 }
 
 /// Looks and, where that is wanted, acts.
 pub(super) async fn reconcile(task: Task) -> Outcome {
-    let mut outcome =
-        Outcome { look: Look::Broken("nothing was done".into()), again: None, site: task.site.clone() };
+    let mut outcome = Outcome::of(Look::Broken("nothing was done".into()), task.site.clone());
     let manifests = match &task.instead {
         Some(look) => Err(look.clone()),
         None => documents(&task, &task.place, &task.found.commit).await,
@@ -81,18 +102,41 @@ async fn look_after(task: &Task, look: &Look, outcome: &mut Outcome) {
             answer(task, request, false, why);
         }
     };
-    let Some(InHand { place, commit, is_whole }) = &task.in_hand else {
+    let found;
+    let in_hand = match &task.in_hand {
+        Some(in_hand) => Some(in_hand),
+        None => {
+            found = said_live(task, outcome).await;
+            found.as_ref()
+        }
+    };
+    let Some(InHand { place, commit, is_whole, only }) = in_hand else {
         return refuse("the documents can't be read");
     };
     task.follower.refused(look);
-    let manifests = match documents(task, place, commit).await {
+    let mut manifests = match documents(task, place, commit).await {
         Ok(manifests) => manifests,
         Err(look) => {
             let why = look.failure().unwrap_or_default();
-            tracing::warn!("the documents of commit {commit}, which are under way, can't be read: {why}");
+            outcome.leaves_unwatched(format!(
+                "what commit {commit} began is watched by nobody, since its documents can't be read either: {why}; make \
+                 the repository readable or, where a copy of it holds that commit, run `cutover sync --revision {commit}` \
+                 or `cutover abort --revision {commit}` there"
+            ));
             return refuse("neither the new documents nor those under way can be read");
         }
     };
+    if let Some(only) = only {
+        manifests.blue_greens.retain(|_, blue_green| only.contains(&blue_green.workload_ref.name));
+        let is_declared =
+            |name: &&String| manifests.blue_greens.values().any(|bg| bg.workload_ref.name == **name);
+        if let Some(name) = only.iter().find(|name| !is_declared(name)) {
+            outcome.leaves_unwatched(format!(
+                "the rollout of {name} is watched by nobody: its slots name commit {commit}, whose documents declare no \
+                 BlueGreen for it"
+            ));
+        }
+    }
     let application = place.application.clone();
     let is_active = !is_still(&application);
     let deployment = Deployment { application, commit: commit.clone(), manifests };
@@ -124,6 +168,58 @@ async fn look_after(task: &Task, look: &Look, outcome: &mut Outcome) {
     }
 }
 
+/// What the live slots say is under way: the rollouts of the commit that began last. What can't be looked after that way is
+/// told.
+async fn said_live(task: &Task, outcome: &mut Outcome) -> Option<InHand> {
+    if !task.is_unknown {
+        return None;
+    }
+    let found = match connect(task, &task.place, outcome).await {
+        Ok(site) => site.under_way().await,
+        Err(trouble) => Err(trouble),
+    };
+    let found = match found {
+        Ok(found) => found,
+        Err(trouble) => {
+            outcome.again = Some(Again::Retry);
+            outcome.leaves_unwatched(format!("nobody can tell whether a rollout is under way: {trouble}"));
+            return None;
+        }
+    };
+    let is_whole_id =
+        |commit: &&str| commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let commit_of = |one: &UnderWay| one.commit.as_deref().filter(is_whole_id).map(ToOwned::to_owned);
+    let commit =
+        found.iter().filter(|one| commit_of(one).is_some()).max_by_key(|one| one.started).and_then(commit_of);
+    let (named, others): (Vec<&UnderWay>, Vec<&UnderWay>) =
+        found.iter().partition(|one| commit.is_some() && commit_of(one) == commit);
+    if !others.is_empty() {
+        let others: Vec<String> = others.into_iter().map(UnderWay::in_words).collect();
+        outcome.leaves_unwatched(format!(
+            "rollouts are under way that nobody watches, since their slots name no commit, or another one than a rollout \
+             that began later: {}; make the repository readable, or run `cutover sync --revision COMMIT` or `cutover abort` \
+             with documents that declare them",
+            others.join(", ")
+        ));
+    }
+    let commit = commit?;
+    let told: Vec<String> = named.iter().map(|one| one.in_words()).collect();
+    tracing::info!("under way, by what the live slots say: {}", told.join(", "));
+    let only = Some(named.iter().map(|one| one.name().to_owned()).collect());
+    Some(InHand { place: task.place.clone(), commit, is_whole: false, only })
+}
+
+/// The connection for a place; one is made of a spec.
+async fn connect(task: &Task, place: &Place, outcome: &mut Outcome) -> Result<Arc<dyn Site>, Trouble> {
+    let known = outcome.site.as_ref().filter(|_| place.application == task.place.application);
+    let site = match known {
+        Some(site) => Arc::clone(site),
+        None => traced(work_span!("connect", "planning"), task.sites.open(place.clone())).await?,
+    };
+    outcome.site = Some(Arc::clone(&site));
+    Ok(site)
+}
+
 /// Connects, and does what people asked for.
 async fn prepare(
     task: &Task,
@@ -131,12 +227,7 @@ async fn prepare(
     deployment: &Deployment,
     outcome: &mut Outcome,
 ) -> Result<Arc<dyn Site>, Trouble> {
-    // A connection is made of a spec.
-    let site = match &task.site {
-        Some(site) if place.application == task.place.application => Arc::clone(site),
-        _ => traced(work_span!("connect", "planning"), task.sites.open(place.clone())).await?,
-    };
-    outcome.site = Some(Arc::clone(&site));
+    let site = connect(task, place, outcome).await?;
     if let Some(request) = &task.request {
         let span = work_span!("request", "answering", verb = request.verb.name());
         match traced(span, site.handle(deployment, request)).await {

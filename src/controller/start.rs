@@ -54,7 +54,7 @@ impl State {
                 Next::Known(look) => {
                     self.refuse_request(&key);
                     let site = self.apps.get(&key).and_then(|app| app.site.clone());
-                    let outcome = Outcome { look, site, again: None };
+                    let outcome = Outcome::of(look, site);
                     self.ended(&key, outcome, self.teller.now(), Duration::ZERO);
                 }
                 Next::Task(begun) => {
@@ -90,7 +90,18 @@ impl State {
                     let sight = seen.unwrap_or(Sight { found, tree: String::new() });
                     self.task(key, app, sight, in_hand.place, Some(look))
                 }
-                None => Next::Known(look),
+                None => match self.present(app).filter(|_| self.is_unknown(key)) {
+                    Some(present) => {
+                        let found = Found {
+                            commit: String::new(),
+                            summary: String::new(),
+                            time: Timestamp::default(),
+                        };
+                        let sight = Sight { found, tree: String::new() };
+                        self.task(key, app, sight, place(present), Some(look))
+                    }
+                    None => Next::Known(look),
+                },
             },
         }
     }
@@ -128,12 +139,22 @@ impl State {
         if !(is_begun || is_whole) || entry.status.revision.is_empty() {
             return None;
         }
-        let present = || Some((app.registered.application.clone().ok()?, app.allowed.clone().ok()?));
-        let (mut application, allowed) = app.in_hand.clone().or_else(present)?;
+        let (mut application, allowed) = app.in_hand.clone().or_else(|| self.present(app))?;
         let declared = app.registered.application.as_ref().map_or(application.suspend, |one| one.suspend);
         application.suspend = declared || app.registered.is_suspended;
         let place = Place { key: key.clone(), application, allowed, fence };
-        Some(InHand { place, commit: entry.status.revision.clone(), is_whole })
+        Some(InHand { place, commit: entry.status.revision.clone(), is_whole, only: None })
+    }
+
+    /// The spec as it is registered, if it is valid and allowed.
+    fn present(&self, app: &App) -> Option<(Application, Allowed)> {
+        Some((app.registered.application.clone().ok()?, app.allowed.clone().ok()?))
+    }
+
+    /// True if no status tells what was brought about last: Applications in a folder have none, and this process may have
+    /// begun in the middle of a rollout.
+    fn is_unknown(&self, key: &AppKey) -> bool {
+        self.board.entry(key).is_none_or(|entry| entry.status.revision.is_empty())
     }
 
     fn task(&self, key: &AppKey, app: &App, sight: Sight, place: Place, instead: Option<Look>) -> Next {
@@ -166,6 +187,7 @@ impl State {
             sites: Arc::clone(&self.world.sites),
             found: sight.found,
             in_hand: self.in_hand(key, app, matches!(instead, Some(Look::NoSource(_)))),
+            is_unknown: self.is_unknown(key),
             instead,
             site: app.site.clone(),
             place,
@@ -260,7 +282,7 @@ impl State {
                 let outcome = outcome.unwrap_or_else(|_| {
                     let text =
                         "this look broke down, which is a fault of the program; see its log".to_owned();
-                    Outcome { look: Look::Broken(text), site, again: None }
+                    Outcome::of(Look::Broken(text), site)
                 });
                 if let Some(why) = outcome.look.failure() {
                     failed(&span, &why);

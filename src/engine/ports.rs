@@ -3,9 +3,10 @@
 
 use super::Deployment;
 use crate::model::{
-    BlueGreen, BySlot, IgnoreDifferences, Object, RevisionId, Seconds, Service, Slot, TaskDefinition, Turn,
+    Application, BlueGreen, BySlot, IgnoreDifferences, Object, RevisionId, Seconds, Service, Slot,
+    TaskDefinition, Turn,
 };
-use crate::plan::{Live, PlanItem};
+use crate::plan::{Live, Owned, PlanItem};
 use crate::rollout::{
     Action, Alarm, Hindrance, HttpAnswer, RuleObservation, SlotObservation, Stranger, Targets, Terms,
 };
@@ -268,6 +269,9 @@ pub trait Platform {
     /// Reads what the plan needs besides the rollouts' observations: the services that documents name, the revisions
     /// they run, and what bears the application's mark (only if pruning is on: it means reading all services).
     async fn read_live(&self, deployment: &Deployment) -> Result<Live, Trouble>;
+
+    /// Reads the live slots that bear the application's mark, with their notes: what is under way, where no document tells.
+    async fn read_slots(&self, application: &Application) -> Result<Vec<Owned>, Trouble>;
 
     /// Carries out the plan's item for a task definition or a service without a BlueGreen, or for something to be
     /// pruned. May be repeated.

@@ -38,7 +38,7 @@ pub use refers::references;
 pub use render::{render_diff, render_plan};
 pub use slot_spec::slot_spec;
 pub use summary::Summary;
-pub use undeclared::{SlotMark, Undeclared, declared_slots, undeclared};
+pub use undeclared::{SlotMark, Undeclared, UnderWay, declared_slots, undeclared, under_way};
 
 #[cfg(test)]
 mod tests;

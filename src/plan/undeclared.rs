@@ -1,7 +1,7 @@
 //! Finds rollouts under way that no document declares any more: nobody watches them, and both slots are needed.
 
 use super::{Change, Owned, Plan, PlanItem};
-use crate::model::{Kind, Manifests, Slot, Turn};
+use crate::model::{Kind, Manifests, Slot, Timestamp, Turn};
 use crate::rollout::{Hindrance, Progress, Record, Remedy, Terms};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +12,39 @@ pub struct SlotMark {
     pub workload: String,
     pub slot: Slot,
     pub record: Option<Record>,
+    /// The commit whose documents were last applied to it, if it says so.
+    pub commit: Option<String>,
+}
+
+/// A rollout that is not over, by what its live slots say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnderWay {
+    /// The document of its workload: `Service/web`.
+    pub workload: String,
+    /// How far it has come, for people: `30% reached`.
+    pub progress: String,
+    /// When it began.
+    pub started: Timestamp,
+    /// The commit that the slot whose note speaks was last brought to.
+    pub commit: Option<String>,
+}
+
+impl UnderWay {
+    /// The name of the workload's document: `web`.
+    pub fn name(&self) -> &str {
+        self.workload.split_once('/').map_or(self.workload.as_str(), |(_, name)| name)
+    }
+
+    /// `Service/web (30% reached, commit 4f1c2d3)`
+    pub fn in_words(&self) -> String {
+        match &self.commit {
+            Some(commit) => {
+                let commit: String = commit.chars().take(7).collect();
+                format!("{} ({}, commit {commit})", self.workload, self.progress)
+            }
+            None => format!("{} ({})", self.workload, self.progress),
+        }
+    }
 }
 
 /// A rollout that is not over.
@@ -83,6 +116,21 @@ pub fn undeclared(owned: &[Owned], slots: &BTreeSet<String>) -> Vec<Undeclared> 
         let why = Hindrance::new(why, vec![Remedy::Restore { what }]).in_words(Terms::Ecs);
         let (workload, resource) = (pair.workload.to_owned(), holder.resource.clone());
         Some(Undeclared { workload, resource, why, turn: holder.turn })
+    };
+    Pair::all(owned).iter().filter_map(of).collect()
+}
+
+/// The rollouts of `owned` that are not over, whatever documents declare.
+pub fn under_way(owned: &[Owned]) -> Vec<UnderWay> {
+    let of = |pair: &Pair<'_>| {
+        let (holder, record) = pair.unfinished()?;
+        let mark = holder.slot.as_ref()?;
+        Some(UnderWay {
+            workload: pair.workload.to_owned(),
+            progress: record.progress.to_string(),
+            started: record.started,
+            commit: mark.commit.clone(),
+        })
     };
     Pair::all(owned).iter().filter_map(of).collect()
 }

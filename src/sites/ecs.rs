@@ -10,7 +10,7 @@ use crate::engine::{
 };
 use crate::gates::Gates;
 use crate::model::{Application, BySlot, RevisionId, Slot, Timestamp};
-use crate::plan::{Live, PlanItem};
+use crate::plan::{Live, Owned, PlanItem};
 use crate::platform::ecs::{Ecs, Writer};
 use crate::rollout::{Action, Alarm, Hindrance, HttpAnswer, RuleObservation, Stranger, Terms};
 use std::collections::BTreeSet;
@@ -225,6 +225,10 @@ impl Platform for EcsTarget {
         };
         self.seen.services(declared_services(deployment).into_iter().map(mark));
         Ok(live)
+    }
+
+    async fn read_slots(&self, application: &Application) -> Result<Vec<Owned>, Trouble> {
+        self.ecs.read_slots(application).await
     }
 
     async fn apply_item(&self, deployment: &Deployment, item: &PlanItem) -> Result<(), Trouble> {

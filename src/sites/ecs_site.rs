@@ -1,11 +1,12 @@
 //! An application on ECS, for the controller.
 
 use super::patrol::{OnBeat, Patrol};
-use super::site::{carry_on, handle, sync};
+use super::site::{carry_on, handle, sync, under_way};
 use super::{EcsTarget, Target};
 use crate::aws::Aws;
 use crate::controller::{Place, Request, Site, Synced};
 use crate::engine::{Deployment, ItemResult, StopSignal, Trouble, Watcher};
+use crate::plan::UnderWay;
 use futures_util::future::LocalBoxFuture;
 use std::sync::Arc;
 
@@ -60,6 +61,12 @@ impl Site for EcsSite {
             let _busy = self.beat.begin();
             carry_on(&Target::Ecs(Box::new(self.target())), deployment, watcher, stop).await
         })
+    }
+
+    fn under_way(&self) -> LocalBoxFuture<'_, Result<Vec<UnderWay>, Trouble>> {
+        Box::pin(
+            async move { under_way(&Target::Ecs(Box::new(self.target())), &self.place.application).await },
+        )
     }
 
     fn handle<'a>(

@@ -10,7 +10,7 @@ use crate::engine::{
 };
 use crate::kubernetes::Cluster;
 use crate::model::{Allowed, Application, BySlot, ClusterTraffic, RevisionId, Slot, Timestamp};
-use crate::plan::{Live, PlanItem};
+use crate::plan::{Live, Owned, PlanItem};
 use crate::platform::kubernetes::{Forcing, Kubernetes, Sighting, Writer};
 use crate::rollout::{Action, Alarm, Hindrance, HttpAnswer, RuleObservation};
 use crate::traffic::http_route::RouteTraffic;
@@ -208,6 +208,10 @@ impl Gating for KubernetesTarget {
 impl Platform for KubernetesTarget {
     async fn read_live(&self, deployment: &Deployment) -> Result<Live, Trouble> {
         self.platform.read_live(deployment).await
+    }
+
+    async fn read_slots(&self, application: &Application) -> Result<Vec<Owned>, Trouble> {
+        self.platform.read_slots(application).await
     }
 
     async fn apply_item(&self, deployment: &Deployment, item: &PlanItem) -> Result<(), Trouble> {

@@ -3,12 +3,13 @@
 use super::accounts::Region;
 use super::clusters::{Clusters, Reach, Shared};
 use super::patrol::{OnBeat, Patrols};
-use super::site::{carry_on, handle, sync};
+use super::site::{carry_on, handle, sync, under_way};
 use super::{KubernetesTarget, Target};
 use crate::controller::{Place, Request, Site, Synced};
 use crate::engine::{Deployment, ItemResult, StopSignal, Trouble, TroubleKind, Watcher};
 use crate::kubernetes::Resource;
 use crate::model::Destination;
+use crate::plan::UnderWay;
 use crate::platform::kubernetes::{Followed, Forcing, Identity};
 use futures_util::future::LocalBoxFuture;
 use std::collections::BTreeSet;
@@ -189,6 +190,12 @@ impl Site for KubernetesSite {
     ) -> LocalBoxFuture<'a, Vec<ItemResult>> {
         Box::pin(async move {
             carry_on(&Target::Kubernetes(Box::new(self.target())), deployment, watcher, stop).await
+        })
+    }
+
+    fn under_way(&self) -> LocalBoxFuture<'_, Result<Vec<UnderWay>, Trouble>> {
+        Box::pin(async move {
+            under_way(&Target::Kubernetes(Box::new(self.target())), &self.place.application).await
         })
     }
 

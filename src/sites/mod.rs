@@ -23,8 +23,8 @@ use crate::engine::{
     Deployment, Gating, Guard, Obstacles, Platform, Registered, Rollout, Settled, Signal, Signalling,
     SlotsReading, TimeSource, Traffic, TrafficReading, Trouble, Workloads,
 };
-use crate::model::{BySlot, RevisionId, Slot, Timestamp};
-use crate::plan::{Live, PlanItem};
+use crate::model::{Application, BySlot, RevisionId, Slot, Timestamp};
+use crate::plan::{Live, Owned, PlanItem};
 use crate::platform::Owner;
 use crate::rollout::{Action, Alarm, Hindrance, HttpAnswer, RuleObservation, Stranger};
 use std::collections::BTreeSet;
@@ -160,6 +160,10 @@ impl Gating for Target {
 impl Platform for Target {
     async fn read_live(&self, deployment: &Deployment) -> Result<Live, Trouble> {
         on!(self, target => target.read_live(deployment).await)
+    }
+
+    async fn read_slots(&self, application: &Application) -> Result<Vec<Owned>, Trouble> {
+        on!(self, target => target.read_slots(application).await)
     }
 
     async fn apply_item(&self, deployment: &Deployment, item: &PlanItem) -> Result<(), Trouble> {

@@ -2,7 +2,11 @@
 
 use super::Target;
 use crate::controller::{Request, Synced};
-use crate::engine::{self, Deployment, Event, ItemResult, StopSignal, Trouble, TroubleKind, Unfit, Watcher};
+use crate::engine::{
+    self, Deployment, Event, ItemResult, Platform, StopSignal, Trouble, TroubleKind, Unfit, Watcher,
+};
+use crate::model::Application;
+use crate::plan::{self, UnderWay};
 
 /// Syncs, and frees the lock.
 pub(super) async fn sync(
@@ -26,6 +30,11 @@ pub(super) async fn carry_on(
     let results = engine::carry_on(target, deployment, watcher, stop).await;
     release(target, deployment, watcher).await;
     results
+}
+
+/// The rollouts that are not over, as the live slots say.
+pub(super) async fn under_way(target: &Target, application: &Application) -> Result<Vec<UnderWay>, Trouble> {
+    Ok(plan::under_way(&target.read_slots(application).await?))
 }
 
 async fn release(target: &Target, deployment: &Deployment, watcher: &dyn Watcher) {

@@ -3,6 +3,8 @@
 use super::world::{Course, Sandbox, key, pass, until};
 use crate::controller::{OccurrenceKind, Request};
 use crate::engine::RequestVerb;
+use crate::model::Timestamp;
+use crate::plan::UnderWay;
 use std::time::Duration;
 
 /// `web` at commit `a`, and commit `b` under way.
@@ -134,4 +136,74 @@ async fn what_is_known_is_kept_while_the_source_is_away() {
         })
         .await;
     assert_eq!(world.status("web").revision, "a".repeat(40));
+}
+
+/// A controller that begins without a status, while the slots of `web` say that a rollout is under way.
+fn begun_anew(commit: Option<&str>) -> Sandbox {
+    let world = Sandbox::new();
+    world.commit("a", &["web"]);
+    world.register("web", "");
+    let (workload, progress) = ("Deployment/x".to_owned(), "30% reached".to_owned());
+    let commit = commit.map(|id| id.repeat(40));
+    let one = UnderWay { workload, progress, started: Timestamp(9_000), commit };
+    world.inner().under_way.insert(key("web"), vec![one]);
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollout_that_only_its_slots_tell_of_is_looked_after_while_git_is_away() {
+    let world = begun_anew(Some("a"));
+    world.inner().git_is_away = true;
+    world
+        .play(async {
+            until("it is looked after", || !carried(&world).is_empty()).await;
+            assert_eq!(carried(&world), ["web a"]);
+            world.inner().under_way.clear();
+            pass(1_000).await;
+            let count = carried(&world).len();
+            pass(10_000).await;
+            assert_eq!(carried(&world).len(), count, "what is at rest is looked after no more");
+            world.inner().git_is_away = false;
+            until("git is back", || world.standing("web") == "True Synced Synced Healthy").await;
+            let asked = world.inner().asked_live;
+            world.inner().git_is_away = true;
+            pass(10_000).await;
+            assert_eq!(world.inner().asked_live, asked, "what is known needs no question");
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollout_that_only_its_slots_tell_of_is_looked_after_while_documents_are_wrong() {
+    let world = begun_anew(Some("a"));
+    world.commit("wrong", &["web"]);
+    world
+        .play(async {
+            until("it is looked after", || !carried(&world).is_empty()).await;
+            assert_eq!(carried(&world), ["web a"]);
+            assert!(world.standing("web").contains("InvalidDocuments"), "{}", world.standing("web"));
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollout_whose_documents_nobody_has_is_told_with_a_way_out() {
+    for (commit, said) in [
+        (Some("a"), format!("`cutover sync --revision {}`", "a".repeat(40))),
+        (None, "Deployment/x (30% reached)".to_owned()),
+    ] {
+        let world = begun_anew(commit);
+        world.inner().git_is_away = true;
+        world.inner().mirror_is_new = true;
+        world
+            .play(async {
+                let message = || world.status("web").condition("Ready").map(|ready| ready.message.clone());
+                until("it is told", || message().is_some_and(|message| message.contains(&said))).await;
+                let message = message().unwrap();
+                assert!(message.contains("the server is away") && message.contains("nobody"), "{message}");
+                assert!(message.contains("cutover abort"), "{message}");
+            })
+            .await;
+        assert_eq!(carried(&world), [""; 0]);
+    }
 }

@@ -9,7 +9,7 @@ use super::steady::stage;
 use super::{Ecs, LiveService, ServiceStatus, Stamp};
 use crate::diff::compare_service;
 use crate::engine::{Deployment, Platform, Settled, Trouble, TroubleKind, declared_services};
-use crate::model::{Kind, Service, TaskDefinition, TaskDefinitionRef, marks};
+use crate::model::{Application, Kind, Service, TaskDefinition, TaskDefinitionRef, marks};
 use crate::plan::{Change, Live, LiveRevision, Owned, PlanItem, SlotMark};
 use crate::rollout::{Stage, Terms};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -43,6 +43,11 @@ impl Platform for Ecs {
             services: services.into_iter().map(|(name, service)| (name, service.json)).collect(),
             ..Live::default()
         })
+    }
+
+    async fn read_slots(&self, application: &Application) -> Result<Vec<Owned>, Trouble> {
+        let owned = inventory(&self.list_owned(&application.name).await?);
+        Ok(owned.into_iter().filter(|owned| owned.slot.is_some()).collect())
     }
 
     async fn apply_item(&self, deployment: &Deployment, item: &PlanItem) -> Result<(), Trouble> {
@@ -290,7 +295,8 @@ fn owned_service(service: &LiveService) -> Owned {
 fn slot_mark(service: &LiveService) -> Option<SlotMark> {
     let slot = service.slot()?;
     let workload = service.tags.get(marks::DOCUMENT)?.clone();
-    Some(SlotMark { workload, slot, record: notes(service).record })
+    let commit = service.tags.get(marks::COMMIT).cloned();
+    Some(SlotMark { workload, slot, record: notes(service).record, commit })
 }
 
 fn unknown(item: &PlanItem) -> Trouble {

@@ -33,8 +33,8 @@ pub use watches::Watches;
 
 use crate::engine::{Deployment, Platform, Settled, Trouble};
 use crate::kubernetes::Cluster;
-use crate::model::Allowed;
-use crate::plan::{Live, PlanItem};
+use crate::model::{Allowed, Application};
+use crate::plan::{Live, Owned, PlanItem};
 use inventory::Inventory;
 use planned::Planned;
 use serde_json::Value;
@@ -146,6 +146,10 @@ impl Kubernetes {
 impl Platform for Kubernetes {
     async fn read_live(&self, deployment: &Deployment) -> Result<Live, Trouble> {
         self.read(deployment).await
+    }
+
+    async fn read_slots(&self, _: &Application) -> Result<Vec<Owned>, Trouble> {
+        self.marked_slots().await
     }
 
     async fn apply_item(&self, deployment: &Deployment, item: &PlanItem) -> Result<(), Trouble> {

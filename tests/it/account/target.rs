@@ -7,8 +7,8 @@ use cutover::engine::{
     Traffic, TrafficReading, Trouble, Workloads,
 };
 use cutover::gates::{Asker, Gates, HttpQuestion, NoAnswer};
-use cutover::model::{RevisionId, Slot, Timestamp};
-use cutover::plan::{Live, PlanItem};
+use cutover::model::{Application, RevisionId, Slot, Timestamp};
+use cutover::plan::{Live, Owned, PlanItem};
 use cutover::platform::ecs::{Ecs, Owner, Writer};
 use cutover::rollout::{Action, Alarm, Hindrance, HttpAnswer, RuleObservation, Stranger};
 use cutover::simulator::Connector;
@@ -156,6 +156,10 @@ impl Gating for Target {
 impl Platform for Target {
     async fn read_live(&self, deployment: &Deployment) -> Result<Live, Trouble> {
         self.ecs.read_live(deployment).await
+    }
+
+    async fn read_slots(&self, application: &Application) -> Result<Vec<Owned>, Trouble> {
+        self.ecs.read_slots(application).await
     }
 
     async fn apply_item(&self, deployment: &Deployment, item: &PlanItem) -> Result<(), Trouble> {

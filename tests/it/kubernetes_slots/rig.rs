@@ -15,7 +15,7 @@ use cutover::kubernetes::{Cluster, Connect, KubeconfigSource};
 use cutover::model::{
     Application, Destination, Origin, PlatformKind, RevisionId, Slot, Source, SourceFile, Sync, Timestamp,
 };
-use cutover::plan::{Live, PlanItem};
+use cutover::plan::{Live, Owned, PlanItem};
 use cutover::platform::Owner;
 use cutover::platform::kubernetes::{Kubernetes, Writer};
 use cutover::rollout::{Action, Alarm, Hindrance, HttpAnswer, RuleObservation};
@@ -372,6 +372,10 @@ impl TimeSource for Process {
 impl Platform for Process {
     async fn read_live(&self, deployment: &Deployment) -> Result<Live, Trouble> {
         self.platform.read_live(deployment).await
+    }
+
+    async fn read_slots(&self, application: &Application) -> Result<Vec<Owned>, Trouble> {
+        self.platform.read_slots(application).await
     }
 
     async fn apply_item(&self, deployment: &Deployment, item: &PlanItem) -> Result<(), Trouble> {

@@ -10,6 +10,7 @@ use crate::controller::{
 };
 use crate::engine::{StopSignal, TroubleKind};
 use crate::model::{Allowed, AppKey, Application, ApplicationStatus, SourceFile, Timestamp};
+use crate::plan::UnderWay;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -58,6 +59,12 @@ pub struct Inner {
     pub requests: Vec<(AppKey, String)>,
     /// What was carried on, at which commit.
     pub carried: Vec<(AppKey, String)>,
+    /// What was read of earlier commits is no longer there.
+    pub mirror_is_new: bool,
+    /// What the live slots say is under way.
+    pub under_way: BTreeMap<AppKey, Vec<UnderWay>>,
+    /// How often they were asked.
+    pub asked_live: usize,
     /// Folders of earlier commits.
     past: Vec<(Found, BTreeMap<String, String>)>,
     /// Everything that must never happen.

@@ -85,6 +85,9 @@ impl Repositories for Sandbox {
 
     fn documents(&self, _: &RepositoryKey, commit: &str, path: &str) -> Result<Documents, SourceTrouble> {
         let inner = self.inner();
+        if inner.mirror_is_new {
+            return Err(SourceTrouble { message: "the server is away".into(), is_transient: true });
+        }
         let id = inner.past.iter().rev().find(|(found, _)| found.commit == commit);
         let id = id.and_then(|(_, folders)| folders.get(path)).cloned().unwrap_or_default();
         let text = match id.contains("@wrong") {

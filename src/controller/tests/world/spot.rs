@@ -7,7 +7,7 @@ use crate::engine::{
     WorkloadStatus,
 };
 use crate::model::{AppKey, PlatformKind, SyncMode};
-use crate::plan::{Change, Plan, PlanItem};
+use crate::plan::{Change, Plan, PlanItem, UnderWay};
 use crate::rollout::Phase;
 use futures_util::future::LocalBoxFuture;
 use std::sync::Arc;
@@ -190,6 +190,13 @@ impl Site for Spot {
             }
             vec![]
         })
+    }
+
+    fn under_way(&self) -> LocalBoxFuture<'_, Result<Vec<UnderWay>, Trouble>> {
+        let mut inner = self.sandbox.inner();
+        inner.asked_live += 1;
+        let found = inner.under_way.get(&self.place.key).cloned().unwrap_or_default();
+        Box::pin(async move { Ok(found) })
     }
 
     fn handle<'a>(

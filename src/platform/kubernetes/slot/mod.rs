@@ -29,8 +29,15 @@ use crate::model::{Object, ObjectKey, RevisionId, Slot, marks};
 use serde_json::Value;
 
 /// Notes of ours that a document cannot set.
-const NOTES: [&str; 6] =
-    [marks::RECORD, marks::INTENT, marks::PROMOTE, marks::ABORT, marks::CONTENT, marks::COMMIT];
+const NOTES: [&str; 7] = [
+    marks::RECORD,
+    marks::INTENT,
+    marks::PROMOTE,
+    marks::ABORT,
+    marks::CONTENT,
+    marks::COMMIT,
+    marks::DOCUMENT,
+];
 
 /// A blue/green workload with what its slots' objects are made from.
 pub(super) struct Steered<'a> {
@@ -178,6 +185,8 @@ impl<'a> Steered<'a> {
             NOTES.iter().for_each(|note| drop(annotations.shift_remove(*note)));
         }
         annotations[marks::CONTENT] = self.revision.0.as_str().into();
+        let workload = &self.rollout.blue_green.workload_ref;
+        annotations[marks::DOCUMENT] = format!("{}/{}", workload.kind, workload.name).into();
         self.identity.mark(&mut body);
         body
     }

@@ -5,6 +5,7 @@ mod apply;
 mod content;
 mod hold;
 mod in_place;
+mod marked;
 mod plan;
 mod protect;
 mod read;
