@@ -34,6 +34,7 @@ mod source_flags;
 mod status;
 mod suspend;
 mod sync;
+mod unwatched;
 mod verify;
 mod wait;
 

@@ -8,6 +8,7 @@ use super::plan::{read_deployment, show};
 use super::progress::Progress;
 use super::report;
 use super::source_flags::SourceFlags;
+use super::unwatched::with_way_out;
 use crate::engine::{self, StopSignal, Verdict};
 use crate::model::parse_duration;
 use clap::Args;
@@ -46,8 +47,11 @@ pub struct SyncArgs {
 /// # Errors
 /// If there is no plan; what goes wrong later is part of the report.
 pub async fn run(args: &SyncArgs, output: Output) -> Result<Exit, CliError> {
-    let mut deployment =
-        read_deployment(&args.source, &args.destination, output, "nothing was changed").await?;
+    let read = read_deployment(&args.source, &args.destination, output, "nothing was changed").await;
+    let mut deployment = match read {
+        Ok(deployment) => deployment,
+        Err(error) => return Err(with_way_out(error, &args.source, &args.destination).await),
+    };
     if let Some(timeout) = args.timeout {
         deployment.application.sync.timeout = timeout;
     }

@@ -1,7 +1,8 @@
 //! Plan, sync, verify and promote where somebody else's services are behind the rules, or notes are gone.
 
-use crate::cli_support::{Desk, Ran};
+use crate::cli_support::{Desk, Ran, signal};
 use serde_json::{Value, json};
+use std::process::Stdio;
 
 const SHOP: [&str; 2] = ["-f", "examples/shop.yaml"];
 const COPY: [&str; 2] = ["-f", "examples/copy.yaml"];
@@ -149,4 +150,35 @@ fn nothing_is_promoted_whose_identity_is_not_known_and_what_runs_is_named() {
     // The gates are asked once more, and then the approval.
     assert_eq!(desk.run_fast(&with(&["sync"], SHOP)).code, Some(5));
     assert_eq!(desk.run(&with(&["promote"], SHOP)).code, Some(0));
+}
+
+#[test]
+fn a_sync_of_wrong_documents_names_the_commit_that_goes_on_with_what_is_under_way() {
+    let desk = Desk::with_aws();
+    assert_eq!(desk.run_fast(&with(&["sync"], SHOP)).code, Some(0));
+    desk.change(&[("web:v1", "web:v2"), ("{weight: 10, hold: 4s}", "{weight: 10, hold: 30s}")], "v2");
+    let good = desk.git(&["rev-parse", "HEAD"]);
+    let mut sync = desk.fast(&with(&["sync"], SHOP));
+    let child = sync.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program");
+    desk.wait_until("the note that green has 10%", |world| {
+        world.services().iter().any(|service| service.tags.values().any(|tag| tag.contains("shifting=10@")))
+    });
+    signal(&child, "INT");
+    let stopped = desk.end(child);
+    assert_eq!(stopped.code, Some(130), "{}", stopped.whole());
+    desk.change(&[("desiredCount: 3", "desiredCount: many")], "A mistake");
+    let wrong = desk.run_fast(&with(&["sync"], SHOP));
+    assert_eq!(wrong.code, Some(1), "{}", wrong.whole());
+    let ways =
+        format!("`cutover sync --revision {good}` goes on with it, and `cutover abort --revision {good}`");
+    assert!(wrong.stderr.contains(&ways), "{}", wrong.whole());
+    assert!(
+        wrong.stderr.contains("a rollout is under way that nobody watches: Service/web ("),
+        "{}",
+        wrong.whole()
+    );
+    let good = desk.run_fast(&with(&["sync", "--revision", &good], SHOP));
+    assert_eq!(good.code, Some(0), "{}", good.whole());
+    let wrong = desk.run_fast(&with(&["sync"], SHOP));
+    assert!(!wrong.stderr.contains("under way"), "{}", wrong.whole());
 }

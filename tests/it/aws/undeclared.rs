@@ -3,8 +3,8 @@
 use super::Rig;
 use super::begun::{at_a_tenth, share, shop, sync_of};
 use crate::account::{RULE, RULE_2, Shop, seed};
-use cutover::engine::{Deployment, Status, SyncReport, Verdict, plan, status};
-use cutover::plan::{Change, Plan};
+use cutover::engine::{Deployment, Platform, Status, SyncReport, Verdict, plan, status};
+use cutover::plan::{Change, Plan, under_way};
 use cutover::simulator::Settings;
 use cutover::sites::EcsTarget;
 use serde_json::json;
@@ -157,4 +157,18 @@ async fn a_rule_may_be_dropped_once_the_candidate_is_taken_out_of_it() {
     let report = synced(&rig, &moved.deployment()).await;
     assert_eq!(report.verdict, Verdict::Done, "{report:?}");
     assert!(rig.weights(RULE_2).iter().all(|(group, weight)| (*weight > 0) == group.contains("web-blue")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn live_slots_tell_what_is_under_way_and_by_which_commit() {
+    let rig = at_a_tenth(&shop()).await;
+    let deployment = shop().at("v2").deployment();
+    let target = EcsTarget::new(rig.aws.clone(), &deployment.application, "prod", 1);
+    let found = under_way(&target.read_slots(&deployment.application).await.unwrap());
+    let said =
+        |one: &cutover::plan::UnderWay| (one.workload.clone(), one.progress.clone(), one.commit.clone());
+    let expected = ("Service/web".to_owned(), "10% reached".to_owned(), Some(deployment.commit.clone()));
+    assert_eq!(found.iter().map(said).collect::<Vec<_>>(), [expected]);
+    assert_eq!(synced(&rig, &deployment).await.verdict, Verdict::Done);
+    assert_eq!(under_way(&target.read_slots(&deployment.application).await.unwrap()), []);
 }
