@@ -5,7 +5,7 @@ use super::screen;
 use crate::engine::{Event, Watcher};
 use crate::model::{BySlot, Slot, Weights};
 use crate::plan::{Plan, render_plan};
-use crate::rollout::{Observation, Progress as Stage, Workload};
+use crate::rollout::{Hold, Observation, Progress as Stage, Workload};
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -46,6 +46,9 @@ struct Line {
 pub struct LastSeen {
     /// The slot that production requests go to.
     pub serving: Option<Slot>,
+    /// What says that a rule which the documents do not name sends requests to a slot.
+    #[serde(skip)]
+    pub held: BySlot<Option<String>>,
     /// The slot that the last rollout goes or went into.
     pub rolled_into: Option<Slot>,
     /// Why tasks of each slot stopped or were not placed, newest first.
@@ -196,6 +199,10 @@ impl Watcher for Progress {
         last.serving = seen.serving_slot();
         last.rolled_into = rolled_into(seen).or(last.rolled_into);
         for slot in Slot::BOTH {
+            *last.held.get_mut(slot) = match &seen.slots.get(slot).hold {
+                Hold::Held(hindrance) => Some(hindrance.why.clone()),
+                Hold::Free | Hold::Unasked => None,
+            };
             if let Workload::Present { troubles, .. } = &seen.slots.get(slot).workload
                 && !troubles.is_empty()
             {

@@ -112,7 +112,9 @@ fn reasons(text: &mut String, result: &ItemResult, details: &Details) {
         list(format!("{slot} targets"), details.target_reasons.get(slot));
     }
     if let (Verdict::Failed, Some(slot)) = (result.verdict, details.seen.serving) {
-        let _ = writeln!(text, "  production traffic is on {slot}");
+        let held = details.seen.held.get(slot.other()).as_ref();
+        let but = held.map_or(String::new(), |why| format!(" by the declared rules, but {}", clean(why)));
+        let _ = writeln!(text, "  production traffic is on {slot}{but}");
     }
 }
 

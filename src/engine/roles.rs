@@ -1,7 +1,7 @@
 //! Roles of the slots: what each is to its workload right now.
 
 use crate::model::Slot;
-use crate::rollout::Observation;
+use crate::rollout::{Hold, Observation};
 use serde::Serialize;
 
 /// What a slot is to the workload at this moment; follows from the weights and the records.
@@ -35,6 +35,8 @@ pub(super) fn role(seen: &Observation, slot: Slot) -> Role {
         None if share > seen.largest_share(slot.other()) => Role::Live,
         _ if share > 0 => Role::Candidate,
         _ if is_alive && !seen.is_unproven(slot) => Role::Previous,
+        // A rule that the documents do not name sends it requests.
+        _ if is_alive && matches!(seen.slots.get(slot).hold, Hold::Held(_)) => Role::Candidate,
         _ => Role::Idle,
     }
 }

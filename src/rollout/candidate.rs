@@ -97,7 +97,13 @@ fn quarantined(view: View<'_>, slot: Slot) -> Option<Decision> {
             (None, remaining) => wait(Phase::RollingBack, WaitingOn::Settle { remaining }),
         });
     }
-    Some(wait(Phase::Quarantined, WaitingOn::NewRevision { reason: why.clone() }))
+    let reason = match &view.slot(slot).hold {
+        Hold::Held(hindrance) if view.is_alive(slot) => {
+            format!("{why}; {slot} still gets requests: {}", hindrance.in_words(view.want.terms))
+        }
+        _ => why.clone(),
+    };
+    Some(wait(Phase::Quarantined, WaitingOn::NewRevision { reason }))
 }
 
 /// Brings service, record, rules and test rule to where the gate can be asked; `None` once they are there.

@@ -173,7 +173,10 @@ impl<'a, A: Adapter> Run<'a, A> {
         let mut decision = decide(&want, &seen, self.now());
         while let Some(slot) = decision.asks_to_touch(&seen) {
             match hold(self.ports.adapter, self.rollout, &seen, slot).await {
-                Ok(hold) => seen.slots.get_mut(slot).hold = hold,
+                Ok(hold) => {
+                    seen.slots.get_mut(slot).hold = hold;
+                    self.ports.watcher.observed(&self.name(), &seen);
+                }
                 Err(trouble) => return self.watch_on(trouble, &seen),
             }
             decision = decide(&want, &seen, self.now());

@@ -3,7 +3,7 @@
 use super::Rig;
 use super::begun::{at_a_tenth, share, shop, sync_of};
 use crate::account::{RULE, RULE_2, Shop, seed};
-use cutover::engine::{Deployment, Platform, Status, SyncReport, Verdict, plan, status};
+use cutover::engine::{Deployment, Platform, RequestVerb, Status, SyncReport, Verdict, handle, plan, status};
 use cutover::plan::{Change, Plan, under_way};
 use cutover::simulator::Settings;
 use cutover::sites::EcsTarget;
@@ -171,4 +171,26 @@ async fn live_slots_tell_what_is_under_way_and_by_which_commit() {
     assert_eq!(found.iter().map(said).collect::<Vec<_>>(), [expected]);
     assert_eq!(synced(&rig, &deployment).await.verdict, Verdict::Done);
     assert_eq!(under_way(&target.read_slots(&deployment.application).await.unwrap()), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_abort_tells_of_a_rule_of_others_that_still_sends_requests_to_the_candidate() {
+    let rig = at_a_tenth(&shop()).await;
+    let blue = rig.connector.world().target_group_arn("web-blue").unwrap();
+    let actions = json!([{"Type": "forward", "TargetGroupArn": blue}]);
+    rig.connector
+        .world()
+        .call("elbv2", "ModifyRule", &json!({"RuleArn": RULE_2, "Actions": actions}))
+        .unwrap();
+    let deployment = shop().at("v2").deployment();
+    let target = EcsTarget::new(rig.another().await.aws.clone(), &deployment.application, "prod", 1);
+    handle(&target, &deployment, RequestVerb::Abort, None).await.unwrap();
+    target.release().await.unwrap();
+    let report = synced(&rig, &deployment).await;
+    assert_eq!((report.verdict, share(&rig)), (Verdict::Failed, 0), "{report:?}");
+    let message = &report.results.iter().find(|result| result.document == "BlueGreen/web").unwrap().message;
+    assert!(message.contains("blue still gets requests") && message.contains(RULE_2), "{message}");
+    let (_, status) = looked(&rig, &deployment).await;
+    let blue = &status.workloads[0].slots.as_ref().unwrap().blue;
+    assert_eq!(blue.role.to_string(), "candidate");
 }
