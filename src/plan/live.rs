@@ -38,6 +38,9 @@ pub struct Live {
     pub owned: Vec<Owned>,
     /// Set if `owned` may lack something: the sentence says why. Nothing is pruned then.
     pub incomplete: Option<String>,
+    /// Set if nobody knows whether rollouts are under way that no document declares: a sentence. Unlike `incomplete`, it says
+    /// nothing of what is pruned.
+    pub unlisted: Option<String>,
     /// What of the application's is where it may have nothing any more: it is neither looked at nor touched. Sentences.
     pub beyond: Vec<String>,
 }

@@ -255,3 +255,43 @@ fn a_slot_that_is_refused_blocks_with_its_line() {
         ("Deployment.apps/prod/web-green", 4)
     );
 }
+
+#[test]
+fn a_rollout_that_no_document_declares_any_more_is_told_and_none_of_its_parts_is_pruned() {
+    let (mut manifests, mut live) = version_1_serves("web:2");
+    let parts: Vec<(Slot, String)> = Slot::BOTH
+        .into_iter()
+        .flat_map(|slot| live.slots["web"].get(slot).iter().map(move |part| (slot, part.key.to_string())))
+        .collect();
+    let record = Record {
+        sequence: 7,
+        revision: RevisionId("new".into()),
+        from: Some(Slot::Blue),
+        started: Timestamp(1),
+        progress: Progress::Shifting { share: 10, since: Timestamp(2) },
+        intent: Intent::default(),
+    };
+    let owned = parts.iter().map(|(slot, name)| {
+        let record = (name == "Deployment.apps/prod/web-green").then(|| record.clone());
+        let mark = SlotMark { workload: "Deployment/web".into(), slot: *slot, record, commit: None };
+        Owned { document: name.clone(), resource: name.clone(), slot: Some(mark), ..Owned::default() }
+    });
+    live.owned = owned.collect();
+    manifests.blue_greens.clear();
+    live.slots.clear();
+    live.rollouts.clear();
+    for prune in [true, false] {
+        let mut app = application();
+        (app.sync.prune, app.sync.prune_limit) = (prune, "100%".into());
+        let plan = assemble(&app, "4f1c2d3", &manifests, &live);
+        assert!(plan.items.iter().all(|item| item.change != Change::Prune), "{plan:?}");
+        let blocked = plan.items.iter().find(|item| item.document() == "BlueGreen/web").expect("told");
+        assert_eq!(blocked.change, Change::Blocked);
+        assert!(
+            blocked.why.contains("Deployment.apps/prod/web-green is not over (10% reached)"),
+            "{}",
+            blocked.why
+        );
+        assert!(blocked.why.contains("restore Deployment/web and its BlueGreen"), "{}", blocked.why);
+    }
+}

@@ -10,7 +10,7 @@ use super::{Ecs, LiveService, ServiceStatus, Stamp};
 use crate::diff::compare_service;
 use crate::engine::{Deployment, Platform, Settled, Trouble, TroubleKind, declared_services};
 use crate::model::{Application, Kind, Service, TaskDefinition, TaskDefinitionRef, marks};
-use crate::plan::{Change, Live, LiveRevision, Owned, PlanItem, SlotMark};
+use crate::plan::{Change, Live, LiveRevision, Owned, PlanItem, SlotMark, under_way};
 use crate::rollout::{Stage, Terms};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -22,24 +22,20 @@ impl Platform for Ecs {
     async fn read_live(&self, deployment: &Deployment) -> Result<Live, Trouble> {
         let application = &deployment.application.name;
         let prunes = deployment.application.sync.prune;
-        let mut owned = if prunes { self.list_owned(application).await? } else { vec![] };
         let names: Vec<String> = declared_services(deployment).into_iter().collect();
         let services = self.read_services(&names).await?;
-        let was_slot = |service: &Service| {
-            let live = services.get(service.live_name());
-            live.is_some_and(|live| live.owner() == Some(application) && live.slot().is_some())
+        let (owned, unlisted) = match prunes {
+            true => (inventory(&self.list_owned(application).await?), None),
+            false => self.of_rollouts(application).await?,
         };
-        if !prunes && rolling(deployment).any(was_slot) {
-            // The rollout that it is part of may not be over: the other slot's note tells.
-            owned = self.list_owned(application).await?;
-        }
         let moving = services.values().filter(|s| stage(&s.json) != Stage::Steady).map(|s| s.name.clone());
         Ok(Live {
             moving: moving.collect(),
             revisions: self.known_revisions(deployment, &services).await?,
             refused: self.refused(deployment, &services),
             taken: self.taken(deployment, &services).await?,
-            owned: inventory(&owned),
+            owned,
+            unlisted,
             services: services.into_iter().map(|(name, service)| (name, service.json)).collect(),
             ..Live::default()
         })
@@ -180,6 +176,25 @@ impl Ecs {
             taken.extend(found.map(|hindrance| (name.to_owned(), hindrance.in_words(Terms::Ecs))));
         }
         Ok(taken)
+    }
+
+    /// The slots of rollouts that are not over, for an application that prunes nothing; or why nobody can tell. It shares
+    /// its list with the search for strangers.
+    async fn of_rollouts(&self, application: &str) -> Result<(Vec<Owned>, Option<String>), Trouble> {
+        let all = match self.listed().await {
+            Ok(all) => all,
+            Err(trouble) if trouble.kind == TroubleKind::Transient => return Err(trouble),
+            Err(trouble) => {
+                let why = "nobody can tell whether rollouts are under way that no document declares";
+                return Ok((vec![], Some(format!("{why}: {trouble}"))));
+            }
+        };
+        let own: Vec<LiveService> =
+            all.iter().filter(|service| service.owner() == Some(application)).cloned().collect();
+        let mut owned = inventory(&own);
+        let workloads: BTreeSet<String> = under_way(&owned).into_iter().map(|one| one.workload).collect();
+        owned.retain(|owned| owned.slot.as_ref().is_some_and(|mark| workloads.contains(&mark.workload)));
+        Ok((owned, None))
     }
 
     /// The revisions that the plan compares with: those that the declared services run and, where none has the wanted

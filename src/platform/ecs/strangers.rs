@@ -102,7 +102,7 @@ impl Ecs {
     }
 
     /// All services of the cluster, listed once a run, and once more under the lock.
-    async fn listed(&self) -> Result<Arc<Vec<LiveService>>, Trouble> {
+    pub(super) async fn listed(&self) -> Result<Arc<Vec<LiveService>>, Trouble> {
         let known = || self.others.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(all) = known() {
             return Ok(all);

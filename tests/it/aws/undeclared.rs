@@ -194,3 +194,15 @@ async fn an_abort_tells_of_a_rule_of_others_that_still_sends_requests_to_the_can
     let blue = &status.workloads[0].slots.as_ref().unwrap().blue;
     assert_eq!(blue.role.to_string(), "candidate");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_shift_whose_documents_are_removed_is_told_without_pruning_too() {
+    let shop = Shop { prune: false, ..shop() };
+    let rig = at_a_tenth(&shop).await;
+    let without = without_web(&shop.at("v2"));
+    assert_refused(&rig, &without, "blue", "10% reached").await;
+    assert_eq!(synced(&rig, &shop.at("v2").deployment()).await.verdict, Verdict::Done, "the remedy");
+    let (plan, status) = looked(&rig, &without).await;
+    assert!(plan.items.iter().all(|item| item.change == Change::Unchanged), "{plan:?}");
+    assert_eq!(status.notices, [""; 0], "what is at rest is nobody's trouble");
+}

@@ -11,7 +11,7 @@ use crate::platform::kubernetes::Kubernetes;
 use crate::platform::kubernetes::applyset::Parent;
 use crate::platform::kubernetes::inventory::place;
 use crate::platform::kubernetes::prune::held_by;
-use crate::platform::kubernetes::slots::{AllSlots, Protection};
+use crate::platform::kubernetes::slots::{AllSlots, Protection, slot_mark};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -59,7 +59,7 @@ impl Kubernetes {
                 in_use,
                 leaving: held_by(live),
                 turn: turn_of(key, live),
-                slot: None,
+                slot: slot_mark(key, live),
             }
         });
         members.collect()

@@ -10,6 +10,7 @@ mod plan;
 mod protect;
 mod read;
 
+pub(super) use marked::slot_mark;
 pub(super) use plan::AllSlots;
 pub(super) use protect::Protection;
 
