@@ -2,7 +2,7 @@
 
 use super::hindrance::Remedy;
 use super::observation::{Hold, Observation};
-use super::record::Record;
+use super::record::{Progress, Record};
 use super::terms::Terms;
 use crate::model::{Seconds, Slot, Weights, human};
 use serde::Serialize;
@@ -306,11 +306,17 @@ pub enum Outcome {
 
 impl Decision {
     /// A slot that an action would touch, or give its first weight to, although it has not been asked whether requests may
-    /// reach it by another rule; or that of a rollout which left a rule behind, before anything goes forward.
+    /// reach it by another rule; or that of a rollout which left a rule behind, before anything goes forward or a return is
+    /// said to be over.
     pub fn asks_to_touch(&self, seen: &Observation) -> Option<Slot> {
         let is_unasked = |slot: &Slot| seen.slots.get(*slot).hold == Hold::Unasked;
         let goes_forward = !self.actions.is_empty() && self.phase != Phase::RollingBack;
         if let Some(slot) = seen.left_behind().filter(|slot| goes_forward && is_unasked(slot)) {
+            return Some(slot);
+        }
+        let is_done = |action: &Action| matches!(action, Action::WriteRecord { record, .. } if matches!(record.progress, Progress::Done(_)));
+        let ends_return = self.phase == Phase::RollingBack && self.actions.iter().any(is_done);
+        if let Some(slot) = seen.left_on_return().filter(|slot| ends_return && is_unasked(slot)) {
             return Some(slot);
         }
         self.actions.iter().find_map(|action| {

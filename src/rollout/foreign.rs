@@ -65,7 +65,16 @@ pub(super) fn unusable(view: View<'_>) -> Option<Hindrance> {
 /// A rule that the rollout under way moved and that the documents do not name any more still sends requests to it: they
 /// would be left to a version that nobody watches, or that is given up.
 pub(super) fn left_behind(view: View<'_>) -> Option<Hindrance> {
-    let slot = view.seen.left_behind()?;
+    still_held(view, view.seen.left_behind()?)
+}
+
+/// The same for a return: the rules that the documents name are back, and that one is not.
+pub(super) fn left_on_return(view: View<'_>) -> Option<Hindrance> {
+    still_held(view, view.seen.left_on_return()?)
+}
+
+/// What says that a rule which the documents do not name gives weight to `slot`.
+fn still_held(view: View<'_>, slot: Slot) -> Option<Hindrance> {
     let Hold::Held(held) = &view.slot(slot).hold else { return None };
     let rule = held.remedies.iter().find_map(|remedy| match remedy {
         Remedy::TakeOut { rule, .. } => Some(rule.as_str()),

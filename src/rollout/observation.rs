@@ -110,8 +110,23 @@ impl Observation {
     pub fn left_behind(&self) -> Option<Slot> {
         let (slot, record) = self.current_record()?;
         let is_open = record.progress.is_under_way() || matches!(record.progress, Progress::Baking(_));
-        let is_read = |mark: &String| self.rules.iter().any(|rule| rule.mark() == *mark);
-        (is_open && !record.intent.rules.iter().all(is_read)).then_some(slot)
+        (is_open && !self.dropped_rules().is_empty()).then_some(slot)
+    }
+
+    /// The slot that a return takes traffic from, if the rollout into it moved a rule which the documents do not name any more:
+    /// it may still have requests there.
+    pub fn left_on_return(&self) -> Option<Slot> {
+        let (_, record) = self.current_record()?;
+        let is_return = matches!(record.progress, Progress::Returning { .. });
+        record.from.filter(|_| is_return && !self.dropped_rules().is_empty())
+    }
+
+    /// The rules (as an intent names them) that the current record moves and that the documents do not name any more.
+    pub fn dropped_rules(&self) -> Vec<String> {
+        let rules =
+            self.current_record().map(|(_, record)| record.intent.rules.as_slice()).unwrap_or_default();
+        let is_read = |mark: &&String| self.rules.iter().any(|rule| rule.mark() == **mark);
+        rules.iter().filter(|mark| !is_read(mark)).cloned().collect()
     }
 
     /// The slot without weight in any rule that would get some with these weights.

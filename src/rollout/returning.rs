@@ -19,13 +19,14 @@ pub(super) fn start(view: View<'_>, slot: Slot) -> Decision {
     }
     let shares = view.usable().map(|(_, rule)| rule.split.weights().share_percent(slot));
     let (least, most) = shares.fold((100, 0), |(least, most), share| (least.min(share), most.max(share)));
-    let record = returned(view, slot, Some(slot.other()), Progress::Returning { least, most });
+    let mut record = returned(view, slot, Some(slot.other()), Progress::Returning { least, most });
+    record.intent.rules.extend(view.rules_left_behind());
     act(Phase::RollingBack, view.owning(slot, vec![Action::WriteRecord { slot, record }]))
 }
 
 /// Notes that traffic shall return to `slot` or, where all of it is there, that this is so.
 pub(super) fn start_or_done(view: View<'_>, slot: Slot) -> Decision {
-    if !view.all_to(slot) {
+    if !view.all_to(slot) || !view.rules_left_behind().is_empty() {
         return start(view, slot);
     }
     let record = returned(view, slot, None, Progress::Done(view.now));
@@ -63,6 +64,9 @@ pub(super) fn fail(view: View<'_>, slot: Slot, record: &Record, why: String) -> 
 /// as it can.
 pub(super) fn proceed(view: View<'_>, slot: Slot) -> Decision {
     if view.all_to(slot) {
+        if let Some(hindrance) = foreign::left_on_return(view) {
+            return blocked(view, hindrance);
+        }
         let record = returned(view, slot, None, Progress::Done(view.now));
         return act(Phase::RollingBack, view.owning(slot, vec![Action::WriteRecord { slot, record }]));
     }

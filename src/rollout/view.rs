@@ -60,6 +60,14 @@ impl<'a> View<'a> {
         self.seen.rules.iter().map(RuleObservation::mark).collect()
     }
 
+    /// The rules that a rollout which is not over moved and that the documents do not name any more, as an intent names them.
+    pub fn rules_left_behind(self) -> Vec<String> {
+        match self.current() {
+            Some((_, record)) if !matches!(record.progress, Progress::Done(_)) => self.seen.dropped_rules(),
+            _ => vec![],
+        }
+    }
+
     /// The rules that forward to a slot at all, with the number that actions name them by. One that is gone, or sends
     /// its requests elsewhere, is none of them.
     pub fn usable(self) -> impl Iterator<Item = (usize, &'a RuleObservation)> {

@@ -206,3 +206,24 @@ async fn a_shift_whose_documents_are_removed_is_told_without_pruning_too() {
     assert!(plan.items.iter().all(|item| item.change == Change::Unchanged), "{plan:?}");
     assert_eq!(status.notices, [""; 0], "what is at rest is nobody's trouble");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_return_is_not_done_while_a_rule_that_a_commit_dropped_sends_requests_to_the_candidate() {
+    let both = Shop { rules: vec![RULE, RULE_2], ..shop() };
+    let rig = Rig::with(Settings::default(), &seed(&[RULE, RULE_2])).await;
+    assert_eq!(synced(&rig, &both.deployment()).await.verdict, Verdict::Done);
+    let (stopped, said) = sync_of(&rig, &both.at("v2").deployment(), "more at 10%").await;
+    assert_eq!((stopped.unwrap().verdict, share(&rig)), (Verdict::Stopped, 10), "{said:?}");
+    let fewer = Shop { rules: vec![RULE_2], ..both.at("v1") }.deployment();
+    let report = synced(&rig, &fewer).await;
+    assert_eq!(report.verdict, Verdict::Error, "{report:?}");
+    let message = &report.results.iter().find(|result| result.document == "BlueGreen/web").unwrap().message;
+    assert!(message.contains(&format!("rules with {RULE} among them")), "{message}");
+    assert_eq!(share(&rig), 10, "it is left alone");
+    assert!(rig.weights(RULE_2).iter().all(|(group, weight)| group.contains("web-green") == (*weight > 0)));
+    // The remedy: the rule is back in the documents.
+    let back = Shop { rules: vec![RULE, RULE_2], ..both.at("v1") }.deployment();
+    assert_eq!(synced(&rig, &back).await.verdict, Verdict::Done);
+    assert_eq!(share(&rig), 0);
+    assert_eq!(synced(&rig, &fewer).await.verdict, Verdict::Done);
+}
