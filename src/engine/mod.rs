@@ -33,4 +33,4 @@ pub use status::{
     Left, ObjectStatus, ServiceStatus, SlotStatus, Status, WorkloadStatus, slot_statuses, status,
 };
 pub use sync::{ItemResult, SyncReport, Synced, Verdict, carry_on, sync, sync_and_look};
-pub use write_guard::{WRITE_BOUND, WriteGuard, may_go_without};
+pub use write_guard::{WRITE_BOUND, Without, WriteGuard, kept_alive, may_go_without};

@@ -3,8 +3,8 @@
 
 use super::refers::configuration_of;
 use super::{Change, Live, LiveRollout, Plan, PlanItem};
-use crate::model::{Manifests, ObjectKey, Slot, marks};
-use crate::rollout::{Phase, decide};
+use crate::model::{Manifests, Object, ObjectKey, Slot, marks};
+use crate::rollout::{Phase, Progress, decide};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -13,17 +13,18 @@ const CONTENT: [&str; 3] = ["data", "binaryData", "stringData"];
 
 /// Blocks the items of such ConfigMaps and Secrets, but for those whose document allows it.
 pub(super) fn hold_back(manifests: &Manifests, live: &Live, plan: &mut Plan) {
-    let readers = readers(live);
+    let readers = readers(manifests, live);
     if readers.is_empty() {
         return;
     }
-    let allowed = manifests
-        .objects
-        .values()
-        .filter(|object| object.annotation(marks::IN_PLACE).is_some_and(|word| word == marks::ALLOWED));
-    let allowed: Vec<String> = allowed
-        .map(|object| live.objects.get(&object.key).map_or(&object.key, |found| &found.key).to_string())
-        .collect();
+    // A commit that takes the word away again was made for content that it let through.
+    let says_so = |object: &&Object| {
+        let found = live.objects.get(&object.key).and_then(|found| found.live.as_ref());
+        let live = found.and_then(|live| live["metadata"]["annotations"].get(marks::IN_PLACE)?.as_str());
+        [object.annotation(marks::IN_PLACE), live].contains(&Some(marks::ALLOWED))
+    };
+    let allowed = manifests.objects.values().filter(says_so);
+    let allowed: Vec<String> = allowed.map(|object| live_key(live, object).to_string()).collect();
     for item in
         plan.items.iter_mut().filter(|item| changes_content(item) && !allowed.contains(&item.resource))
     {
@@ -32,7 +33,7 @@ pub(super) fn hold_back(manifests: &Manifests, live: &Live, plan: &mut Plan) {
         item.why = format!(
             "{}; {reader} serves and reads it, and would get this before the new version has passed its gates, and keep it \
              after an abort: give it a new name with each content, as Kustomize's generators do; or change it in a commit \
-             of its own; or say that every version can do with it by the annotation {}: {}",
+             of its own, while no rollout is due; or say that every version can do with it by the annotation {}: {}",
             item.why,
             marks::IN_PLACE,
             marks::ALLOWED
@@ -40,11 +41,21 @@ pub(super) fn hold_back(manifests: &Manifests, live: &Live, plan: &mut Plan) {
     }
 }
 
-/// By ConfigMap and Secret: the Deployment that reads it, has requests, and is to give them to another version.
-fn readers(live: &Live) -> BTreeMap<String, String> {
+/// By ConfigMap and Secret: the Deployment that reads it, has requests, and is to give them to another version. Of a
+/// workload that can't be read nobody can tell, and what its document reads stays as it is.
+fn readers(manifests: &Manifests, live: &Live) -> BTreeMap<String, String> {
     let mut readers = BTreeMap::new();
     for (name, rollout) in &live.rollouts {
-        let (Ok(rollout), Some(slots)) = (rollout, live.slots.get(name)) else { continue };
+        let Ok(rollout) = rollout else {
+            let blue_green = manifests.blue_greens.get(name);
+            if let Some(deployment) = blue_green.and_then(|bg| manifests.steered_deployment(bg)) {
+                let key = live_key(live, deployment);
+                let read = read_by(&key, &deployment.body);
+                readers.extend(read.map(|read| (read, format!("Deployment {} perhaps", key.name))));
+            }
+            continue;
+        };
+        let Some(slots) = live.slots.get(name) else { continue };
         for slot in superseded(rollout) {
             let deployments = slots.get(slot).iter().filter(|part| part.key.is("apps", "Deployment"));
             let deployments = deployments.filter_map(|part| Some((&part.key, part.live.as_ref()?)));
@@ -57,16 +68,29 @@ fn readers(live: &Live) -> BTreeMap<String, String> {
     readers
 }
 
+/// The key of what a document is about, with the namespace that it goes to where that is known.
+fn live_key(live: &Live, object: &Object) -> ObjectKey {
+    live.objects.get(&object.key).map_or(&object.key, |found| &found.key).clone()
+}
+
 fn read_by(key: &ObjectKey, deployment: &Value) -> impl Iterator<Item = String> {
     let namespace = key.namespace.clone();
     let of = move |read: ObjectKey| ObjectKey { namespace: read.namespace.or(namespace.clone()), ..read };
     configuration_of(deployment).into_iter().map(of).map(|read| read.to_string())
 }
 
-/// The slots with requests that do not run what Git wants. A return takes them away from such a slot first.
+/// The slots with requests that do not run what Git wants, while that is on its way to take over without having served
+/// before: a way back is never held up, and what failed takes nothing over.
 fn superseded(rollout: &LiveRollout) -> Vec<Slot> {
-    let seen = &rollout.observation;
-    if decide(&rollout.desired, seen, rollout.now).phase == Phase::RollingBack {
+    let (want, seen) = (&rollout.desired, &rollout.observation);
+    let has_served = |slot: &Slot| {
+        let record = seen.slots.get(*slot).record.as_ref();
+        record.is_some_and(|record| {
+            matches!(record.progress, Progress::Done(_)) && record.revision == want.revision
+        })
+    };
+    let phase = decide(want, seen, rollout.now).phase;
+    if phase == Phase::Quarantined || Slot::BOTH.iter().any(has_served) {
         return vec![];
     }
     let is_superseded = |slot: &Slot| seen.largest_share(*slot) > 0 && !seen.slots.get(*slot).is_desired();

@@ -6,16 +6,19 @@ use crate::engine::events::Event;
 use crate::engine::ports::{Rollout, Traffic, Trouble, TroubleKind};
 use crate::model::Slot;
 use crate::rollout::{Action, Hold, Observation, RuleObservation};
+use std::time::Duration;
+
+/// No write is made for an observation that is older: whoever had the lock meanwhile may have changed what it is about.
+const OLD_AFTER: Duration = Duration::from_secs(60);
 
 impl<A: Adapter> Run<'_, A> {
-    /// Makes one write, after the lease was checked. False if it could not be made and need not be.
+    /// Makes one write, after the lease was checked; the answer is why it was not made, if it need not be.
     pub(super) async fn act(
         &mut self,
         action: &Action,
         rules: &[RuleObservation],
         care: Care,
-    ) -> Result<bool, Trouble> {
-        let adapter = self.ports.adapter;
+    ) -> Result<Option<Trouble>, Trouble> {
         let done = match (self.may_write().await, action) {
             (Err(trouble), _) if matches!(trouble.kind, TroubleKind::LookAgain | TroubleKind::Rejected) => {
                 return Err(trouble);
@@ -25,7 +28,7 @@ impl<A: Adapter> Run<'_, A> {
             (Ok(()), Action::NameGroup { .. } | Action::PointTestRule { .. } | Action::SetWeights { .. }) => {
                 self.write_rule(action, rules).await
             }
-            (Ok(()), _) => adapter.apply_workload(self.rollout, action).await.map(|()| true),
+            (Ok(()), _) => self.ports.adapter.apply_workload(self.rollout, action).await.map(|()| true),
         };
         let now = self.now();
         if let Some(trouble) = done.as_ref().err().filter(|trouble| care.may_do_without(action, trouble)) {
@@ -34,11 +37,12 @@ impl<A: Adapter> Run<'_, A> {
                 self.keep_record(*slot, record);
             }
             let text = format!("could not {}, going on: {trouble}", action.in_words(self.rollout.terms()));
+            let trouble = trouble.clone();
             self.tell(Event::Trouble { workload: self.name(), text });
-            return Ok(false);
+            return Ok(Some(trouble));
         }
         if !done? {
-            return Ok(true);
+            return Ok(None);
         }
         match action {
             Action::WriteRecord { slot, record } => {
@@ -56,22 +60,27 @@ impl<A: Adapter> Run<'_, A> {
         }
         let text = action.in_words(self.rollout.terms());
         self.tell(Event::Wrote { workload: self.name(), action: action.clone(), text });
-        Ok(true)
+        Ok(None)
     }
 
     /// Passes if this run is the only writer, and has been since it read what it writes for.
     async fn may_write(&self) -> Result<(), Trouble> {
         let adapter = self.ports.adapter;
         adapter.check_lease().await?;
-        if self.read_alone || !adapter.is_held() {
-            return Ok(());
-        }
-        // One of several rollouts took the lease for all. What the others decided on may be older than that.
-        Err(Trouble {
+        let look_again = |message: &str| Trouble {
             kind: TroubleKind::LookAgain,
             doing: format!("writing to BlueGreen/{}", self.name()),
-            message: "it was observed before this run had the lock".into(),
-        })
+            message: message.into(),
+        };
+        // This machine may have slept, and another run may have worked.
+        if self.read_at.is_some_and(|at| at.elapsed() > OLD_AFTER) {
+            return Err(look_again("it was observed too long ago"));
+        }
+        // One of several rollouts took the lease for all. What the others decided on may be older than that.
+        match self.read_alone || !adapter.is_held() {
+            true => Ok(()),
+            false => Err(look_again("it was observed before this run had the lock")),
+        }
     }
 
     /// Writes a rule if it is still as it was observed; false if it is not.
@@ -140,8 +149,12 @@ impl Care {
             }
             _ => false,
         };
-        let is_of_the_lock = matches!(trouble.kind, TroubleKind::LookAgain | TroubleKind::Crowded);
-        is_aside && !is_of_the_lock
+        let is_awaited = match trouble.kind {
+            TroubleKind::LookAgain => true,
+            TroubleKind::Crowded => self == Care::Exactly,
+            _ => false,
+        };
+        is_aside && !is_awaited
     }
 }
 

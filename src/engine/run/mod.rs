@@ -10,6 +10,7 @@ mod trail;
 pub(super) use act::hold;
 pub use stop::StopSignal;
 
+use super::clock::Begun;
 use super::events::{Event, Watcher};
 use super::ports::{
     Gating, Guard, Registered, Rollout, TimeSource, Traffic, Trouble, TroubleKind, Workloads,
@@ -66,6 +67,10 @@ pub struct Run<'a, A> {
     registered: Registered,
     /// True if it was read while this run had the lease.
     read_alone: bool,
+    /// When that was.
+    read_at: Option<Begun>,
+    /// True once this run has seen a candidate with users, or a return.
+    has_begun: bool,
     phase: Option<Phase>,
     waiting: Option<String>,
     /// The rollout under way and the weights, as last read.
@@ -85,6 +90,8 @@ impl<'a, A: Adapter> Run<'a, A> {
             notices: vec![],
             registered: Registered::default(),
             read_alone: false,
+            read_at: None,
+            has_begun: false,
             phase: None,
             waiting: None,
             last: None,
@@ -162,8 +169,9 @@ impl<'a, A: Adapter> Run<'a, A> {
         };
         if seen.changed_by_others.is_some() {
             // A run that had nothing to write so far may have seen another one at work: only the lock tells. If that one
-            // has ended by now, what is there is compared with its notes instead.
-            if let Err(trouble) = self.ports.adapter.check_lease().await {
+            // has ended by now, what is there is compared with its notes instead. What a person asks to be taken back is
+            // taken from a changed rule, too, and then needs no lock either.
+            if let Err(trouble) = on_the_way_back(self.ports.adapter.check_lease()).await {
                 return self.watch_on(trouble, &seen);
             }
         }
@@ -189,16 +197,21 @@ impl<'a, A: Adapter> Run<'a, A> {
                 return self.watch_on(trouble, &seen);
             }
         }
-        let is_over = scope != Scope::Whole && !is_begun(&decision, &seen);
+        let is_begun = is_begun(&decision, &seen);
+        self.has_begun |= is_begun;
+        let is_over = scope != Scope::Whole && !is_begun;
         // What begins in its turn is told then.
         if !is_over || decision.outcome().is_some() {
             self.announce(&decision);
         }
-        if is_over {
-            return Ok(Step::OutOfScope);
-        }
-        if let Some(outcome) = decision.outcome() {
-            return Ok(Step::Ended(outcome));
+        match decision.outcome() {
+            // What failed under this run's eyes is its to tell.
+            Some(failed @ Outcome::Failed { .. }) if is_over && self.has_begun => {
+                return Ok(Step::Ended(failed));
+            }
+            _ if is_over => return Ok(Step::OutOfScope),
+            Some(outcome) => return Ok(Step::Ended(outcome)),
+            None => {}
         }
         let care = match decision.phase {
             // A way back must not wait for a note.
@@ -206,6 +219,7 @@ impl<'a, A: Adapter> Run<'a, A> {
             _ => Care::Exactly,
         };
         let mut after = decision.check_after.unwrap_or(5);
+        let mut left = vec![];
         for action in &decision.actions {
             if stop.is_set() {
                 break;
@@ -223,10 +237,18 @@ impl<'a, A: Adapter> Run<'a, A> {
                 failed(&span, trouble);
             }
             match done {
-                Ok(true) => {}
-                Ok(false) => after = after.max(5),
+                Ok(None) => {}
+                Ok(Some(trouble)) => left.push(trouble),
                 Err(trouble) => return self.watch_on(trouble, &seen),
             }
+        }
+        if let Some(trouble) = left.pop() {
+            // Traffic is where it belongs, and nothing but what is denied is left to do.
+            let is_vain = decision.phase == Phase::Live && left.len() + 1 == decision.actions.len();
+            if is_vain && is_lasting(&trouble) {
+                return Err(trouble);
+            }
+            after = after.max(5);
         }
         Ok(Step::Again { after: Duration::from_secs(after) })
     }

@@ -2,6 +2,7 @@
 
 use super::memory::Stale;
 use super::{Adapter, Run};
+use crate::engine::Begun;
 use crate::engine::ports::{Rollout, SlotsReading, Trouble};
 use crate::model::{BySlot, ClusterTraffic, Seconds, Slot};
 use crate::rollout::{
@@ -88,7 +89,7 @@ impl<A: Adapter> Run<'_, A> {
                 }
             }
         }
-        let baking = seen.current_record().is_some_and(|(_, r)| matches!(r.progress, Progress::Baking(_)));
+        let baking = is_baking(&seen);
         let candidate = seen.candidate();
         let pointed = self.memory.test_rule_pointed_for(seen.test_rule.as_ref(), self.now());
         let alarms = async {
@@ -115,6 +116,7 @@ impl<A: Adapter> Run<'_, A> {
         self.memory.recall_times(want, &mut seen, &traffic.healthy, self.now());
         self.keep_last(&seen);
         self.ports.watcher.observed(&self.rollout.blue_green.name, &seen);
+        self.read_at = Some(Begun::now());
         Ok(Some(seen))
     }
 
@@ -200,9 +202,15 @@ pub fn desired(rollout: &Rollout, revision: crate::model::RevisionId) -> Desired
     }
 }
 
-/// True if nothing is wanted of the rules yet, and what serves is not what the documents want.
+fn is_baking(seen: &Observation) -> bool {
+    seen.current_record().is_some_and(|(_, record)| matches!(record.progress, Progress::Baking(_)))
+}
+
+/// True if nothing is wanted of the rules yet, and what serves is not what the documents want. A bake is watched to its end
+/// first.
 fn rollout_is_near(seen: &Observation) -> bool {
     match seen.unanimous_slot() {
+        Some(_) if is_baking(seen) => false,
         Some(serving) => !seen.slots.get(serving).is_desired(),
         None => seen.current_record().is_none(),
     }

@@ -3,7 +3,7 @@
 use super::cluster_tag::ClusterTag;
 use super::{Held, Refused};
 use crate::aws::{Aws, LOCKS_ON_A_CLUSTER, WriteGuard};
-use crate::engine::{Guard, Trouble, TroubleKind, may_go_without};
+use crate::engine::{Guard, Trouble, TroubleKind, Without, kept_alive, may_go_without};
 use crate::platform::Owner;
 use crate::platform::ecs::Ecs;
 use crate::platform::ecs::read::Kept;
@@ -104,6 +104,7 @@ impl Ecs {
             place: StdMutex::default(),
             lease: Mutex::default(),
             held: AtomicBool::default(),
+            without: Without::default(),
         }
     }
 }
@@ -140,6 +141,7 @@ pub struct Writer {
     lease: Mutex<Option<Lease>>,
     /// Whether there is one: known also while it is being renewed.
     held: AtomicBool,
+    without: Without,
 }
 
 impl Writer {
@@ -170,11 +172,11 @@ impl Writer {
     /// Renews the lease if there is one and it is getting old: for loops that wait.
     ///
     /// # Errors
-    /// Those of [`Lease::check`].
+    /// That it is lost.
     pub async fn keep(&self) -> Result<(), Trouble> {
         let lease = self.lease.lock().await.clone();
         match lease {
-            Some(lease) => lease.check().await,
+            Some(lease) => kept_alive(lease.check()).await,
             None => Ok(()),
         }
     }
@@ -206,10 +208,15 @@ impl Guard for Writer {
         }
         // Who may not write has no use for the lock.
         self.aws.check_guard().await?;
+        if self.without.is_known() {
+            return Ok(());
+        }
         let taken =
             match acquire(&self.aws, &self.cluster, &self.application, self.owner.clone(), &self.waits).await
             {
-                Err(LockError::Trouble(trouble)) if may_go_without(&trouble) => return Ok(()),
+                Err(LockError::Trouble(trouble)) if may_go_without(&trouble) => {
+                    return Err(self.without.note(&trouble));
+                }
                 taken => taken?,
             };
         self.aws.set_guard(Some(Arc::new(taken.clone())));

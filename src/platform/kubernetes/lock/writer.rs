@@ -1,7 +1,7 @@
 //! The lease as the engine sees it.
 
 use super::held::{Held, Place, Refused};
-use crate::engine::{Guard, Trouble, TroubleKind, WriteGuard, may_go_without};
+use crate::engine::{Guard, Trouble, TroubleKind, Without, WriteGuard, kept_alive, may_go_without};
 use crate::kubernetes::{Apply, Cluster};
 use crate::platform::Owner;
 use crate::platform::kubernetes::Kubernetes;
@@ -53,6 +53,7 @@ pub struct Writer {
     lease: Mutex<Option<Lease>>,
     /// Whether there is one: known also while it is being renewed.
     held: AtomicBool,
+    without: Without,
 }
 
 impl Kubernetes {
@@ -69,6 +70,7 @@ impl Kubernetes {
             waits: LockWaits::new(self.identity.application()),
             lease: Mutex::default(),
             held: AtomicBool::default(),
+            without: Without::default(),
         }
     }
 }
@@ -90,11 +92,11 @@ impl Writer {
     /// Renews the lease if there is one and it is getting old: for loops that wait.
     ///
     /// # Errors
-    /// Those of [`Lease::check`].
+    /// That it is lost.
     pub async fn keep(&self) -> Result<(), Trouble> {
         let lease = self.lease.lock().await.clone();
         match lease {
-            Some(lease) => lease.check().await,
+            Some(lease) => kept_alive(lease.check()).await,
             None => Ok(()),
         }
     }
@@ -164,12 +166,13 @@ impl Writer {
 
 /// For the writes of another client that this lock stands for, too.
 impl WriteGuard for Writer {
-    /// Passes while this run has the lock.
+    /// Passes while this run has the lock, or for a return that goes on without.
     fn check(&self) -> BoxFuture<'_, Result<(), Trouble>> {
         Box::pin(async {
             let lease = self.lease.lock().await.clone();
             match lease {
                 Some(lease) => lease.check().await,
+                None if self.without.is_known() => self.owner.check_fence().await,
                 None => Err(Trouble {
                     kind: TroubleKind::LookAgain,
                     doing: format!("writing for application {}", self.application),
@@ -188,8 +191,11 @@ impl Guard for Writer {
         if let Some(lease) = &*lease {
             return lease.check().await;
         }
+        if self.without.is_known() {
+            return Ok(());
+        }
         *lease = match self.take().await {
-            Err(trouble) if may_go_without(&trouble) => return Ok(()),
+            Err(trouble) if may_go_without(&trouble) => return Err(self.without.note(&trouble)),
             taken => Some(taken?),
         };
         self.held.store(true, Ordering::SeqCst);
