@@ -63,6 +63,7 @@ impl Set {
                 sync: Sync { prune: true, timeout: 3_600, ..Sync::default() },
                 ignore_differences: vec![],
                 suspend: false,
+                deletion: Default::default(),
                 depends_on: vec![],
                 service_account_name: None,
             },

@@ -12,7 +12,7 @@ Examples:
   cutover install --image registry.example/cutover:0.1.0 | kubectl apply --server-side -f -
   cutover install --image registry.example/cutover:0.1.0 --watch-namespace team-a --watch-namespace team-b
   cutover install --replicas 6 --shards 3 > cutover.yaml
-  cutover install | kubectl delete -f -           Applications go, too; what they brought about stays
+  cutover install | kubectl delete -f -           see docs/controller.md, Uninstalling, first
 
 The same command upgrades. `kubectl -n cutover port-forward deploy/cutover 8081` leads to the web page.";
 

@@ -5,6 +5,7 @@ mod abort;
 mod ask;
 mod completions;
 pub mod controller;
+mod delete;
 mod demo;
 mod destination_flags;
 mod error;
@@ -82,6 +83,7 @@ enum Verb {
     Abort(abort::AbortArgs),
     Retry(retry::RetryArgs),
     Rollback(rollback::RollbackArgs),
+    Delete(delete::DeleteArgs),
     Suspend(suspend::SuspendArgs),
     Resume(resume::ResumeArgs),
     Init(init::InitArgs),
@@ -127,6 +129,7 @@ async fn run(verb: Verb, output: Output) -> Result<Exit, CliError> {
         Verb::Abort(args) => abort::run(&args, output).await,
         Verb::Retry(args) => retry::run(&args, output).await,
         Verb::Rollback(args) => rollback::run(&args, output).await,
+        Verb::Delete(args) => delete::run(&args, output).await,
         Verb::Suspend(args) => suspend::run(&args, output).await,
         Verb::Resume(args) => resume::run(&args, output).await,
         Verb::Init(args) => init::run(&args, output).await,

@@ -164,6 +164,7 @@ impl Chosen {
                 destination,
                 sync: Sync::default(),
                 suspend: false,
+                deletion: Default::default(),
                 depends_on: vec![],
                 service_account_name: None,
                 ignore_differences: vec![],
@@ -182,7 +183,11 @@ impl Chosen {
     }
 }
 
-fn read_application(path: &Path) -> Result<Application, CliError> {
+/// The Application that a file holds.
+///
+/// # Errors
+/// If it can't be read, or is not one valid Application.
+pub fn read_application(path: &Path) -> Result<Application, CliError> {
     let shown = path.display();
     let wrong = |error: std::io::Error| {
         CliError::new(ErrorKind::Local, format!("the Application file {shown} can't be read: {error}"))

@@ -86,9 +86,19 @@ impl Board {
         let _ = self.changes.send(key.clone());
     }
 
+    /// Changes one entry, if it is still there: what is told of an application after its end makes no entry of it again.
+    pub fn amend(&self, key: &AppKey, change: impl FnOnce(&mut Entry)) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(entry) = entries.get_mut(key) else { return };
+        change(Arc::make_mut(entry));
+        drop(entries);
+        // Without readers there is nobody to tell.
+        let _ = self.changes.send(key.clone());
+    }
+
     /// Adds a line of activity.
     pub fn note(&self, key: &AppKey, time: Timestamp, text: String) {
-        self.change(key, |entry| {
+        self.amend(key, |entry| {
             entry.activity.push(Line { time, text });
             let over = entry.activity.len().saturating_sub(LINES);
             entry.activity.drain(..over);

@@ -30,14 +30,14 @@ impl State {
         let is_dropped = running.as_ref().is_some_and(|running| running.stopped == Some(Stopped::Dropped));
         let counts = app.is_held() && !is_dropped;
         // One that was looked after may have been connected by the spec of before.
-        let is_present = matches!(outcome.look, Look::Synced(_) | Look::NoPlan(_));
+        let is_present = matches!(outcome.look, Look::Synced(_) | Look::NoPlan(_) | Look::Deleting { .. });
         if counts && !is_stale && is_present {
             app.site.clone_from(&outcome.site);
         }
         if let (Look::Synced(_), Some(running)) = (&outcome.look, &running) {
             app.in_hand = Some(running.spec.clone());
         }
-        self.board.change(key, |entry| entry.is_busy = false);
+        self.board.amend(key, |entry| entry.is_busy = false);
         if !counts {
             return;
         }
@@ -114,7 +114,7 @@ impl State {
             news.measure(&self.metrics, took, self.teller.now());
         }
         let is_settled = judgement.ready == ConditionStatus::True;
-        self.board.change(key, |entry| {
+        self.board.amend(key, |entry| {
             entry.status = status;
             if is_settled {
                 entry.diff.clear();

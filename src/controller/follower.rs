@@ -37,7 +37,7 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    fn tell(&self, kind: OccurrenceKind, workload: &str, text: String) {
+    pub fn tell(&self, kind: OccurrenceKind, workload: &str, text: String) {
         let occurrence = Occurrence { kind, workload: workload.to_owned(), text, ..self.common.clone() };
         self.teller.tell(occurrence);
     }
@@ -45,7 +45,7 @@ impl Follower {
     /// Tells whoever asked what came of it.
     pub fn answered(&self, handled: HandledRequest) {
         self.tell(OccurrenceKind::RequestHandled, "", handled.message.clone());
-        self.board.change(&self.key, |entry| entry.status.handled_request = Some(handled));
+        self.board.amend(&self.key, |entry| entry.status.handled_request = Some(handled));
     }
 
     /// Says why nothing new is brought about, before what is under way is looked after.
@@ -72,7 +72,7 @@ impl Follower {
     }
 
     fn workload(&self, name: &str, change: impl FnOnce(&mut WorkloadSummary)) {
-        self.board.change(&self.key, |entry| {
+        self.board.amend(&self.key, |entry| {
             let workloads = &mut entry.status.workloads;
             let at = workloads.iter().position(|workload| workload.name == name);
             let at = at.unwrap_or_else(|| {
@@ -95,7 +95,7 @@ impl Watcher for Follower {
         let diff = if plan.has_changes() { render_plan(plan, &Palette::plain()) } else { String::new() };
         let now = self.teller.now();
         let mut has_begun = false;
-        self.board.change(&self.key, |entry| {
+        self.board.amend(&self.key, |entry| {
             let ready = entry.status.condition("Ready");
             has_begun = entry.status.revision == self.common.revision
                 && ready.is_some_and(|ready| ready.reason == "AwaitingApproval");
@@ -158,11 +158,11 @@ impl Watcher for Follower {
                 let text = general.as_ref().unwrap_or(text);
                 self.workload(workload, |summary| summary.waiting_for = cut(text));
                 let about = format!("{workload}: {text}");
-                self.board.change(&self.key, |entry| entry.status.waiting_for = cut(&about));
+                self.board.amend(&self.key, |entry| entry.status.waiting_for = cut(&about));
             }
             Event::Settling { document, text } => {
                 let about = format!("{document}: {text}");
-                self.board.change(&self.key, |entry| entry.status.waiting_for = cut(&about));
+                self.board.amend(&self.key, |entry| entry.status.waiting_for = cut(&about));
             }
             Event::Wrote { workload, text, .. } => self.note(workload, text),
             Event::Applied { document, text } => self.note(document, text),

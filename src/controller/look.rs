@@ -29,6 +29,11 @@ pub(super) enum Look {
     /// Nothing could be planned.
     NoPlan(Trouble),
     Synced(Box<Synced>),
+    /// The Application goes; a sentence says how far that is.
+    Deleting {
+        is_done: bool,
+        message: String,
+    },
     /// The look itself broke down, which is a fault of this program.
     Broken(String),
 }
@@ -72,7 +77,7 @@ impl Look {
         let is_bad = |verdict| matches!(verdict, Verdict::Failed | Verdict::Error | Verdict::TimedOut);
         match self {
             Look::Synced(synced) if !is_bad(synced.report.verdict) => None,
-            Look::Depends(_) => None,
+            Look::Depends(_) | Look::Deleting { is_done: true, .. } => None,
             _ => Some(self.judge_active(SyncMode::Enforce, false).message),
         }
     }
@@ -107,6 +112,10 @@ impl Look {
             Look::Cycle(sentence) => stalled("DependencyCycle", sentence.clone()),
             Look::NoPlan(trouble) => failed_plan(trouble),
             Look::Broken(text) => Judgement { again: Again::Retry, ..stalled("Broken", text.clone()) },
+            Look::Deleting { is_done, message } => Judgement {
+                again: Again::Retry,
+                ..waiting(if *is_done { "Deleted" } else { "Deleting" }, message)
+            },
             Look::Synced(synced) => synced_as(synced, mode, is_suspended),
         }
     }

@@ -7,6 +7,7 @@ mod claims;
 mod crew;
 mod dependencies;
 mod ended;
+mod ending;
 mod follower;
 mod look;
 mod metrics;

@@ -66,6 +66,7 @@ impl News<'_> {
             "InvalidSpec" | "NotAllowed" | "NameTaken" | "InvalidDocuments" | "DependencyCycle" => {
                 Some(OccurrenceKind::Refused)
             }
+            "Deleting" => Some(OccurrenceKind::DeletionStuck),
             "SourceFailed" => Some(OccurrenceKind::SourceFailed),
             "RolloutFailed" => Some(OccurrenceKind::RolloutFailed),
             "SyncFailed" | "AccessDenied" | "TimedOut" | "Broken" | "Degraded" => {

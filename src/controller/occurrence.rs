@@ -48,6 +48,10 @@ pub enum OccurrenceKind {
     SourceFailed,
     /// A request of people was handled or refused.
     RequestHandled,
+    /// The Application is to go with everything that it owns, and something of that does not go.
+    DeletionStuck,
+    /// Everything that it owned is gone, and so is the Application.
+    Deleted,
 }
 
 impl OccurrenceKind {
@@ -60,6 +64,7 @@ impl OccurrenceKind {
                 | OccurrenceKind::Refused
                 | OccurrenceKind::SourceFailed
                 | OccurrenceKind::DriftFound
+                | OccurrenceKind::DeletionStuck
         )
     }
 }

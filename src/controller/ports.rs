@@ -1,7 +1,9 @@
 //! What the controller asks of the world around it. Tests put an in-memory world behind these.
 
 pub use crate::engine::Synced;
-use crate::engine::{Deployment, ItemResult, RequestVerb, StopSignal, Trouble, Watcher, WriteGuard};
+use crate::engine::{
+    Deployment, ItemResult, RequestVerb, StopSignal, SyncReport, Trouble, Watcher, WriteGuard,
+};
 use crate::model::{Allowed, AppKey, Application, ApplicationStatus, Problem, SourceFile, Timestamp};
 use crate::plan::UnderWay;
 use futures_util::future::{BoxFuture, LocalBoxFuture};
@@ -32,6 +34,8 @@ pub struct Registered {
     pub status: ApplicationStatus,
     /// True once its deletion was asked for.
     pub is_going: bool,
+    /// True while our finalizer is on it.
+    pub is_guarded: bool,
 }
 
 /// What people ask of the controller by `cutover promote|abort|retry --app NAME`.
@@ -66,6 +70,10 @@ pub trait Applications: Send + Sync {
         key: &'a AppKey,
         status: &'a ApplicationStatus,
     ) -> BoxFuture<'a, Result<(), Trouble>>;
+
+    /// Puts our finalizer on the Application of that name and uid, or takes it off. One that has gone meanwhile, and a place
+    /// that knows no finalizers, are no trouble.
+    fn guard<'a>(&'a self, key: &'a AppKey, uid: &'a str, on: bool) -> BoxFuture<'a, Result<(), Trouble>>;
 }
 
 /// A repository as a certain identity sees it: what one identity may read is not shown to another one.
@@ -202,6 +210,14 @@ pub trait Site: Send + Sync {
     /// The rollouts of the application that are not over, as its live slots say: for when neither a status nor documents
     /// tell. Reads only.
     fn under_way(&self) -> LocalBoxFuture<'_, Result<Vec<UnderWay>, Trouble>>;
+
+    /// Deletes everything that the application owns, as far as it goes, and forgets the application once nothing is left.
+    fn delete_all<'a>(
+        &'a self,
+        deployment: &'a Deployment,
+        watcher: &'a dyn Watcher,
+        stop: &'a StopSignal,
+    ) -> LocalBoxFuture<'a, Result<SyncReport, Trouble>>;
 
     /// Does what people asked for and says so in a sentence; the error says why it can't be done.
     fn handle<'a>(

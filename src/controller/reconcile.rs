@@ -1,8 +1,11 @@
 //! One look at one application, from the files of its commit to what came of the sync.
 
+use super::ending::{Ending, end, guard};
 use super::follower::Follower;
 use super::look::{Again, Look};
-use super::ports::{Found, Place, Repositories, RepositoryKey, Request, Site, Sites, SourceTrouble, Synced};
+use super::ports::{
+    Applications, Found, Place, Repositories, RepositoryKey, Request, Site, Sites, SourceTrouble, Synced,
+};
 use crate::config;
 use crate::engine::{Deployment, StopSignal, Trouble, Verdict, failed, traced, work_span};
 use crate::model::{Application, Destination, HandledRequest, Manifests, Problem, SyncMode};
@@ -21,6 +24,12 @@ pub(super) struct Task {
     pub is_unknown: bool,
     /// Why nothing is to be brought about, if that is known without a look.
     pub instead: Option<Look>,
+    /// Set if the Application is going.
+    pub ending: Option<Ending>,
+    pub applications: Arc<dyn Applications>,
+    pub uid: String,
+    /// True if the Application has our finalizer.
+    pub is_guarded: bool,
     /// With `suspend` set where an annotation says so.
     pub place: Place,
     /// The connection of an earlier look.
@@ -68,8 +77,16 @@ impl Outcome {
 /// Looks and, where that is wanted, acts.
 pub(super) async fn reconcile(task: Task) -> Outcome {
     let mut outcome = Outcome::of(Look::Broken("nothing was done".into()), task.site.clone());
-    let manifests = match &task.instead {
-        Some(look) => Err(look.clone()),
+    if let Some(ending) = &task.ending {
+        let look = end(&task, ending, &mut outcome).await;
+        return Outcome { look, ..outcome };
+    }
+    let instead = match guard(&task).await {
+        Err(trouble) => Some(Look::NoPlan(trouble)),
+        Ok(()) => task.instead.clone(),
+    };
+    let manifests = match instead {
+        Some(look) => Err(look),
         None => documents(&task, &task.place, &task.found.commit).await,
     };
     let manifests = match manifests {

@@ -15,7 +15,8 @@ use tokio::time::Instant;
 impl State {
     /// Takes what is registered now.
     pub(super) fn registered(&mut self, registered: Registered) {
-        if registered.is_going {
+        // Without our finalizer it is as good as gone, whoever else still holds it.
+        if registered.is_going && !registered.is_guarded {
             return self.gone(&registered.key);
         }
         let key = registered.key.clone();

@@ -2,6 +2,7 @@
 
 use super::apps::{App, Running, Sight};
 use super::dependencies::circle;
+use super::ending::Ending;
 use super::follower::Follower;
 use super::look::Look;
 use super::occurrence::{Occurrence, OccurrenceKind};
@@ -53,6 +54,7 @@ impl State {
                 Next::Nothing => self.queue.ended(&key),
                 Next::Known(look) => {
                     self.refuse_request(&key);
+                    self.guard_apart(&key);
                     let site = self.apps.get(&key).and_then(|app| app.site.clone());
                     let outcome = Outcome::of(look, site);
                     self.ended(&key, outcome, self.teller.now(), Duration::ZERO);
@@ -77,18 +79,25 @@ impl State {
             application.suspend |= app.registered.is_suspended;
             Place { key: key.clone(), application, allowed, fence }
         };
+        if app.registered.is_going {
+            return match self.ending(key, app) {
+                Ok((application, ending)) => {
+                    let allowed = app.allowed.clone().unwrap_or_else(|_| Allowed::everything());
+                    let sight = self.sight_at_known(key, app);
+                    self.task(key, app, sight, place((application, allowed)), None, Some(ending))
+                }
+                Err(look) => Next::Known(look),
+            };
+        }
         match self.to_be_brought_about(key, app) {
-            Ok((wanted, sight)) => self.task(key, app, sight, place(wanted), None),
+            Ok((wanted, sight)) => self.task(key, app, sight, place(wanted), None, None),
             Err(None) => Next::Nothing,
             // Who may not work there any more does not look after anything there either.
             Err(Some(look @ (Look::Taken(_) | Look::NotAllowed(_)))) => Next::Known(look),
             Err(Some(look)) => match self.in_hand(key, app, matches!(look, Look::NoSource(_))) {
                 Some(in_hand) => {
-                    let commit = in_hand.commit.clone();
-                    let found = Found { commit, summary: String::new(), time: Timestamp::default() };
-                    let seen = app.sight.as_ref().and_then(|sight| sight.as_ref().ok()).cloned();
-                    let sight = seen.unwrap_or(Sight { found, tree: String::new() });
-                    self.task(key, app, sight, in_hand.place, Some(look))
+                    let sight = self.sight_at_known(key, app);
+                    self.task(key, app, sight, in_hand.place, Some(look), None)
                 }
                 None => match self.present(app).filter(|_| self.is_unknown(key)) {
                     Some(present) => {
@@ -98,12 +107,23 @@ impl State {
                             time: Timestamp::default(),
                         };
                         let sight = Sight { found, tree: String::new() };
-                        self.task(key, app, sight, place(present), Some(look))
+                        self.task(key, app, sight, place(present), Some(look), None)
                     }
                     None => Next::Known(look),
                 },
             },
         }
+    }
+
+    /// What was last seen of its folder or, if nothing was, the commit that was last compared.
+    fn sight_at_known(&self, key: &AppKey, app: &App) -> Sight {
+        let seen = app.sight.as_ref().and_then(|sight| sight.as_ref().ok()).cloned();
+        seen.unwrap_or_else(|| {
+            let commit = self.board.entry(key).map(|entry| entry.status.revision.clone());
+            let commit = commit.unwrap_or_default();
+            let found = Found { commit, summary: String::new(), time: Timestamp::default() };
+            Sight { found, tree: String::new() }
+        })
     }
 
     /// The spec and the commit that are to be brought about; the error says why there are none, or nothing if that is not
@@ -157,7 +177,15 @@ impl State {
         self.board.entry(key).is_none_or(|entry| entry.status.revision.is_empty())
     }
 
-    fn task(&self, key: &AppKey, app: &App, sight: Sight, place: Place, instead: Option<Look>) -> Next {
+    fn task(
+        &self,
+        key: &AppKey,
+        app: &App,
+        sight: Sight,
+        place: Place,
+        instead: Option<Look>,
+        ending: Option<Ending>,
+    ) -> Next {
         let stop = StopSignal::default();
         let follower = Follower {
             key: key.clone(),
@@ -168,8 +196,8 @@ impl State {
             has_told: Once::new(),
             waits_once_planned: matches!(place.application.destination, Destination::Ecs { .. }),
             common: self.occurrence(key, &sight.found.commit),
-            is_settled_commit: app.settled.as_ref() == Some(&sight.tree),
-            is_active: !place.application.suspend,
+            is_settled_commit: ending.is_none() && app.settled.as_ref() == Some(&sight.tree),
+            is_active: ending.is_none() && !place.application.suspend,
             mode: place.application.sync.mode,
         };
         let running = Running {
@@ -189,6 +217,10 @@ impl State {
             in_hand: self.in_hand(key, app, matches!(instead, Some(Look::NoSource(_)))),
             is_unknown: self.is_unknown(key),
             instead,
+            ending,
+            applications: Arc::clone(&self.world.applications),
+            uid: app.registered.uid.clone(),
+            is_guarded: app.registered.is_guarded,
             site: app.site.clone(),
             place,
             request: self.open_request(key),
@@ -224,7 +256,7 @@ impl State {
         let (kind, time) = (OccurrenceKind::RequestHandled, self.teller.now());
         self.teller.tell(Occurrence { kind, text: message.clone(), ..self.occurrence_at_known(key) });
         let handled = HandledRequest { request, done: false, message, time };
-        self.board.change(key, |entry| entry.status.handled_request = Some(handled));
+        self.board.amend(key, |entry| entry.status.handled_request = Some(handled));
     }
 
     /// What people ask for and have no answer to yet.
@@ -261,7 +293,7 @@ impl State {
         if let Some(app) = self.apps.get_mut(key) {
             app.running = Some(running);
         }
-        self.board.change(key, |entry| entry.is_busy = true);
+        self.board.amend(key, |entry| entry.is_busy = true);
         let happened = self.happened.clone();
         let (key, started, begun) = (key.clone(), self.teller.now(), Instant::now());
         self.world.crew.put(Box::new(move || {

@@ -152,6 +152,10 @@ mod tests {
             self.0.0.lock().unwrap().push(format!("{key} {}", status.waiting_for));
             Box::pin(async { Ok(()) })
         }
+
+        fn guard<'a>(&'a self, _: &'a AppKey, _: &'a str, _: bool) -> BoxFuture<'a, Result<(), Trouble>> {
+            Box::pin(async { Ok(()) })
+        }
     }
 
     impl Seats for Ledger {

@@ -32,5 +32,7 @@ pub use standing::{Standing, Subject};
 pub use status::{
     Left, ObjectStatus, ServiceStatus, SlotStatus, Status, WorkloadStatus, slot_statuses, status,
 };
-pub use sync::{ItemResult, SyncReport, Synced, Verdict, carry_on, sync, sync_and_look};
+pub use sync::{
+    ItemResult, SyncReport, Synced, Verdict, carry_on, delete_all, plan_delete, sync, sync_and_look,
+};
 pub use write_guard::{WRITE_BOUND, Without, WriteGuard, kept_alive, may_go_without};

@@ -279,6 +279,16 @@ pub trait Platform {
 
     /// Whether the platform has brought the item's service to rest on what was applied.
     async fn settled(&self, deployment: &Deployment, item: &PlanItem) -> Result<Settled, Trouble>;
+
+    /// Reads everything that bears the application's mark, whatever documents there are: `owned` and `incomplete`. What
+    /// is `in_use` stays also if all else goes; the turns are those of a deletion, last ones first.
+    async fn read_owned(&self, deployment: &Deployment) -> Result<Live, Trouble>;
+
+    /// Whether anything is kept about the application besides the marks on what it owns.
+    async fn has_bookkeeping(&self) -> Result<bool, Trouble>;
+
+    /// Removes what is kept about the application; the lock goes when it is freed. May be repeated.
+    async fn remove_bookkeeping(&self) -> Result<(), Trouble>;
 }
 
 /// Whether a platform has finished what it was told.

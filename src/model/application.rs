@@ -21,6 +21,9 @@ pub struct Application {
     pub ignore_differences: Vec<IgnoreDifferences>,
     #[serde(default)]
     pub suspend: bool,
+    /// What becomes of what it brought about when the Application is deleted.
+    #[serde(default, skip_serializing_if = "Deletion::is_orphan")]
+    pub deletion: Deletion,
     /// The service account of the Application's own namespace that the controller acts as in its cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_account_name: Option<String>,
@@ -104,6 +107,24 @@ pub enum SyncMode {
     #[default]
     Enforce,
     Observe,
+}
+
+/// What the end of an Application means for what it brought about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Deletion {
+    /// Everything is left as it runs.
+    #[default]
+    Orphan,
+    /// Everything that it owns is deleted first.
+    Cascade,
+}
+
+impl Deletion {
+    /// True for the default.
+    pub fn is_orphan(&self) -> bool {
+        *self == Deletion::Orphan
+    }
 }
 
 /// How an application is synced.

@@ -38,6 +38,8 @@ pub const LOCK: &str = "cutover.dev/lock";
 pub const REQUEST: &str = "cutover.dev/request";
 /// On an Application in a cluster: `true` suspends it, beside `spec.suspend`.
 pub const SUSPEND: &str = "cutover.dev/suspend";
+/// The finalizer of an Application whose deletion takes along what it owns.
+pub const CASCADE: &str = "cutover.dev/cascade";
 /// On the Leases by which controllers share the applications out: the number of a seat, or `replica`.
 pub const SEAT: &str = "cutover.dev/seat";
 

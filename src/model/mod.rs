@@ -17,7 +17,7 @@ mod slot;
 mod turn;
 
 pub use allowed::{Allowed, Pattern};
-pub use application::{Application, Destination, PlatformKind, SecretRef, Source, Sync, SyncMode};
+pub use application::{Application, Deletion, Destination, PlatformKind, SecretRef, Source, Sync, SyncMode};
 pub use application_status::{
     AppKey, ApplicationStatus, Changes, Condition, ConditionStatus, HandledRequest, HealthState,
     HistoryEntry, LastError, SlotSummary, SyncState, WorkloadSummary,

@@ -7,7 +7,7 @@ use super::services::plan_services;
 use super::slots::plan_slots;
 use super::undeclared::{block, declared_slots, kept_for_rollouts, undeclared};
 use super::{Change, Live, Owned, Plan, PlanItem};
-use crate::model::{Application, Manifests, SyncMode};
+use crate::model::{Application, Kind, Manifests, SyncMode};
 use std::collections::BTreeSet;
 
 /// The plan for bringing `live` to the documents of `commit`. The work grows with the number of documents, not with
@@ -54,27 +54,36 @@ fn prune(
     let found = prunable(&owned, declared, sync.prune, &sync.prune_limit, manifests.len(), incomplete);
     for orphan in found.prune {
         let (kind, name) = orphan.document.split_once('/').unwrap_or(("Service", &orphan.resource));
-        let item = PlanItem::new(kind, name, &orphan.resource, Change::Prune, farewell(&orphan));
+        let item = PlanItem::new(
+            kind,
+            name,
+            &orphan.resource,
+            Change::Prune,
+            farewell(&orphan, "is no longer in Git"),
+        );
         plan.items.push(PlanItem { turn: orphan.turn, ..item });
     }
     plan.notices.extend(found.notices);
+    plan.items.extend(found.in_doubt.map(|why| {
+        PlanItem::new(Kind::Application.name(), &application.name, &application.name, Change::Blocked, why)
+    }));
 }
 
 /// Why something is deleted, and what else that takes along; or what still holds it up.
-fn farewell(orphan: &Owned) -> String {
+pub(super) fn farewell(orphan: &Owned, why: &str) -> String {
     if let Some(leaving) = &orphan.leaving {
-        return format!("is no longer in Git, and {leaving}");
+        return format!("{why}, and {leaving}");
     }
-    let text = match orphan.resource.split('/').next() {
+    let along = match orphan.resource.split('/').next() {
         Some("Namespace") => {
-            "is no longer in Git; everything in the namespace goes with it, also what this application did not make"
+            "; everything in the namespace goes with it, also what this application did not make"
         }
         Some("CustomResourceDefinition.apiextensions.k8s.io") => {
-            "is no longer in Git; all objects of its kind go with it, in every namespace and whoever made them"
+            "; all objects of its kind go with it, in every namespace and whoever made them"
         }
-        _ => "is no longer in Git",
+        _ => "",
     };
-    text.to_owned()
+    format!("{why}{along}")
 }
 
 /// Without the parts of a BlueGreen's slots nobody can tell which objects are no longer wanted.

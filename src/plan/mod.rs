@@ -8,6 +8,7 @@ mod assemble;
 mod blue_green;
 mod configuration;
 mod data;
+mod deletion;
 mod forecast;
 mod json;
 mod live;
@@ -29,6 +30,7 @@ mod words;
 
 pub use assemble::assemble;
 pub use data::{Change, Plan, PlanItem, RuleKind, TrafficChange};
+pub use deletion::plan_deletion;
 pub use forecast::{refusal, untold_touch};
 pub use json::to_json;
 pub use live::{FieldConflict, Live, LiveObject, LiveRevision, LiveRollout, WouldBe};

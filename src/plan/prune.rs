@@ -29,6 +29,8 @@ pub struct Owned {
 pub struct PruneDecision {
     pub prune: Vec<Owned>,
     pub notices: Vec<String>,
+    /// Set if nothing can be said to be as Git wants it, with the reason: Git says nothing.
+    pub in_doubt: Option<String>,
 }
 
 /// Chooses what of `owned` is deleted, or is on its way out and has to be waited for: what is not among the `declared` live names, if pruning is on and nothing casts
@@ -46,17 +48,19 @@ pub fn prunable(
     // Nothing is left to decide about what was told to go; that it is still there has to be known.
     let (leaving, orphans): (Vec<&Owned>, Vec<&Owned>) = orphans.partition(|o| o.leaving.is_some());
     let leaving: Vec<Owned> = leaving.into_iter().filter(|_| prune).cloned().collect();
-    let keep_all = |why: String| PruneDecision { prune: leaving.clone(), notices: vec![why] };
+    let keep_all = |why: String| PruneDecision { prune: leaving.clone(), notices: vec![why], in_doubt: None };
     if orphans.is_empty() {
-        return PruneDecision { prune: leaving, notices: vec![] };
+        return PruneDecision { prune: leaving, ..PruneDecision::default() };
     }
     let noun = noun(owned);
     let what = format!("{} no longer in Git", are(&orphans, noun));
     if documents_found == 0 {
-        return keep_all(format!(
+        let why = format!(
             "nothing is pruned: no document was found under the application's path, which is taken for a mistake; {what}. \
-             Check spec.source.path; to remove the application for good, delete its {noun}s"
-        ));
+             Check spec.source.path; to remove everything for good, use `cutover delete -f FILE` or, for an Application in a \
+             cluster, delete it with spec.deletion: cascade"
+        );
+        return PruneDecision { prune: leaving, notices: vec![], in_doubt: Some(why) };
     }
     if !prune {
         return keep_all(format!("{what} and left alone; set spec.sync.prune: true to have them deleted"));
@@ -93,6 +97,7 @@ pub fn prunable(
     PruneDecision {
         prune: free.into_iter().cloned().chain(leaving).collect(),
         notices: busy.into_iter().map(notice).collect(),
+        in_doubt: None,
     }
 }
 
@@ -149,7 +154,6 @@ mod tests {
     fn every_doubt_keeps_everything_and_says_so() {
         let some = declared(&TEN[2..]);
         let cases = [
-            (prunable(&owned(&TEN), &declared(&[]), true, "100%", 0, None), "spec.source.path"),
             (prunable(&owned(&TEN), &some, false, "30%", 8, None), "spec.sync.prune: true"),
             (
                 prunable(&owned(&TEN), &some, true, "30%", 8, Some("ListServices: throttled")),
@@ -169,6 +173,17 @@ mod tests {
             assert_eq!(found.notices.len(), 1, "{says}");
             assert!(found.notices[0].contains(says), "{} lacks {says}", found.notices[0]);
         }
+    }
+
+    #[test]
+    fn a_folder_without_documents_is_in_doubt_and_not_in_sync() {
+        for prune in [true, false] {
+            let found = prunable(&owned(&TEN), &declared(&[]), prune, "100%", 0, None);
+            assert_eq!((found.prune, found.notices), (vec![], vec![]));
+            let why = found.in_doubt.expect("in doubt");
+            assert!(why.contains("spec.source.path") && why.contains("cutover delete"), "{why}");
+        }
+        assert_eq!(prunable(&[], &declared(&[]), true, "100%", 0, None), PruneDecision::default());
     }
 
     #[test]

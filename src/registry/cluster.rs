@@ -1,18 +1,23 @@
 //! Applications that are custom resources of a cluster.
 
+use super::object::finalizers;
 use super::seen::Seen;
 use crate::config;
 use crate::controller::{Applications, Registration};
 use crate::engine::{Trouble, TroubleKind};
 use crate::kubernetes::{Cluster, Resource};
-use crate::model::{AppKey, ApplicationStatus};
+use crate::model::{AppKey, ApplicationStatus, marks};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::select_all;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 /// News that wait for the controller before the watch does.
 const AHEAD: usize = 256;
+
+/// How often a finalizer is written onto an Application that somebody else writes as well.
+const TRIES: u32 = 5;
 
 /// The kind Application, as clusters serve it.
 pub fn applications() -> Resource {
@@ -88,6 +93,41 @@ impl Applications for ClusterApplications {
             }
         })
     }
+
+    fn guard<'a>(&'a self, key: &'a AppKey, uid: &'a str, on: bool) -> BoxFuture<'a, Result<(), Trouble>> {
+        Box::pin(async move {
+            let kind = applications();
+            let mut tries = 0;
+            loop {
+                let Some(object) = self.cluster.get(&kind, Some(&key.namespace), &key.name).await? else {
+                    return Ok(());
+                };
+                let Some(patch) = guarded(&object, uid, on) else { return Ok(()) };
+                tries += 1;
+                match self.cluster.merge_patch(&kind, Some(&key.namespace), &key.name, &patch).await {
+                    // Somebody else writes it as well.
+                    Err(trouble) if trouble.kind == TroubleKind::LookAgain && tries < TRIES => {}
+                    Err(trouble) if trouble.kind == TroubleKind::Missing => return Ok(()),
+                    other => return other.map(drop),
+                }
+            }
+        })
+    }
+}
+
+/// The patch that puts our finalizer on an Application as it was read, or takes it off; `None` if there is nothing to do, or
+/// if it is another one of that name. One that is going gets no new finalizer.
+fn guarded(object: &Value, uid: &str, on: bool) -> Option<Value> {
+    let metadata = &object["metadata"];
+    let has = finalizers(object).any(|finalizer| finalizer == marks::CASCADE);
+    let is_going = metadata.get("deletionTimestamp").is_some();
+    if metadata["uid"] != uid || has == on || on && is_going {
+        return None;
+    }
+    let mut left: Vec<&str> = finalizers(object).filter(|finalizer| *finalizer != marks::CASCADE).collect();
+    left.extend(on.then_some(marks::CASCADE));
+    let version = &metadata["resourceVersion"];
+    Some(json!({"metadata": {"resourceVersion": version, "finalizers": left}}))
 }
 
 fn say(trouble: &Trouble) {
@@ -97,4 +137,26 @@ fn say(trouble: &Trouble) {
         _ => "",
     };
     tracing::warn!("Applications can't be watched, and nothing new is known of them: {trouble}{hint}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_finalizer_comes_and_goes_beside_those_of_others() {
+        let object = |finalizers: Value| json!({"metadata": {"uid": "u", "resourceVersion": "7", "finalizers": finalizers}});
+        let patched = |object: &Value, on| {
+            guarded(object, "u", on).map(|patch| patch["metadata"]["finalizers"].clone())
+        };
+        let others = object(json!(["a.dev/x"]));
+        let both = object(json!(["a.dev/x", marks::CASCADE]));
+        assert_eq!(patched(&others, true), Some(json!(["a.dev/x", marks::CASCADE])));
+        assert_eq!(patched(&both, false), Some(json!(["a.dev/x"])));
+        assert_eq!((patched(&others, false), patched(&both, true)), (None, None));
+        assert_eq!(guarded(&both, "another", false), None, "one of the same name");
+        let mut going = others;
+        going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+        assert_eq!(patched(&going, true), None);
+    }
 }

@@ -38,6 +38,7 @@ pub(super) fn registered_of(object: &Value, last: Option<&Registered>) -> Regist
         // One that another version of this program wrote, or a person, and that can't be read, is none.
         status: serde_json::from_value(object["status"].clone()).unwrap_or_default(),
         is_going: metadata.get("deletionTimestamp").is_some(),
+        is_guarded: finalizers(object).any(|finalizer| finalizer == marks::CASCADE),
         key,
         uid,
     }
@@ -56,6 +57,7 @@ pub(super) fn is_same(a: &Registered, b: &Registered) -> bool {
         no_request,
         status,
         is_going,
+        is_guarded,
     } = a;
     *key == b.key
         && *uid == b.uid
@@ -66,7 +68,14 @@ pub(super) fn is_same(a: &Registered, b: &Registered) -> bool {
         && *no_request == b.no_request
         && *status == b.status
         && *is_going == b.is_going
+        && *is_guarded == b.is_guarded
         && *application == b.application
+}
+
+/// The finalizers of an object.
+pub(super) fn finalizers(object: &Value) -> impl Iterator<Item = &str> {
+    let found = object["metadata"]["finalizers"].as_array();
+    found.into_iter().flatten().filter_map(Value::as_str)
 }
 
 /// The beginning of what may be anything.

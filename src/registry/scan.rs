@@ -186,6 +186,7 @@ impl Scan {
                 no_request: None,
                 status: statuses.get(&key).cloned().unwrap_or_default(),
                 is_going: false,
+                is_guarded: false,
                 key,
             };
             match known {

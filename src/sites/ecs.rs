@@ -241,6 +241,18 @@ impl Platform for EcsTarget {
         self.writer.keep().await?;
         self.ecs.item_settled(deployment, item, self.writer.is_held()).await
     }
+
+    async fn read_owned(&self, deployment: &Deployment) -> Result<Live, Trouble> {
+        self.ecs.read_owned(deployment).await
+    }
+
+    async fn has_bookkeeping(&self) -> Result<bool, Trouble> {
+        self.ecs.has_bookkeeping().await
+    }
+
+    async fn remove_bookkeeping(&self) -> Result<(), Trouble> {
+        self.ecs.remove_bookkeeping().await
+    }
 }
 
 impl Guard for EcsTarget {

@@ -1,11 +1,11 @@
 //! An application on ECS, for the controller.
 
 use super::patrol::{OnBeat, Patrol};
-use super::site::{carry_on, handle, sync, under_way};
+use super::site::{carry_on, delete_all, handle, sync, under_way};
 use super::{EcsTarget, Target};
 use crate::aws::Aws;
 use crate::controller::{Place, Request, Site, Synced};
-use crate::engine::{Deployment, ItemResult, StopSignal, Trouble, Watcher};
+use crate::engine::{Deployment, ItemResult, StopSignal, SyncReport, Trouble, Watcher};
 use crate::plan::UnderWay;
 use futures_util::future::LocalBoxFuture;
 use std::sync::Arc;
@@ -67,6 +67,18 @@ impl Site for EcsSite {
         Box::pin(
             async move { under_way(&Target::Ecs(Box::new(self.target())), &self.place.application).await },
         )
+    }
+
+    fn delete_all<'a>(
+        &'a self,
+        deployment: &'a Deployment,
+        watcher: &'a dyn Watcher,
+        stop: &'a StopSignal,
+    ) -> LocalBoxFuture<'a, Result<SyncReport, Trouble>> {
+        Box::pin(async move {
+            let _busy = self.beat.begin();
+            delete_all(&Target::Ecs(Box::new(self.target())), deployment, watcher, stop).await
+        })
     }
 
     fn handle<'a>(

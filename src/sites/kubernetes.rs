@@ -224,6 +224,21 @@ impl Platform for KubernetesTarget {
         self.writer.keep().await?;
         self.platform.settled(deployment, item).await
     }
+
+    async fn read_owned(&self, deployment: &Deployment) -> Result<Live, Trouble> {
+        self.platform.read_owned(deployment).await
+    }
+
+    async fn has_bookkeeping(&self) -> Result<bool, Trouble> {
+        self.platform.has_bookkeeping().await
+    }
+
+    async fn remove_bookkeeping(&self) -> Result<(), Trouble> {
+        self.writer.check_lease().await?;
+        self.platform.remove_bookkeeping().await?;
+        self.writer.end();
+        Ok(())
+    }
 }
 
 impl Guard for KubernetesTarget {

@@ -3,10 +3,10 @@
 use super::accounts::Region;
 use super::clusters::{Clusters, Reach, Shared};
 use super::patrol::{OnBeat, Patrols};
-use super::site::{carry_on, handle, sync, under_way};
+use super::site::{carry_on, delete_all, handle, sync, under_way};
 use super::{KubernetesTarget, Target};
 use crate::controller::{Place, Request, Site, Synced};
-use crate::engine::{Deployment, ItemResult, StopSignal, Trouble, TroubleKind, Watcher};
+use crate::engine::{Deployment, ItemResult, StopSignal, SyncReport, Trouble, TroubleKind, Watcher};
 use crate::kubernetes::Resource;
 use crate::model::Destination;
 use crate::plan::UnderWay;
@@ -196,6 +196,28 @@ impl Site for KubernetesSite {
     fn under_way(&self) -> LocalBoxFuture<'_, Result<Vec<UnderWay>, Trouble>> {
         Box::pin(async move {
             under_way(&Target::Kubernetes(Box::new(self.target())), &self.place.application).await
+        })
+    }
+
+    fn delete_all<'a>(
+        &'a self,
+        deployment: &'a Deployment,
+        watcher: &'a dyn Watcher,
+        stop: &'a StopSignal,
+    ) -> LocalBoxFuture<'a, Result<SyncReport, Trouble>> {
+        Box::pin(async move {
+            let once = async || {
+                delete_all(&Target::Kubernetes(Box::new(self.target())), deployment, watcher, stop).await
+            };
+            match once().await {
+                Err(trouble)
+                    if matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Transient)
+                        && self.has_changed().await? =>
+                {
+                    once().await
+                }
+                other => other,
+            }
         })
     }
 

@@ -173,6 +173,18 @@ impl Platform for Target {
     async fn settled(&self, deployment: &Deployment, item: &PlanItem) -> Result<Settled, Trouble> {
         on!(self, target => target.settled(deployment, item).await)
     }
+
+    async fn read_owned(&self, deployment: &Deployment) -> Result<Live, Trouble> {
+        on!(self, target => target.read_owned(deployment).await)
+    }
+
+    async fn has_bookkeeping(&self) -> Result<bool, Trouble> {
+        on!(self, target => target.has_bookkeeping().await)
+    }
+
+    async fn remove_bookkeeping(&self) -> Result<(), Trouble> {
+        on!(self, target => target.remove_bookkeeping().await)
+    }
 }
 
 impl Guard for Target {

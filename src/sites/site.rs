@@ -3,7 +3,8 @@
 use super::Target;
 use crate::controller::{Request, Synced};
 use crate::engine::{
-    self, Deployment, Event, ItemResult, Platform, StopSignal, Trouble, TroubleKind, Unfit, Watcher,
+    self, Deployment, Event, ItemResult, Platform, StopSignal, SyncReport, Trouble, TroubleKind, Unfit,
+    Watcher,
 };
 use crate::model::Application;
 use crate::plan::{self, UnderWay};
@@ -35,6 +36,18 @@ pub(super) async fn carry_on(
 /// The rollouts that are not over, as the live slots say.
 pub(super) async fn under_way(target: &Target, application: &Application) -> Result<Vec<UnderWay>, Trouble> {
     Ok(plan::under_way(&target.read_slots(application).await?))
+}
+
+/// Deletes everything that the application owns, and frees the lock.
+pub(super) async fn delete_all(
+    target: &Target,
+    deployment: &Deployment,
+    watcher: &dyn Watcher,
+    stop: &StopSignal,
+) -> Result<SyncReport, Trouble> {
+    let report = engine::delete_all(target, deployment, watcher, stop).await;
+    release(target, deployment, watcher).await;
+    report
 }
 
 async fn release(target: &Target, deployment: &Deployment, watcher: &dyn Watcher) {

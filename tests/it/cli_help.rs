@@ -2,7 +2,7 @@
 
 use crate::cli_support::Desk;
 
-const VERBS: [&str; 20] = [
+const VERBS: [&str; 21] = [
     "plan",
     "sync",
     "status",
@@ -11,6 +11,7 @@ const VERBS: [&str; 20] = [
     "abort",
     "retry",
     "rollback",
+    "delete",
     "suspend",
     "resume",
     "init",

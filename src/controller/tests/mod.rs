@@ -2,6 +2,7 @@
 
 mod care;
 mod chaos;
+mod deletion;
 mod git;
 mod people;
 mod places;

@@ -1,6 +1,7 @@
 //! Brings one application to its documents: the plan, then rolling services and rollouts side by side, then pruning.
 
 mod apart;
+mod deletion;
 mod lock;
 mod place;
 mod prune;
@@ -10,6 +11,7 @@ mod standing;
 mod todo;
 mod work;
 
+pub use deletion::{delete_all, plan_delete};
 pub use report::{ItemResult, SyncReport, Synced, Verdict};
 
 use super::deployment::Deployment;

@@ -60,14 +60,19 @@ impl<A: Adapter + Platform> Work<'_, A> {
             ItemResult { verdict, ..held_up(item, others, "stands") }
         };
         let mut results: Vec<ItemResult> = held.into_iter().map(waiting).collect();
-        results.extend(self.in_turns(&free).await);
+        results.extend(self.in_turns(&free, vec![], None).await);
         results
     }
 
-    /// What was brought first goes last: workloads before what they refer to, namespaces at the very end.
-    async fn in_turns(&self, pruned: &[&PlanItem]) -> Vec<ItemResult> {
+    /// What was brought first goes last: workloads before what they refer to, namespaces at the very end. What is needed by
+    /// something that is still `going` waits for it; nothing else does, after that much `patience`.
+    pub(super) async fn in_turns(
+        &self,
+        pruned: &[&PlanItem],
+        mut going: Vec<Unfinished>,
+        patience: Option<Duration>,
+    ) -> Vec<ItemResult> {
         let mut results = vec![];
-        let mut going: Vec<Unfinished> = vec![];
         let turns: BTreeSet<Turn> = pruned.iter().map(|item| item.turn).collect();
         for turn in turns.into_iter().rev() {
             let items = pruned.iter().copied().filter(|item| item.turn == turn);
@@ -78,8 +83,9 @@ impl<A: Adapter + Platform> Work<'_, A> {
                 results.push(held_up(item, needing, "is gone"));
                 going.push(Unfinished::of(item));
             }
+            let end = patience.map_or(self.end, |patience| self.end.min(Instant::now() + patience));
             let ended: Vec<ItemResult> = stream::iter(free.iter().copied())
-                .map(|item| self.delete(item))
+                .map(|item| self.delete(item, end))
                 .buffered(CONCURRENCY)
                 .collect()
                 .await;
@@ -90,19 +96,19 @@ impl<A: Adapter + Platform> Work<'_, A> {
         results
     }
 
-    async fn delete(&self, item: &PlanItem) -> ItemResult {
-        let until = (Instant::now() + PATIENCE).min(self.end);
+    async fn delete(&self, item: &PlanItem, end: Instant) -> ItemResult {
+        let until = (Instant::now() + PATIENCE).min(end);
         match self.bring(item, until, false).await {
-            Ok(_) => self.gone(item).await,
+            Ok(_) => self.gone(item, end).await,
             Err(result) => result,
         }
     }
 
-    /// Waits until what was told to go is gone.
-    pub(super) async fn gone(&self, item: &PlanItem) -> ItemResult {
+    /// Waits until what was told to go is gone, no longer than until then.
+    async fn gone(&self, item: &PlanItem, end: Instant) -> ItemResult {
         let document = item.document();
         let last = RefCell::new(String::new());
-        let gone = self.patiently(&document, POLL, async || {
+        let gone = self.patiently_until(&document, POLL, end, async || {
             let state = match self.adapter.settled(self.deployment, item).await? {
                 Settled::Steady => return Ok(Look::Is(())),
                 Settled::InProgress { state, .. } | Settled::Failed { state, .. } => state,

@@ -98,11 +98,39 @@ pub(super) fn is_needed_by(leaving: &str, going: &Unfinished) -> bool {
             let group = leaving.name.split_once('.').map(|(_, group)| group);
             group.is_some() && group == kind.split_once('.').map(|(_, group)| group)
         }
+        (Some(kind), Some(other)) if answers_requests(kind) && leads_requests(other) && kind != other => {
+            leaving.namespace == going.namespace
+        }
+        // Whoever looks after custom resources is needed to let go of them, wherever they are.
+        (Some(kind), Some(other)) if answers_requests(kind) && is_custom(other) => true,
         (Some(_), Some(kind)) => {
             WORKLOADS.contains(&kind) && (leaving.namespace.is_none() || leaving.namespace == going.namespace)
         }
         _ => true,
     }
+}
+
+/// True for a kind that gets requests through others.
+fn answers_requests(kind: &str) -> bool {
+    kind == "Service" || WORKLOADS.contains(&kind)
+}
+
+/// True for a kind that sends requests on.
+fn leads_requests(kind: &str) -> bool {
+    let (kind, group) = kind.split_once('.').unwrap_or((kind, ""));
+    match group {
+        "" => kind == "Service",
+        "networking.k8s.io" => kind == "Ingress",
+        "gateway.networking.k8s.io" => kind.ends_with("Route"),
+        "elbv2.k8s.aws" => kind == "TargetGroupBinding",
+        _ => false,
+    }
+}
+
+/// True for a kind that no API server has by itself.
+fn is_custom(kind: &str) -> bool {
+    let group = kind.split_once('.').map_or("", |(_, group)| group);
+    group.contains('.') && !group.ends_with(".k8s.io") && kind != BLUE_GREEN
 }
 
 /// The parts of an [`crate::model::ObjectKey`]'s text.

@@ -7,7 +7,7 @@ mod objects;
 mod rolling;
 mod scale;
 mod shares;
-mod shop;
+pub(super) mod shop;
 mod slots;
 
 use super::*;

@@ -24,6 +24,7 @@ pub fn application() -> Application {
         destination: Destination::Ecs { region: None, cluster: "prod".into() },
         sync: Sync { prune: true, ..Sync::default() },
         suspend: false,
+        deletion: Default::default(),
         depends_on: vec![],
         service_account_name: None,
         ignore_differences: vec![],

@@ -21,7 +21,8 @@ const CONCURRENCY: usize = 16;
 impl Platform for Ecs {
     async fn read_live(&self, deployment: &Deployment) -> Result<Live, Trouble> {
         let application = &deployment.application.name;
-        let prunes = deployment.application.sync.prune;
+        // A folder without documents is no application without services.
+        let prunes = deployment.application.sync.prune || deployment.manifests.is_empty();
         let names: Vec<String> = declared_services(deployment).into_iter().collect();
         let services = self.read_services(&names).await?;
         let (owned, unlisted) = match prunes {
@@ -75,6 +76,20 @@ impl Platform for Ecs {
 
     async fn settled(&self, deployment: &Deployment, item: &PlanItem) -> Result<Settled, Trouble> {
         self.item_settled(deployment, item, true).await
+    }
+
+    async fn read_owned(&self, deployment: &Deployment) -> Result<Live, Trouble> {
+        let owned = self.list_owned(&deployment.application.name).await?;
+        Ok(Live { owned: inventory(&owned), ..Live::default() })
+    }
+
+    /// Marks are all that there is, and the lock, which goes when it is freed.
+    async fn has_bookkeeping(&self) -> Result<bool, Trouble> {
+        Ok(false)
+    }
+
+    async fn remove_bookkeeping(&self) -> Result<(), Trouble> {
+        Ok(())
     }
 }
 

@@ -2,9 +2,10 @@
 //! declare them, since whoever writes them decides what is pruned and who writes.
 
 use super::Kubernetes;
-use super::applyset::{Identity, is_parent, label};
+use super::applyset::{ID, Identity, is_parent, label};
 use super::desired::Resolved;
 use crate::engine::{Deployment, Trouble, TroubleKind};
+use crate::kubernetes::{Preconditions, Propagation, Resource};
 use crate::model::{Object, ObjectKey, marks};
 use serde_json::Value;
 
@@ -31,6 +32,35 @@ impl Kubernetes {
         }
         let doing = format!("reading the documents of {}", deployment.application.name);
         Err(Trouble { kind: TroubleKind::Rejected, doing, message: wrong.join("; ") })
+    }
+}
+
+impl Kubernetes {
+    /// The inventory as it is now, if there is one that is ours; or the lock that an earlier end left behind.
+    pub(super) async fn bookkeeping(&self) -> Result<Option<Value>, Trouble> {
+        if let Some(inventory) = self.own_inventory().await? {
+            return Ok(Some(inventory));
+        }
+        let (namespace, name) = (self.identity.namespace(), self.identity.parent_name());
+        let lease = Resource::known("coordination.k8s.io", "v1", "Lease", "leases", true);
+        self.cluster.get(&lease, Some(namespace), &name).await
+    }
+
+    async fn own_inventory(&self) -> Result<Option<Value>, Trouble> {
+        let (namespace, name) = (self.identity.namespace(), self.identity.parent_name());
+        let found = self.cluster.get(&Identity::parent_resource(), Some(namespace), &name).await?;
+        Ok(found.filter(|found| label(found, ID) == Some(self.identity.id()) && is_parent(found)))
+    }
+
+    /// Deletes the inventory, if it is ours and as it is read now.
+    pub(super) async fn drop_bookkeeping(&self) -> Result<(), Trouble> {
+        let Some(inventory) = self.own_inventory().await? else { return Ok(()) };
+        let (namespace, name) = (self.identity.namespace(), self.identity.parent_name());
+        let same = Preconditions::unchanged(&inventory);
+        let kind = Identity::parent_resource();
+        self.cluster.delete(&kind, Some(namespace), &name, &same, Propagation::Background).await?;
+        self.inventory.forget().await;
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ mod autoscalers;
 mod compare;
 mod definitions;
 mod lists;
+mod members;
 mod owned;
 mod quantity;
 mod would_be;

@@ -162,4 +162,16 @@ impl Platform for Kubernetes {
             false => self.settle(deployment, item).await,
         }
     }
+
+    async fn read_owned(&self, _: &Deployment) -> Result<Live, Trouble> {
+        self.read_members().await
+    }
+
+    async fn has_bookkeeping(&self) -> Result<bool, Trouble> {
+        self.bookkeeping().await.map(|kept| kept.is_some())
+    }
+
+    async fn remove_bookkeeping(&self) -> Result<(), Trouble> {
+        self.drop_bookkeeping().await
+    }
 }

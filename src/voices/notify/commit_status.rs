@@ -142,7 +142,9 @@ fn state(kind: OccurrenceKind) -> Option<State> {
         | OccurrenceKind::Resumed
         | OccurrenceKind::Refused
         | OccurrenceKind::SourceFailed
-        | OccurrenceKind::RequestHandled => None,
+        | OccurrenceKind::RequestHandled
+        | OccurrenceKind::DeletionStuck
+        | OccurrenceKind::Deleted => None,
     }
 }
 

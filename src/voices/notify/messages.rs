@@ -63,6 +63,8 @@ fn words(kind: OccurrenceKind) -> &'static str {
         OccurrenceKind::Refused => "refused",
         OccurrenceKind::SourceFailed => "the repository can't be read",
         OccurrenceKind::RequestHandled => "request handled",
+        OccurrenceKind::DeletionStuck => "deletion is stuck",
+        OccurrenceKind::Deleted => "deleted",
     }
 }
 

@@ -131,6 +131,7 @@ pub fn application() -> Application {
         destination: Destination::Ecs { region: None, cluster: "prod".into() },
         sync: Sync::default(),
         suspend: false,
+        deletion: Default::default(),
         depends_on: vec![],
         service_account_name: None,
         ignore_differences: vec![],

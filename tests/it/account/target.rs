@@ -171,6 +171,18 @@ impl Platform for Target {
         self.writer.keep().await?;
         self.ecs.settled(deployment, item).await
     }
+
+    async fn read_owned(&self, deployment: &Deployment) -> Result<Live, Trouble> {
+        self.ecs.read_owned(deployment).await
+    }
+
+    async fn has_bookkeeping(&self) -> Result<bool, Trouble> {
+        self.ecs.has_bookkeeping().await
+    }
+
+    async fn remove_bookkeeping(&self) -> Result<(), Trouble> {
+        self.ecs.remove_bookkeeping().await
+    }
 }
 
 impl Guard for Target {

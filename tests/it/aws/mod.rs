@@ -2,6 +2,7 @@
 
 mod begun;
 mod breaker;
+mod deletion;
 mod evidence;
 mod gates;
 mod inseparable;

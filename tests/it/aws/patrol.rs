@@ -70,6 +70,7 @@ spec: {{workloadRef: {{kind: Service, name: {name}}}, container: {{name: app, po
         sync: Sync { mode: SyncMode::Observe, ..Sync::default() },
         ignore_differences: vec![],
         suspend: false,
+        deletion: Default::default(),
         depends_on: vec![],
         service_account_name: None,
     };

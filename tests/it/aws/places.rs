@@ -37,6 +37,7 @@ pub(super) fn deployment(number: usize) -> Deployment {
         destination: Destination::Ecs { region: None, cluster: "prod".into() },
         sync: Sync::default(),
         suspend: false,
+        deletion: Default::default(),
         depends_on: vec![],
         service_account_name: None,
         ignore_differences: vec![],

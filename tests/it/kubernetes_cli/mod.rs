@@ -4,6 +4,7 @@ mod adoption;
 mod apart;
 mod balanced;
 mod configuration;
+mod deletion;
 mod desk;
 mod jobs;
 mod objects;

@@ -251,6 +251,16 @@ impl House {
         tokio::task::block_in_place(|| self.desk.ran(command))
     }
 
+    /// Runs a script that calls kubectl.
+    pub fn shell(&self, script: &str) -> Ran {
+        let mut command = Command::new("sh");
+        let folder = std::env::var("KUBEBUILDER_ASSETS").unwrap_or_default();
+        command.args(["-ec", script]).env_clear().env("HOME", self.folder().join("home"));
+        command.env("PATH", format!("{folder}:/usr/local/bin:/usr/bin:/bin"));
+        command.env("KUBECONFIG", self.space.cluster.kubeconfig(User::Admin));
+        tokio::task::block_in_place(|| self.desk.ran(command))
+    }
+
     /// Applies an Application of the controller's namespace whose documents are in `folder` of the repository and go to
     /// `namespace`.
     pub fn register(&self, name: &str, folder: &str, namespace: &str, sync: &str) {

@@ -57,6 +57,7 @@ pub fn deployment(space: &Space, documents: &str) -> Deployment {
             sync: Sync::default(),
             ignore_differences: vec![],
             suspend: false,
+            deletion: Default::default(),
             depends_on: vec![],
             service_account_name: None,
         },

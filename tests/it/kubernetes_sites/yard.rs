@@ -99,6 +99,7 @@ impl Yard {
                 sync: Sync { prune: true, prune_limit: "100%".into(), ..Sync::default() },
                 ignore_differences: vec![],
                 suspend: false,
+                deletion: Default::default(),
                 depends_on: vec![],
                 service_account_name: None,
             },

@@ -135,6 +135,7 @@ spec: {{workloadRef: {{kind: Deployment, name: web}}, container: {{name: app, po
                 sync: Sync { prune: true, prune_limit: "100%".into(), ..Sync::default() },
                 ignore_differences: vec![],
                 suspend: false,
+                deletion: Default::default(),
                 depends_on: vec![],
                 service_account_name: None,
             },
@@ -385,5 +386,17 @@ impl Platform for Process {
 
     async fn settled(&self, deployment: &Deployment, item: &PlanItem) -> Result<Settled, Trouble> {
         self.platform.settled(deployment, item).await
+    }
+
+    async fn read_owned(&self, deployment: &Deployment) -> Result<Live, Trouble> {
+        self.platform.read_owned(deployment).await
+    }
+
+    async fn has_bookkeeping(&self) -> Result<bool, Trouble> {
+        self.platform.has_bookkeeping().await
+    }
+
+    async fn remove_bookkeeping(&self) -> Result<(), Trouble> {
+        self.platform.remove_bookkeeping().await
     }
 }

@@ -65,6 +65,12 @@ pub struct Inner {
     pub under_way: BTreeMap<AppKey, Vec<UnderWay>>,
     /// How often they were asked.
     pub asked_live: usize,
+    /// Finalizers that were put on (true) and taken off.
+    pub guards: Vec<(AppKey, bool)>,
+    /// What keeps everything of an application from being deleted.
+    pub stuck: BTreeMap<AppKey, String>,
+    /// How often everything of an application was to be deleted.
+    pub deletions: BTreeMap<AppKey, usize>,
     /// Folders of earlier commits.
     past: Vec<(Found, BTreeMap<String, String>)>,
     /// Everything that must never happen.
@@ -136,6 +142,7 @@ impl Sandbox {
                 no_request: None,
                 status: ApplicationStatus::default(),
                 is_going: false,
+                is_guarded: false,
             });
             let before = registered.application.clone();
             change(registered);

@@ -46,6 +46,26 @@ impl Applications for Sandbox {
             Ok(())
         })
     }
+
+    /// As an API server does it: what is going goes with its last finalizer.
+    fn guard<'a>(&'a self, key: &'a AppKey, uid: &'a str, on: bool) -> BoxFuture<'a, Result<(), Trouble>> {
+        Box::pin(async move {
+            let mut inner = self.inner();
+            inner.guards.push((key.clone(), on));
+            let Some(registered) = inner.registered.get_mut(key).filter(|one| one.uid == uid) else {
+                return Ok(());
+            };
+            registered.is_guarded = on;
+            let registration = match registered.is_going && !on {
+                true => Registration::Gone(key.clone()),
+                false => Registration::Is(Box::new(registered.clone())),
+            };
+            if let Some(sender) = &inner.registrations {
+                sender.try_send(registration).expect("room");
+            }
+            Ok(())
+        })
+    }
 }
 
 impl Repositories for Sandbox {

@@ -199,6 +199,33 @@ impl Site for Spot {
         Box::pin(async move { Ok(found) })
     }
 
+    fn delete_all<'a>(
+        &'a self,
+        deployment: &'a Deployment,
+        watcher: &'a dyn Watcher,
+        _: &'a StopSignal,
+    ) -> LocalBoxFuture<'a, Result<SyncReport, Trouble>> {
+        Box::pin(async move {
+            let _one = self.begin();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            self.place.fence.check().await?;
+            let item = PlanItem::new("ConfigMap", "x", "ConfigMap/shop/x", Change::Prune, "");
+            let plan = Plan { items: vec![item], commit: deployment.commit.clone(), ..Plan::default() };
+            watcher.planned(&plan);
+            let mut inner = self.sandbox.inner();
+            *inner.deletions.entry(self.place.key.clone()).or_default() += 1;
+            let (verdict, message) = match inner.stuck.get(&self.place.key) {
+                Some(why) => (Verdict::TimedOut, why.clone()),
+                None => (Verdict::Done, String::new()),
+            };
+            if verdict == Verdict::Done {
+                inner.live.remove(&self.place.key);
+            }
+            let results = vec![ItemResult { document: "ConfigMap/x".into(), verdict, message }];
+            Ok(SyncReport { plan, results, verdict })
+        })
+    }
+
     fn handle<'a>(
         &'a self,
         _: &'a Deployment,

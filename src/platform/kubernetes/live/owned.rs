@@ -67,7 +67,11 @@ impl Kubernetes {
 
     /// CustomResourceDefinitions that leave Git and take nothing along but what leaves Git with them: there is no object of
     /// the kind, in any namespace, that is not a member and undeclared.
-    async fn bare_definitions(&self, lists: &Lists, declared: &BTreeSet<&ObjectKey>) -> BTreeSet<ObjectKey> {
+    pub(super) async fn bare_definitions(
+        &self,
+        lists: &Lists,
+        declared: &BTreeSet<&ObjectKey>,
+    ) -> BTreeSet<ObjectKey> {
         let mut bare = BTreeSet::new();
         for (key, live) in lists.members(&self.identity) {
             if !key.is("apiextensions.k8s.io", "CustomResourceDefinition") || declared.contains(key) {
@@ -139,7 +143,7 @@ impl Kubernetes {
 }
 
 /// When an object's turn came, as far as it says so itself.
-fn turn_of(key: &ObjectKey, live: &Value) -> Turn {
+pub(super) fn turn_of(key: &ObjectKey, live: &Value) -> Turn {
     let annotation = |key: &&str| live["metadata"]["annotations"].get(*key).and_then(Value::as_str);
     let wave = WAVES.iter().find_map(annotation).and_then(|wave| wave.trim().parse().ok()).unwrap_or(0);
     Turn { wave, rank: rank(&key.group, &key.kind), ..Turn::default() }

@@ -169,6 +169,29 @@ impl Held {
         }
     }
 
+    /// Deletes the Lease, if it is still ours; where that is not allowed, frees it.
+    pub(super) async fn remove(&self) -> Result<(), Trouble> {
+        {
+            let mut state = self.state.lock().await;
+            if state.lost.is_some() {
+                return Ok(());
+            }
+            let removed = self.place.cluster.delete_lease(&self.place.namespace, &state.lease).await;
+            if !matches!(&removed, Err(trouble) if trouble.kind == TroubleKind::Denied || trouble.kind.is_passing())
+            {
+                state.lost = Some("it was removed".into());
+                return match removed {
+                    // It is not as we wrote it last: not ours any more, or gone.
+                    Err(trouble) if matches!(trouble.kind, TroubleKind::LookAgain | TroubleKind::Missing) => {
+                        Ok(())
+                    }
+                    removed => removed,
+                };
+            }
+        }
+        self.release().await
+    }
+
     fn lose(&self, state: &mut State, why: String) -> Trouble {
         let trouble = self.place.lost(&why);
         state.lost = Some(why);

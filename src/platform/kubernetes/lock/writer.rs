@@ -35,6 +35,12 @@ impl Lease {
     }
 }
 
+impl Lease {
+    async fn remove(&self) -> Result<(), Trouble> {
+        self.0.remove().await
+    }
+}
+
 impl WriteGuard for Lease {
     fn check(&self) -> BoxFuture<'_, Result<(), Trouble>> {
         Box::pin(self.0.check())
@@ -54,6 +60,8 @@ pub struct Writer {
     /// Whether there is one: known also while it is being renewed.
     held: AtomicBool,
     without: Without,
+    /// True if nobody will need the lock after this run.
+    is_ending: AtomicBool,
 }
 
 impl Kubernetes {
@@ -71,6 +79,7 @@ impl Kubernetes {
             lease: Mutex::default(),
             held: AtomicBool::default(),
             without: Without::default(),
+            is_ending: AtomicBool::default(),
         }
     }
 }
@@ -101,6 +110,11 @@ impl Writer {
         }
     }
 
+    /// Has the lock removed when it is freed: there is no application any more.
+    pub fn end(&self) {
+        self.is_ending.store(true, Ordering::SeqCst);
+    }
+
     /// Frees the lock, if this run has it.
     ///
     /// # Errors
@@ -110,6 +124,7 @@ impl Writer {
         let lease = self.lease.lock().await.take();
         self.held.store(false, Ordering::SeqCst);
         match lease {
+            Some(lease) if self.is_ending.load(Ordering::SeqCst) => lease.remove().await,
             Some(lease) => lease.release().await,
             None => Ok(()),
         }
