@@ -53,23 +53,31 @@ impl Claims {
 }
 
 fn claim(key: &AppKey, application: &Application) -> Claim {
-    let name = &application.name;
-    Claim(match &application.destination {
+    let namespace = match &application.destination {
+        Destination::Ecs { .. } => "",
+        Destination::Kubernetes { namespace, .. } => namespace,
+    };
+    Claim(format!("{} {namespace} {}", place(key, application), application.name))
+}
+
+/// The cluster that an Application goes to, as far as two that name the same one can be told.
+pub(super) fn place(key: &AppKey, application: &Application) -> String {
+    match &application.destination {
         Destination::Ecs { region, cluster } => {
             // The same cluster may be written as a name and as an ARN, which has its region. What the usual region is, is
             // not known here; the application's lock then keeps them apart.
             let of_arn = cluster.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
             let region = region.as_deref().or(of_arn).unwrap_or_default();
             let cluster = cluster.rsplit('/').next().unwrap_or(cluster);
-            format!("ecs {region} {cluster} {name}")
+            format!("ecs {region} {cluster}")
         }
-        Destination::Kubernetes { namespace, kubeconfig_secret_ref, context, .. } => {
+        Destination::Kubernetes { kubeconfig_secret_ref, context, .. } => {
             let cluster = match kubeconfig_secret_ref {
                 // Two Secrets may lead to the same cluster; the application's lock then keeps them apart.
                 Some(secret) => format!("{}/{}", key.namespace, secret.name),
                 None => context.clone().unwrap_or_default(),
             };
-            format!("kubernetes {cluster} {namespace} {name}")
+            format!("kubernetes {cluster}")
         }
-    })
+    }
 }

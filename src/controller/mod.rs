@@ -11,6 +11,7 @@ mod ending;
 mod follower;
 mod look;
 mod metrics;
+mod neighbours;
 mod news;
 mod occurrence;
 mod pace;

@@ -2,7 +2,7 @@
 
 pub use crate::engine::Synced;
 use crate::engine::{
-    Deployment, ItemResult, RequestVerb, StopSignal, SyncReport, Trouble, Watcher, WriteGuard,
+    Deployment, ItemResult, Neighbours, RequestVerb, StopSignal, SyncReport, Trouble, Watcher, WriteGuard,
 };
 use crate::model::{Allowed, AppKey, Application, ApplicationStatus, Problem, SourceFile, Timestamp};
 use crate::plan::UnderWay;
@@ -174,6 +174,8 @@ pub struct Place {
     pub allowed: Allowed,
     /// Passes while this process may work for the application; asked before each write, beside the application's lock.
     pub fence: Arc<dyn WriteGuard>,
+    /// The other Applications of this process.
+    pub neighbours: Arc<dyn Neighbours>,
 }
 
 /// The destinations of Applications. Connections are shared by all that go to the same place as the same identity.

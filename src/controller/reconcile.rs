@@ -293,7 +293,10 @@ async fn documents(task: &Task, place: &Place, commit: &str) -> Result<Manifests
     })
 }
 
-fn load(files: &[crate::model::SourceFile], destination: &Destination) -> Result<Manifests, Vec<Problem>> {
+pub(super) fn load(
+    files: &[crate::model::SourceFile],
+    destination: &Destination,
+) -> Result<Manifests, Vec<Problem>> {
     let manifests = config::load(files, Some(destination.platform()))?;
     if let Destination::Kubernetes { namespace, .. } = destination {
         config::check_namespace(&manifests, namespace)?;

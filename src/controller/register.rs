@@ -1,6 +1,7 @@
 //! Applications come, change and go; repositories are looked at.
 
 use super::apps::{App, Folders, Sight, Sights, Stopped, differs, interval};
+use super::claims::place;
 use super::occurrence::{Occurrence, OccurrenceKind};
 use super::pace::{backoff, jittered};
 use super::ports::{Registered, RepositoryKey};
@@ -89,6 +90,7 @@ impl State {
         app.allowed = allowed;
         app.registered = registered;
         self.show(&key, &app);
+        self.directory.note(&key, &app);
         let (is_held, is_sighted) = (app.is_held(), app.sight.is_some());
         self.apps.insert(key.clone(), app);
         if is_resumed && is_held {
@@ -137,6 +139,7 @@ impl State {
     pub(super) fn gone(&mut self, key: &AppKey) {
         let now = Instant::now();
         let Some(mut app) = self.apps.remove(key) else { return };
+        self.directory.forget(key);
         app.stop(Stopped::Dropped);
         if app.running.as_ref().is_some_and(|running| running.is_at_work) {
             self.at_work = self.at_work.saturating_sub(1);
@@ -155,6 +158,7 @@ impl State {
         }
         self.board.remove(key);
         self.wake_dependents(key);
+        self.wake_heirs(key, &app.registered);
     }
 
     fn leave_repository(&mut self, repository: &RepositoryKey, key: &AppKey) {
@@ -184,6 +188,20 @@ impl State {
             }
             self.queue.want(&dependent, now);
         }
+    }
+
+    /// Those that go to the same place and do not get on are looked at again: what an application no longer declares, others
+    /// may take over.
+    fn wake_heirs(&mut self, key: &AppKey, registered: &Registered) {
+        let Ok(application) = &registered.application else { return };
+        let now = Instant::now();
+        let at = place(key, application);
+        let waits = |(other, app): &(&AppKey, &App)| {
+            let is_near = app.registered.application.as_ref().is_ok_and(|one| place(other, one) == at);
+            app.is_held() && app.failures > 0 && *other != key && is_near
+        };
+        let heirs: Vec<AppKey> = self.apps.iter().filter(waits).map(|(other, _)| other.clone()).collect();
+        heirs.iter().for_each(|heir| self.queue.want(heir, now));
     }
 
     /// Starts the looks at repositories that are due.
@@ -250,6 +268,7 @@ impl State {
         let every = jittered(key, rounds, Duration::from_secs(every), 10);
         let pause = if failures == 0 { every } else { every.max(backoff(key, failures)) };
         self.looks.want(key, now + pause);
+        let mut changed = vec![];
         for user in users {
             let Some(app) = self.apps.get_mut(&user).filter(|app| app.is_held()) else { continue };
             let Ok(application) = &app.registered.application else { continue };
@@ -286,8 +305,13 @@ impl State {
                     app.stop(Stopped::Superseded);
                 }
                 self.queue.want(&user, now);
+                changed.push((user.clone(), app.registered.clone()));
             }
             app.sight = Some(sight);
+            self.directory.note(&user, app);
+        }
+        for (user, registered) in changed {
+            self.wake_heirs(&user, &registered);
         }
     }
 }

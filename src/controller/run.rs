@@ -6,6 +6,7 @@ use super::claims::Claims;
 use super::crew::Crew;
 use super::look::Look;
 use super::metrics::Metrics;
+use super::neighbours::Directory;
 use super::occurrence::Voice;
 use super::ports::{Applications, Nudge, Registration, Repositories, RepositoryKey, Seats, Sites};
 use super::queue::Queue;
@@ -60,6 +61,7 @@ pub(super) struct State {
     pub apps: BTreeMap<AppKey, App>,
     pub repositories: BTreeMap<RepositoryKey, super::apps::Repository>,
     pub claims: Claims,
+    pub directory: Arc<Directory>,
     /// Applications by when they are due to be looked at.
     pub queue: Queue<AppKey>,
     /// Repositories, likewise.
@@ -103,6 +105,7 @@ pub async fn run(
         board: Arc::clone(&board),
         clock: world.clock,
     });
+    let directory = Arc::new(Directory::new(Arc::clone(&world.repositories)));
     let mut state = State {
         world,
         board,
@@ -112,6 +115,7 @@ pub async fn run(
         apps: BTreeMap::new(),
         repositories: BTreeMap::new(),
         claims: Claims::default(),
+        directory,
         queue: Queue::default(),
         looks: Queue::default(),
         at_work: 0,
@@ -241,6 +245,7 @@ impl State {
             if !app.hold(fence) {
                 continue;
             }
+            self.directory.note(&key, app);
             let stored = app.registered.status.clone();
             if app.is_held() {
                 self.board.change(&key, |entry| {

@@ -77,7 +77,8 @@ impl State {
         let place = |(application, allowed): (Application, Allowed)| {
             let mut application = application;
             application.suspend |= app.registered.is_suspended;
-            Place { key: key.clone(), application, allowed, fence }
+            let neighbours = self.directory.around(key);
+            Place { key: key.clone(), application, allowed, fence, neighbours }
         };
         if app.registered.is_going {
             return match self.ending(key, app) {
@@ -162,7 +163,8 @@ impl State {
         let (mut application, allowed) = app.in_hand.clone().or_else(|| self.present(app))?;
         let declared = app.registered.application.as_ref().map_or(application.suspend, |one| one.suspend);
         application.suspend = declared || app.registered.is_suspended;
-        let place = Place { key: key.clone(), application, allowed, fence };
+        let neighbours = self.directory.around(key);
+        let place = Place { key: key.clone(), application, allowed, fence, neighbours };
         Some(InHand { place, commit: entry.status.revision.clone(), is_whole, only: None })
     }
 

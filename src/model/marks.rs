@@ -38,6 +38,10 @@ pub const LOCK: &str = "cutover.dev/lock";
 pub const REQUEST: &str = "cutover.dev/request";
 /// On an Application in a cluster: `true` suspends it, beside `spec.suspend`.
 pub const SUSPEND: &str = "cutover.dev/suspend";
+/// On a live object or service: the application that it is given to. Written by the old owner's document or by hand.
+pub const RELEASE: &str = "cutover.dev/release";
+/// In a document: the application that it takes the object or service over from.
+pub const ADOPT: &str = "cutover.dev/adopt";
 /// The finalizer of an Application whose deletion takes along what it owns.
 pub const CASCADE: &str = "cutover.dev/cascade";
 /// On the Leases by which controllers share the applications out: the number of a seat, or `replica`.

@@ -104,8 +104,12 @@ fn change(application: &str, document: &Service, declared: &Value, name: &str, l
     let (change, why) = match tag(live, marks::APPLICATION) {
         Some(owner) if owner != application => {
             let why = format!(
-                "belongs to application {owner} ({}); remove it there, or give one of them another serviceName",
-                marks::APPLICATION
+                "belongs to application {owner} ({}); remove it there, or give one of them another serviceName; to have it \
+                 handed over between owners that do not know each other, tag the live service {}={application} and give the \
+                 document the tag {}={owner}",
+                marks::APPLICATION,
+                marks::RELEASE,
+                marks::ADOPT
             );
             return bare_item(document, name, Change::Blocked, why);
         }

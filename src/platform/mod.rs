@@ -4,5 +4,6 @@ pub mod ecs;
 pub mod kubernetes;
 mod lock_waits;
 mod owner;
+mod withhold;
 
 pub use owner::Owner;

@@ -4,9 +4,9 @@ use super::balanced::Balanced;
 use super::looked::{Looked, Seen, mark_of_service};
 use crate::aws::{Aws, CallCounts};
 use crate::engine::{
-    Deployment, Gating, Guard, Obstacles, Platform, Registered, Rollout, Settled, Signal, Signalling,
-    SlotsReading, TimeSource, Traffic, TrafficReading, Trouble, TroubleKind, Workloads, declared_services,
-    lock,
+    Deployment, Gating, Guard, Neighbours, Obstacles, Platform, Registered, Rollout, Settled, Signal,
+    Signalling, SlotsReading, TimeSource, Traffic, TrafficReading, Trouble, TroubleKind, Workloads,
+    declared_services, lock,
 };
 use crate::gates::Gates;
 use crate::model::{Application, BySlot, RevisionId, Slot, Timestamp};
@@ -14,6 +14,7 @@ use crate::plan::{Live, Owned, PlanItem};
 use crate::platform::ecs::{Ecs, Writer};
 use crate::rollout::{Action, Alarm, Hindrance, HttpAnswer, RuleObservation, Stranger, Terms};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One application's cluster, load balancers, gates and lock.
@@ -40,6 +41,12 @@ impl EcsTarget {
             time_scale: time_scale.max(1),
             seen: Seen::default(),
         }
+    }
+
+    /// Knows the other applications of the same process.
+    #[must_use]
+    pub fn beside(self, neighbours: Arc<dyn Neighbours>) -> EcsTarget {
+        EcsTarget { ecs: self.ecs.beside(neighbours), ..self }
     }
 
     /// Why targets of a BlueGreen were unhealthy when some last were in this run, for people.

@@ -29,7 +29,8 @@ impl EcsSite {
 
     fn target(&self) -> EcsTarget {
         let aws = self.aws.fenced(Some(self.place.fence.clone()));
-        EcsTarget::new(aws, &self.place.application, &self.cluster, self.time_scale)
+        let target = EcsTarget::new(aws, &self.place.application, &self.cluster, self.time_scale);
+        target.beside(Arc::clone(&self.place.neighbours))
     }
 }
 

@@ -5,8 +5,8 @@ use super::later::Later;
 use super::looked::{Looked, Seen};
 use crate::aws::{CallCounts, CallTally, WriteGuard};
 use crate::engine::{
-    Deployment, Gating, Guard, Obstacles, Platform, Registered, Rollout, Settled, Signal, Signalling,
-    SlotsReading, TimeSource, Traffic, TrafficReading, Trouble, Workloads,
+    Deployment, Gating, Guard, Neighbours, Obstacles, Platform, Registered, Rollout, Settled, Signal,
+    Signalling, SlotsReading, TimeSource, Traffic, TrafficReading, Trouble, Workloads,
 };
 use crate::kubernetes::Cluster;
 use crate::model::{Allowed, Application, BySlot, ClusterTraffic, RevisionId, Slot, Timestamp};
@@ -55,6 +55,12 @@ impl KubernetesTarget {
     #[must_use]
     pub fn confined(self, allowed: Allowed) -> KubernetesTarget {
         KubernetesTarget { platform: self.platform.confined(allowed), ..self }
+    }
+
+    /// Knows the other applications of the same process.
+    #[must_use]
+    pub fn beside(self, neighbours: Arc<dyn Neighbours>) -> KubernetesTarget {
+        KubernetesTarget { platform: self.platform.beside(neighbours), ..self }
     }
 
     /// How listener rules were when they were last read.

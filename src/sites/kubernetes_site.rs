@@ -75,7 +75,7 @@ impl KubernetesSite {
         let cluster = self.connected().shared.cluster.fenced(self.place.fence.clone());
         let (application, region) = (&self.place.application, self.region.clone());
         let target = KubernetesTarget::new(cluster, application, &self.namespace, Forcing::Members, region);
-        target.confined(self.place.allowed.clone())
+        target.confined(self.place.allowed.clone()).beside(Arc::clone(&self.place.neighbours))
     }
 
     /// Watches what the documents declare. A kind that its cluster does not serve yet is watched from the next sync on.

@@ -8,7 +8,8 @@ use crate::model::marks;
 /// `disabled` or `false`: the object stays when it is no longer in Git.
 const PRUNE: &str = "cutover.dev/prune";
 /// The annotations of ours that documents may have.
-const OUR_ANNOTATIONS: [&str; 5] = [WAVE, HOOK, PRUNE, marks::WAIT, marks::IN_PLACE];
+const OUR_ANNOTATIONS: [&str; 7] =
+    [WAVE, HOOK, PRUNE, marks::WAIT, marks::IN_PLACE, marks::RELEASE, marks::ADOPT];
 
 /// Checks labels and annotations; `note` takes a line, a path and what is wrong there.
 pub fn check(metadata: &Node, note: &mut impl FnMut(usize, &str, String)) {

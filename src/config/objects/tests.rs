@@ -152,7 +152,7 @@ fn labels_and_annotations_are_texts_and_ours_are_known() {
         ),
         (
             "annotations: {cutover.dev/wafe: \"1\"}",
-            "annotations.cutover.dev/wafe: is not known, did you mean \"cutover.dev/wave\"?; of cutover.dev/ only cutover.dev/wave, cutover.dev/hook, cutover.dev/prune, cutover.dev/wait, cutover.dev/in-place are",
+            "annotations.cutover.dev/wafe: is not known, did you mean \"cutover.dev/wave\"?; of cutover.dev/ only cutover.dev/wave, cutover.dev/hook, cutover.dev/prune, cutover.dev/wait, cutover.dev/in-place, cutover.dev/release, cutover.dev/adopt are",
         ),
         (
             "annotations: {cutover.dev/prune: no way}",

@@ -11,6 +11,7 @@ use crate::diff::compare_service;
 use crate::engine::{Deployment, Platform, Settled, Trouble, TroubleKind, declared_services};
 use crate::model::{Application, Kind, Service, TaskDefinition, TaskDefinitionRef, marks};
 use crate::plan::{Change, Live, LiveRevision, Owned, PlanItem, SlotMark, under_way};
+use crate::platform::withhold::withhold;
 use crate::rollout::{Stage, Terms};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -24,11 +25,18 @@ impl Platform for Ecs {
         // A folder without documents is no application without services.
         let prunes = deployment.application.sync.prune || deployment.manifests.is_empty();
         let names: Vec<String> = declared_services(deployment).into_iter().collect();
-        let services = self.read_services(&names).await?;
-        let (owned, unlisted) = match prunes {
+        let mut services = self.read_services(&names).await?;
+        if self.note_passing(deployment, &services).await {
+            self.forget_seen();
+            services = self.read_services(&names).await?;
+        }
+        let (mut owned, unlisted) = match prunes {
             true => (inventory(&self.list_owned(application).await?), None),
             false => self.of_rollouts(application).await?,
         };
+        if deployment.application.sync.prune {
+            withhold(&*self.neighbours, &mut owned, |name| names.iter().any(|one| one == name)).await;
+        }
         let moving = services.values().filter(|s| stage(&s.json) != Stage::Steady).map(|s| s.name.clone());
         Ok(Live {
             moving: moving.collect(),
@@ -80,7 +88,9 @@ impl Platform for Ecs {
 
     async fn read_owned(&self, deployment: &Deployment) -> Result<Live, Trouble> {
         let owned = self.list_owned(&deployment.application.name).await?;
-        Ok(Live { owned: inventory(&owned), ..Live::default() })
+        let mut owned = inventory(&owned);
+        withhold(&*self.neighbours, &mut owned, |_| false).await;
+        Ok(Live { owned, ..Live::default() })
     }
 
     /// Marks are all that there is, and the lock, which goes when it is freed.

@@ -7,6 +7,7 @@ mod inseparable;
 mod live;
 mod lock;
 mod members;
+mod ownership;
 mod read;
 mod register;
 mod revisions;
@@ -25,7 +26,9 @@ pub use lock::{Lease, LockError, Writer};
 pub use write::Stamp;
 
 use crate::aws::Aws;
-use crate::engine::{Rollout, Signal, Signalling, SlotsReading, Trouble, Workloads};
+use crate::engine::{
+    Neighbours, NoNeighbours, Rollout, Signal, Signalling, SlotsReading, Trouble, Workloads,
+};
 use crate::model::{RevisionId, Slot};
 use crate::rollout::{Action, Stranger};
 use std::collections::{BTreeSet, HashMap};
@@ -46,6 +49,8 @@ pub struct Ecs {
     /// When the PRIMARY deployment of each service began that this run updated, as ECS answered the update.
     sent: Mutex<HashMap<String, f64>>,
     stopped: Mutex<HashMap<String, (Instant, Vec<String>)>>,
+    passing: ownership::Passing,
+    neighbours: Arc<dyn Neighbours>,
 }
 
 impl Ecs {
@@ -62,6 +67,8 @@ impl Ecs {
             others: strangers::Listed::default(),
             sent: Mutex::default(),
             stopped: Mutex::default(),
+            passing: ownership::Passing::default(),
+            neighbours: Arc::new(NoNeighbours),
         }
     }
 

@@ -133,6 +133,7 @@ impl Ecs {
         let at = Instant::now();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         for (name, service) in described {
+            let service = service.map(|service| self.passing.read(service));
             let for_plan = purpose == Purpose::Hint;
             let for_observation = for_plan || purpose == Purpose::Plan;
             found.extend(service.clone().map(|service| (name.clone(), service)));

@@ -5,9 +5,7 @@ use super::desired::{Resolved, Wanted, resolve};
 use super::filled::{filled, leave_placeholders};
 use super::hooks::is_hook;
 use super::left_alone::{leave, pointers};
-use super::live::{
-    Autoscalers, awaits_its_role, belongs_to, defined, is_replaced, refused, without_namespace,
-};
+use super::live::{Autoscalers, awaits_its_role, defined, is_replaced, refused, without_namespace};
 use super::steering::is_steered;
 use super::takeover::{Spot, due};
 use crate::engine::{Deployment, Trouble, TroubleKind};
@@ -94,12 +92,8 @@ impl Kubernetes {
                 let message = "it is being deleted, and is made anew when it is gone".into();
                 return Err(Trouble { kind: TroubleKind::Transient, doing: doing(), message });
             }
-            if let Some(owner) = self.identity.other_owner(live) {
-                return Err(Trouble {
-                    kind: TroubleKind::Rejected,
-                    doing: doing(),
-                    message: belongs_to(&owner),
-                });
+            if let Some(message) = self.owned_by_others(&wanted.key, &wanted.object.body, live).await? {
+                return Err(Trouble { kind: TroubleKind::Rejected, doing: doing(), message });
             }
             let left_alone = self.left_alone(deployment, wanted, &body, live, steered).await?;
             if leave(&mut body, live, &left_alone) {

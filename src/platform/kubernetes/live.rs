@@ -27,6 +27,7 @@ use crate::engine::{Deployment, Trouble, TroubleKind};
 use crate::kubernetes::{Kinds, Resource};
 use crate::model::{Health, HealthReport, Object, ObjectKey, marks};
 use crate::plan::{Live, LiveObject, WouldBe};
+use crate::platform::withhold::withhold;
 use definitions::Definitions;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use lists::{Lists, Place};
@@ -89,7 +90,12 @@ impl Kubernetes {
         let slots = self.plan_all_slots(deployment).await?;
         live.incomplete = live.incomplete.or(slots.unread.clone());
         let declared = wanted.iter().map(|wanted| &wanted.key).collect();
+        let declared_now: BTreeSet<String> =
+            wanted.iter().map(|wanted| &wanted.key).chain(&slots.keys).map(ToString::to_string).collect();
         live.owned = self.owned(deployment, &lists, &slots, &declared).await;
+        if deployment.application.sync.prune {
+            withhold(&*self.neighbours, &mut live.owned, |name| declared_now.contains(name)).await;
+        }
         self.note(&wanted, &resolved, &lists, &slots);
         live.slots = slots.objects;
         let found: Vec<(&Object, &Resolved<'_>, Option<Value>)> = resolved

@@ -14,6 +14,7 @@ mod left_alone;
 mod live;
 mod lock;
 mod lookout;
+mod ownership;
 mod planned;
 mod prune;
 mod settle;
@@ -31,7 +32,7 @@ pub use lookout::{Followed, Lookout, Sighting};
 pub use troubles::Found;
 pub use watches::Watches;
 
-use crate::engine::{Deployment, Platform, Settled, Trouble};
+use crate::engine::{Deployment, Neighbours, NoNeighbours, Platform, Settled, Trouble};
 use crate::kubernetes::Cluster;
 use crate::model::{Allowed, Application};
 use crate::plan::{Live, Owned, PlanItem};
@@ -66,6 +67,7 @@ pub struct Kubernetes {
     watches: Watches,
     looks: slots::Looks,
     sighting: Mutex<Sighting>,
+    neighbours: Arc<dyn Neighbours>,
 }
 
 impl Kubernetes {
@@ -84,6 +86,7 @@ impl Kubernetes {
             watches,
             looks: slots::Looks::default(),
             sighting: Mutex::default(),
+            neighbours: Arc::new(NoNeighbours),
         }
     }
 

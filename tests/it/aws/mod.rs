@@ -8,6 +8,7 @@ mod gates;
 mod inseparable;
 mod lock;
 mod members;
+mod moved;
 mod others;
 mod pace;
 mod patrol;

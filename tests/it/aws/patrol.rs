@@ -5,7 +5,7 @@ use super::{Rig, SEED};
 use cutover::aws::Connect;
 use cutover::config::load;
 use cutover::controller::{Place, Site, Sites};
-use cutover::engine::{Deployment, Silent, StopSignal, Trouble, WriteGuard};
+use cutover::engine::{Deployment, NoNeighbours, Silent, StopSignal, Trouble, WriteGuard};
 use cutover::kubernetes::Connect as ConnectKubernetes;
 use cutover::model::{
     Allowed, AppKey, Application, Destination, Origin, PlatformKind, Source, SourceFile, Sync, SyncMode,
@@ -102,7 +102,8 @@ impl Yard {
         for app in apps {
             let key = AppKey { namespace: "n".into(), name: app.application.name.clone() };
             let application = app.application.clone();
-            let place = Place { key, application, allowed: Allowed::everything(), fence: Arc::new(Open) };
+            let (allowed, fence) = (Allowed::everything(), Arc::new(Open));
+            let place = Place { key, application, allowed, fence, neighbours: Arc::new(NoNeighbours) };
             let site = destinations.open(place).await.expect("opened");
             site.sync(app, &Silent, &StopSignal::default()).await.expect("a plan");
             sites.push(site);

@@ -7,6 +7,7 @@ mod configuration;
 mod deletion;
 mod desk;
 mod jobs;
+mod moved;
 mod objects;
 mod pruned;
 mod rights;

@@ -8,5 +8,6 @@ mod deleted;
 mod drifted;
 pub mod house;
 mod installed;
+mod moved;
 mod nudged;
 mod refused;

@@ -4,7 +4,7 @@ use crate::kube_support::{Proxy, Space, User};
 use cutover::aws::Connect as ConnectAws;
 use cutover::config::load;
 use cutover::controller::{Place, Site, Sites};
-use cutover::engine::{Deployment, Silent, StopSignal, Synced, Trouble, WriteGuard};
+use cutover::engine::{Deployment, NoNeighbours, Silent, StopSignal, Synced, Trouble, WriteGuard};
 use cutover::kubernetes::{Connect, KubeconfigSource};
 use cutover::model::{
     Allowed, AppKey, Application, Destination, Origin, Pattern, PlatformKind, Source, SourceFile, Sync,
@@ -120,7 +120,8 @@ impl Yard {
     ) -> Result<Arc<dyn Site>, Trouble> {
         let application = deployment.application.clone();
         let key = self.key(&application.name);
-        self.destinations.open(Place { key, application, allowed, fence: self.fence.clone() }).await
+        let (fence, neighbours) = (self.fence.clone(), Arc::new(NoNeighbours));
+        self.destinations.open(Place { key, application, allowed, fence, neighbours }).await
     }
 
     /// Only this namespace, and these cluster-scoped kinds.

@@ -9,6 +9,7 @@ use crate::plan::{Live, Owned};
 use crate::platform::kubernetes::Kubernetes;
 use crate::platform::kubernetes::prune::held_by;
 use crate::platform::kubernetes::slots::Protection;
+use crate::platform::withhold::withhold;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -32,7 +33,8 @@ impl Kubernetes {
         let kinds = self.all_kinds(kinds, &parent.group_kinds).await?;
         let mut lists = self.lists(&kinds, &parent, &[]).await?;
         self.doubt(&kinds, &parent, &mut lists).await;
-        let owned = self.all_owned(&lists).await;
+        let mut owned = self.all_owned(&lists).await;
+        withhold(&*self.neighbours, &mut owned, |_| false).await;
         let members = lists.members(&self.identity).map(|(key, _)| key.clone()).collect();
         let incomplete = lists.incomplete();
         self.inventory.note(members, BTreeSet::new(), incomplete.is_none(), None);

@@ -30,8 +30,8 @@ impl Kubernetes {
         let asked = context.deployment.application.sync.force_conflicts;
         let (mut takeover, mut still_written) = (None, None);
         if let Some(live) = live {
-            if let Some(owner) = self.identity.other_owner(live) {
-                return Ok(WouldBe::Refused { message: belongs_to(&owner), field: None });
+            if let Some(message) = self.owned_by_others(&wanted.key, &wanted.object.body, live).await? {
+                return Ok(WouldBe::Refused { message, field: None });
             }
             if let Some(whose) = inventory_of(live) {
                 return Ok(WouldBe::Refused { message: whose, field: Some("metadata.name".into()) });
@@ -156,11 +156,18 @@ pub(super) fn is_of_another(would_be: &WouldBe, live: Option<&Value>) -> bool {
     live.is_some_and(|live| version(live) != version(object))
 }
 
-/// Why an object of somebody else is not touched.
-pub(in crate::platform::kubernetes) fn belongs_to(owner: &str) -> String {
+/// Why an object of somebody else is not touched, and what gives it to the application `heir`.
+pub(in crate::platform::kubernetes) fn belongs_to(owner: &str, heir: &str, name: Option<&str>) -> String {
+    let Some(name) = name else {
+        return format!(
+            "it belongs to {owner}; take it out of there first, or remove its label applyset.kubernetes.io/part-of to let \
+             this application adopt it"
+        );
+    };
     format!(
-        "it belongs to {owner}; take it out of there first, or remove its label \
-         applyset.kubernetes.io/part-of to let this application adopt it"
+        "it belongs to {owner}; take it out of there. If one controller has both applications, it is then handed over; \
+         otherwise annotate the live object cutover.dev/release={heir} and the document cutover.dev/adopt: {name}, or, if \
+         application {name} is gone for good, delete its inventory: kubectl delete configmap cutover-{name}"
     )
 }
 

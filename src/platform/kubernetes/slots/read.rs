@@ -62,25 +62,28 @@ impl Kubernetes {
         )?;
         let found = deployment.iter().chain(&service).chain(carried.iter().flatten());
         for object in found {
-            self.refuse_other_owner(steered, object)?;
+            self.refuse_other_owner(steered, object).await?;
         }
         Ok(LiveSlot { deployment, service, carried, ..LiveSlot::default() })
     }
 
     /// Another application's objects are neither read as a slot's nor written.
-    fn refuse_other_owner(&self, steered: &Steered<'_>, object: &Value) -> Result<(), Trouble> {
-        let Some(owner) = self.identity.other_owner(object) else { return Ok(()) };
+    async fn refuse_other_owner(&self, steered: &Steered<'_>, object: &Value) -> Result<(), Trouble> {
         let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default();
         let kind = object["kind"].as_str().unwrap_or_default();
+        let api_version = object["apiVersion"].as_str().unwrap_or_default();
+        let key = ObjectKey {
+            group: api_version.split_once('/').map_or("", |(group, _)| group).to_owned(),
+            kind: kind.to_owned(),
+            namespace: Some(text("namespace").to_owned()),
+            name: text("name").to_owned(),
+        };
+        let document = &steered.documents.deployment.body;
+        let Some(message) = self.owned_by_others(&key, document, object).await? else { return Ok(()) };
         Err(Trouble {
             kind: TroubleKind::Rejected,
             doing: format!("BlueGreen/{}", steered.rollout.blue_green.name),
-            message: format!(
-                "its slot's {kind}/{}/{}: {}",
-                text("namespace"),
-                text("name"),
-                super::super::live::belongs_to(&owner)
-            ),
+            message: format!("its slot's {kind}/{}/{}: {message}", text("namespace"), text("name")),
         })
     }
 
