@@ -52,6 +52,7 @@ impl Set {
                     repo_url: String::new(),
                     target_revision: String::new(),
                     path: ".".into(),
+                    directory: cutover::model::Directory::default(),
                     secret_ref: None,
                 },
                 destination: Destination::Kubernetes {

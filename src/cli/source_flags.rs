@@ -77,6 +77,7 @@ impl SourceFlags {
                 repo_url: String::new(),
                 target_revision: "HEAD".into(),
                 path: ".".into(),
+                directory: crate::model::Directory::default(),
                 secret_ref: None,
             },
             (None, None) => checkout_around_here()?,
@@ -119,7 +120,7 @@ impl SourceFlags {
         let documents = blocking(move || {
             let mut repository = source::open(&source.repo_url, &options)?;
             let commit = repository.resolve(&source.target_revision)?;
-            let tree = repository.tree(&commit, &source.path)?;
+            let tree = repository.tree_at(&commit.id, &source.path, &source.directory)?;
             let wrong = |problems| CliError::documents(problems, nothing);
             let manifests = config::load(&tree.files, platform).map_err(wrong)?;
             if let Some(namespace) = namespace {
@@ -245,6 +246,7 @@ fn checkout_around_here() -> Result<Source, CliError> {
         repo_url: top.to_string_lossy().into_owned(),
         target_revision: "HEAD".into(),
         path,
+        directory: crate::model::Directory::default(),
         secret_ref: None,
     })
 }
@@ -295,6 +297,7 @@ mod tests {
             repo_url: repo_url.into(),
             target_revision: "HEAD".into(),
             path: path.into(),
+            directory: crate::model::Directory::default(),
             secret_ref: None,
         }
     }

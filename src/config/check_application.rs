@@ -4,7 +4,7 @@ use super::envelope::Document;
 use super::forms::is_document_name;
 use super::objects::is_label;
 use super::problems::Problems;
-use crate::model::{Application, Destination};
+use crate::model::{Application, Destination, Glob};
 
 /// Notes what is wrong with the application.
 pub fn check(document: &Document, application: &Application, problems: &mut Problems) {
@@ -30,6 +30,12 @@ pub fn check(document: &Document, application: &Application, problems: &mut Prob
         || path.chars().any(char::is_control)
     {
         note("source.path", "must be a folder in the repository, seen from its root, without \"..\"");
+    }
+    let directory = &application.source.directory;
+    for (field, glob) in [("include", &directory.include), ("exclude", &directory.exclude)] {
+        if let Some(Err(why)) = glob.as_deref().map(Glob::argo) {
+            note(&format!("source.directory.{field}"), &format!("the glob {why}"));
+        }
     }
     let revision = &application.source.target_revision;
     if revision.starts_with('-') || revision.contains(|c: char| c.is_whitespace() || c.is_control()) {

@@ -59,6 +59,11 @@ fn load_only<T>(
     file: &SourceFile,
     kind: Kind,
     article: &str,
+/// Said of an Application among documents for ECS.
+const UNSERVED: &str = "would be served by nobody there: an Application among documents goes to a Kubernetes cluster with a \
+                        controller. Give this file to `cutover controller --applications FOLDER`, or leave it out by \
+                        spec.source.directory.exclude or a .cutoverignore";
+
     build: impl Fn(&Document, &mut Problems) -> Option<T>,
 ) -> Result<T, Vec<Problem>> {
     let mut problems = Problems::default();

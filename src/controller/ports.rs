@@ -162,7 +162,7 @@ pub trait Repositories: Send + Sync {
         &self,
         repository: &RepositoryKey,
         commit: &str,
-        path: &str,
+        source: &Source,
     ) -> Result<Documents, SourceTrouble>;
 }
 

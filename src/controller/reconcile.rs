@@ -276,10 +276,13 @@ async fn documents(task: &Task, place: &Place, commit: &str) -> Result<Manifests
     let repositories = Arc::clone(&task.repositories);
     let repository = RepositoryKey::of(&place.key, &place.application);
     let commit = commit.to_owned();
-    let (path, destination) = (place.application.source.path.clone(), place.application.destination.clone());
-    let read = move || {
-        let documents = repositories.documents(&repository, &commit, &path).map_err(Look::NoSource)?;
-        load(&documents.files, &destination).map_err(Look::WrongDocuments)
+    let (source, destination) = (place.application.source.clone(), place.application.destination.clone());
+    let read = move || -> Result<Manifests, Look> {
+        let documents = repositories.documents(&repository, &commit, &source).map_err(Look::NoSource)?;
+        let manifests = load(&documents.files, &destination).map_err(Look::WrongDocuments)?;
+        documents.notices.iter().for_each(|notice| tracing::info!("{notice}"));
+        manifests.left_out.iter().for_each(|document| tracing::info!("{document}"));
+        Ok(manifests)
     };
     let span = work_span!("read documents", "reading");
     let part = span.clone();

@@ -43,9 +43,37 @@ pub struct Source {
     /// A folder in the repository, `.` for its root.
     #[serde(default = "root")]
     pub path: String,
+    /// Which files of the folder are read.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub directory: Directory,
     /// A Secret of the Application's own namespace with the credentials for the repository; only for the controller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretRef>,
+}
+
+/// Which files of a folder are documents, in Argo CD's words. The globs are those of [`Glob::argo`](super::Glob::argo),
+/// and are held against a file's path seen from the folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Directory {
+    /// Folders within the folder are read, too. Argo CD's default is false.
+    pub recurse: bool,
+    /// Only files that fit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub include: Option<String>,
+    /// No files that fit, whatever `include` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exclude: Option<String>,
+}
+
+impl Default for Directory {
+    fn default() -> Self {
+        Directory { recurse: true, include: None, exclude: None }
+    }
+}
+
+fn is_usual(directory: &Directory) -> bool {
+    *directory == Directory::default()
 }
 
 /// Where they go.

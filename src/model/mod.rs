@@ -7,6 +7,7 @@ mod blue_green;
 mod clock;
 mod controller_configuration;
 mod document;
+mod glob;
 mod health;
 pub mod marks;
 mod object;
@@ -17,7 +18,9 @@ mod slot;
 mod turn;
 
 pub use allowed::{Allowed, Pattern};
-pub use application::{Application, Deletion, Destination, PlatformKind, SecretRef, Source, Sync, SyncMode};
+pub use application::{
+    Application, Deletion, Destination, Directory, PlatformKind, SecretRef, Source, Sync, SyncMode,
+};
 pub use application_status::{
     AppKey, ApplicationStatus, Changes, Condition, ConditionStatus, HandledRequest, HealthState,
     HistoryEntry, LastError, SlotSummary, SyncState, WorkloadSummary,
@@ -35,6 +38,7 @@ pub use document::{
     Kind, Manifests, Origin, Problem, Service, SourceFile, TaskDefinition, TaskDefinitionRef,
 };
 pub use health::{Health, HealthReport};
+pub use glob::Glob;
 pub use object::{FieldLines, IgnoreDifferences, Object, ObjectKey, selects};
 pub use permits::permits;
 pub use repository_url::{RepositoryPattern, host_and_path, same_repository};

@@ -13,6 +13,7 @@ mod given;
 mod http;
 mod http_error;
 mod http_stream;
+mod ignore;
 mod known_hosts;
 mod limits;
 mod local;
@@ -26,6 +27,7 @@ mod revert_goal;
 mod revert_publish;
 mod revision;
 mod searched;
+mod selection;
 mod session;
 mod ssh;
 mod ssh_auth;
@@ -46,6 +48,7 @@ pub use revert::Revert;
 pub use searched::Searched;
 pub use tree::Tree;
 
+use crate::model::Directory;
 use mirror::Mirror;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -239,22 +242,23 @@ impl Repository {
         })
     }
 
-    /// The manifest files (`*.yaml`, `*.yml`, `*.json`) below the folder `path` at `commit`, in the order of their paths.
+    /// All manifest files (`*.yaml`, `*.yml`, `*.json`) below the folder `path` at `commit`, in the order of their paths, but
+    /// for those that a `.cutoverignore` leaves out.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] and [`ErrorKind::NotFound`] for the path, [`ErrorKind::Symlink`], [`ErrorKind::Content`],
     /// [`ErrorKind::Limit`] for what is found there.
     pub fn tree(&mut self, commit: &Commit, path: &str) -> Result<Tree, SourceError> {
-        self.tree_at(&commit.id, path)
+        self.tree_at(&commit.id, path, &Directory::default())
     }
 
-    /// As [`Repository::tree`], at the commit with this full id.
+    /// As [`Repository::tree`], at the commit with this full id and of those files only that `directory` takes.
     ///
     /// # Errors
-    /// Those of [`Repository::tree`].
-    pub fn tree_at(&mut self, commit: &str, path: &str) -> Result<Tree, SourceError> {
+    /// Those of [`Repository::tree`], and [`ErrorKind::Usage`] for a glob that is none.
+    pub fn tree_at(&mut self, commit: &str, path: &str, directory: &Directory) -> Result<Tree, SourceError> {
         let path = tree_path::parse(path)?;
-        self.read(commit, |repo, id| tree::read(repo, id, &path, &self.options.limits))
+        self.read(commit, |repo, id| tree::read(repo, id, &path, directory, &self.options.limits))
     }
 
     /// The repository's URL, for people: without secrets.

@@ -3,8 +3,9 @@
 use super::error::{ErrorKind, SourceError, escaped};
 use super::limits::{self, Limits};
 use super::objects;
+use super::selection::Selection;
 use super::tree_path::{TreePath, is_git_dir};
-use crate::model::SourceFile;
+use crate::model::{Directory, SourceFile};
 use git2::{FileMode, Oid, Repository};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -22,6 +23,9 @@ pub struct Tree {
 
 /// Notices of one kind that are spelled out.
 const NOTICES: usize = 10;
+/// Says in the syntax of `.gitignore` which files of its folder are no documents.
+const IGNORE_FILE: &str = ".cutoverignore";
+const IGNORE_BYTES: u64 = 64 << 10;
 
 /// The folders on the way to others, each of them read once.
 pub(super) struct Folders<'r> {
@@ -93,20 +97,24 @@ pub(super) fn id(
     Folders::new(repo, commit, limits)?.id(path)
 }
 
-/// The manifests below the folder `path` at `commit`.
+/// The manifests below the folder `path` at `commit` that `directory` and the folders' `.cutoverignore` do not leave out.
 ///
 /// # Errors
-/// Those of [`Folders::id`], and [`ErrorKind::Limit`], [`ErrorKind::Symlink`], [`ErrorKind::Content`] for what is found.
+/// Those of [`Folders::id`], and [`ErrorKind::Limit`], [`ErrorKind::Symlink`], [`ErrorKind::Content`] for what is found;
+/// [`ErrorKind::Usage`] for a glob that is none.
 pub(super) fn read(
     repo: &Repository,
     commit: Oid,
     path: &TreePath,
+    directory: &Directory,
     limits: &Limits,
 ) -> Result<Tree, SourceError> {
+    let selection = Selection::new(directory, path.join("/"))?;
     let id = id(repo, commit, path, limits)?;
     let mut walk = Walk {
         repo,
         limits,
+        selection,
         files: Vec::new(),
         entries: 0,
         bytes: 0,
@@ -123,6 +131,7 @@ pub(super) fn read(
     let mut notices = Vec::new();
     notice(&mut notices, &walk.modules, "submodule", "is not followed; nothing in it is read");
     notice(&mut notices, &walk.links, "symbolic link", "is not followed");
+    notices.extend(walk.selection.notices());
     Ok(Tree { id: id.to_string(), files, notices })
 }
 
@@ -155,6 +164,7 @@ fn short(commit: Oid) -> String {
 struct Walk<'a> {
     repo: &'a Repository,
     limits: &'a Limits,
+    selection: Selection,
     files: Vec<SourceFile>,
     entries: u64,
     bytes: u64,
@@ -169,22 +179,57 @@ impl Walk<'_> {
         let root = if path.is_empty() { "." } else { path };
         limits::check(depth, self.limits.depth, format_args!("folders deep in {root}"))?;
         let tree = objects::tree(self.repo, id, self.limits)?;
+        let before = self.selection.enter();
+        if let Some(entry) = tree.get_name(IGNORE_FILE) {
+            self.ignore_file(&entry, path)?;
+        }
         for entry in &tree {
             self.entries += 1;
             limits::check(self.entries, self.limits.entries, format_args!("files and folders in {root}"))?;
             let name = name(entry.name_bytes(), root)?;
             let path = if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
-            let is_manifest = is_manifest(name);
-            match entry.filemode() {
-                mode if mode == i32::from(FileMode::Tree) => self.folder(entry.id(), &path, depth + 1)?,
-                mode if mode == i32::from(FileMode::Commit) => self.modules.push(path),
-                mode if mode == i32::from(FileMode::Link) && is_manifest => self.linked.push(path),
-                mode if mode == i32::from(FileMode::Link) => self.links.push(path),
-                _ if is_manifest => self.file(entry.id(), path)?,
-                _ => {}
-            }
+            self.entry(&entry, name, path, depth)?;
+        }
+        self.selection.leave(before);
+        Ok(())
+    }
+
+    fn entry(
+        &mut self,
+        entry: &git2::TreeEntry<'_>,
+        name: &str,
+        path: String,
+        depth: u64,
+    ) -> Result<(), SourceError> {
+        let is_manifest = is_manifest(name);
+        let is_folder = entry.filemode() == i32::from(FileMode::Tree);
+        // What would not be read anyway is not left out.
+        if (is_manifest || is_folder) && self.selection.leaves_out(&path, is_folder)? {
+            return Ok(());
+        }
+        match entry.filemode() {
+            _ if is_folder => self.folder(entry.id(), &path, depth + 1)?,
+            mode if mode == i32::from(FileMode::Commit) => self.modules.push(path),
+            mode if mode == i32::from(FileMode::Link) && is_manifest => self.linked.push(path),
+            mode if mode == i32::from(FileMode::Link) => self.links.push(path),
+            _ if is_manifest => self.file(entry.id(), path)?,
+            _ => {}
         }
         Ok(())
+    }
+
+    fn ignore_file(&mut self, entry: &git2::TreeEntry<'_>, folder: &str) -> Result<(), SourceError> {
+        let path = if folder.is_empty() { IGNORE_FILE.to_owned() } else { format!("{folder}/{IGNORE_FILE}") };
+        let is_file = [FileMode::Blob, FileMode::BlobExecutable, FileMode::BlobGroupWritable];
+        if !is_file.iter().any(|mode| entry.filemode() == i32::from(*mode)) {
+            let message = format!("{path} is no file; it says what is left out, and nothing else can");
+            return Err(SourceError::new(ErrorKind::Content, message));
+        }
+        let size = objects::size(self.repo, entry.id(), git2::ObjectType::Blob)?;
+        limits::check(size, IGNORE_BYTES, format_args!("bytes in {path}"))?;
+        let blob = self.repo.find_blob(entry.id());
+        let blob = blob.map_err(|e| SourceError::git(format_args!("reading {path}"), &e))?;
+        self.selection.take(folder, path, blob.content())
     }
 
     fn file(&mut self, id: Oid, path: String) -> Result<(), SourceError> {

@@ -4,7 +4,7 @@ use super::git_servers::{HttpRules, HttpServer, Sshd};
 use super::git_support::{Fixture, git};
 use cutover::cli::controller::{GitRepositories, OperatorSecret, Trust};
 use cutover::controller::{Repositories, RepositoryKey, SourceTrouble};
-use cutover::model::{RepositoryPattern, Timestamp};
+use cutover::model::{Directory, RepositoryPattern, Source, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
@@ -43,6 +43,16 @@ impl Secrets {
             namespace: "cutover".into(),
         };
         GitRepositories::new(fixture.options(), trust)
+    }
+}
+
+fn source(path: &str) -> Source {
+    Source {
+        repo_url: String::new(),
+        target_revision: "main".into(),
+        path: path.into(),
+        directory: Directory::default(),
+        secret_ref: None,
     }
 }
 
@@ -165,7 +175,7 @@ fn what_is_at_a_commit_is_read_without_the_remote() {
     }
     assert!(ids["apps/none"].as_ref().unwrap_err().message.contains("there is no such folder"));
     assert!(ids["../x"].is_err());
-    let documents = repositories.documents(&key, &commit, "apps/shop").unwrap();
+    let documents = repositories.documents(&key, &commit, &source("apps/shop")).unwrap();
     assert_eq!(documents.files.len(), 1);
     assert_eq!(documents.files[0].path, "apps/shop/web.yaml");
     assert_eq!(secrets.read.lock().unwrap().len(), before);
@@ -191,7 +201,7 @@ fn a_mirror_is_shown_only_to_the_identity_that_filled_it() {
     ] {
         for trouble in [
             repositories.look(&key, &main).unwrap_err(),
-            repositories.documents(&key, &commit, "apps/shop").unwrap_err(),
+            repositories.documents(&key, &commit, &source("apps/shop")).unwrap_err(),
             repositories.tree_ids(&key, &commit, &texts(&["apps/shop"])).unwrap_err(),
             repositories.look(&key, &texts(&[&commit])).unwrap_err(),
         ] {
@@ -245,7 +255,7 @@ fn the_controllers_own_files_are_no_repository_for_applications_of_a_cluster() {
     let commit = found["main"].clone().unwrap().commit;
     assert_eq!(commit, fixture.id("main"));
     assert!(found["none"].is_err());
-    assert_eq!(repositories.documents(&key(&path, None), &commit, "apps").unwrap().files.len(), 1);
+    assert_eq!(repositories.documents(&key(&path, None), &commit, &source("apps")).unwrap().files.len(), 1);
     let secret = repositories.look(&key(&path, Some(("", "git"))), &texts(&["main"])).unwrap_err();
     assert!(secret.message.contains("there is no cluster to read it from"), "{secret}");
 }

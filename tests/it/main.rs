@@ -22,6 +22,7 @@ mod git_mirror;
 mod git_misbehaving;
 mod git_process;
 mod git_revert;
+mod git_selection;
 mod git_servers;
 mod git_ssh;
 mod git_support;

@@ -2,7 +2,7 @@
 //! repository of this machine.
 
 use crate::controller::{Documents, Found, Repositories, RepositoryKey, SourceTrouble, Tally};
-use crate::model::{RepositoryPattern, Timestamp};
+use crate::model::{RepositoryPattern, Source, Timestamp};
 use crate::source::{self, Auth, Commit, ErrorKind, GitCalls, GitOptions, Repository, SourceError};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -147,9 +147,10 @@ impl Repositories for GitRepositories {
         &self,
         repository: &RepositoryKey,
         commit: &str,
-        path: &str,
+        source: &Source,
     ) -> Result<Documents, SourceTrouble> {
-        let tree = self.read(repository, commit, |opened| opened.tree_at(commit, path))?;
+        let read = |opened: &mut Repository| opened.tree_at(commit, &source.path, &source.directory);
+        let tree = self.read(repository, commit, read)?;
         Ok(Documents { files: tree.files, notices: tree.notices })
     }
 }

@@ -19,6 +19,7 @@ pub fn application() -> Application {
             repo_url: "file:///repo".into(),
             target_revision: "main".into(),
             path: "apps/shop".into(),
+            directory: crate::model::Directory::default(),
             secret_ref: None,
         },
         destination: Destination::Ecs { region: None, cluster: "prod".into() },

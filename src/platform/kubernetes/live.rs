@@ -130,6 +130,7 @@ impl Kubernetes {
         *self.sighting.lock().unwrap_or_else(PoisonError::into_inner) = sighting;
         Ok(live)
     }
+        live.notices.extend(self.told_of_namespace(deployment, &live).await);
 
     /// Documents by what discovery says of them, asked anew if a kind is not known; one whose kind can't be told is out of
     /// reach for itself. Those that BlueGreens make slots of

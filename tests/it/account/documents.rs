@@ -126,6 +126,7 @@ pub fn application() -> Application {
             repo_url: "file:///repository".into(),
             target_revision: "main".into(),
             path: ".".into(),
+            directory: cutover::model::Directory::default(),
             secret_ref: None,
         },
         destination: Destination::Ecs { region: None, cluster: "prod".into() },

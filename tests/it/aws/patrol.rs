@@ -64,6 +64,7 @@ spec: {{workloadRef: {{kind: Service, name: {name}}}, container: {{name: app, po
             repo_url: String::new(),
             target_revision: String::new(),
             path: ".".into(),
+            directory: cutover::model::Directory::default(),
             secret_ref: None,
         },
         destination: Destination::Ecs { region: None, cluster: "prod".into() },

@@ -32,6 +32,7 @@ pub(super) fn deployment(number: usize) -> Deployment {
             repo_url: "file:///repository".into(),
             target_revision: "main".into(),
             path: ".".into(),
+            directory: cutover::model::Directory::default(),
             secret_ref: None,
         },
         destination: Destination::Ecs { region: None, cluster: "prod".into() },

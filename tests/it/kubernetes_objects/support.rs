@@ -46,6 +46,7 @@ pub fn deployment(space: &Space, documents: &str) -> Deployment {
                 repo_url: String::new(),
                 target_revision: String::new(),
                 path: ".".into(),
+                directory: cutover::model::Directory::default(),
                 secret_ref: None,
             },
             destination: Destination::Kubernetes {

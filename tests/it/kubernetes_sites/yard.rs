@@ -82,6 +82,7 @@ impl Yard {
             repo_url: String::new(),
             target_revision: String::new(),
             path: ".".into(),
+            directory: cutover::model::Directory::default(),
             secret_ref: None,
         };
         let destination = Destination::Kubernetes {

@@ -124,6 +124,7 @@ spec: {{workloadRef: {{kind: Deployment, name: web}}, container: {{name: app, po
                     repo_url: String::new(),
                     target_revision: String::new(),
                     path: ".".into(),
+                    directory: cutover::model::Directory::default(),
                     secret_ref: None,
                 },
                 destination: Destination::Kubernetes {

@@ -6,7 +6,7 @@ use crate::controller::{
     Voice,
 };
 use crate::engine::Trouble;
-use crate::model::{AppKey, ApplicationStatus, SourceFile};
+use crate::model::{AppKey, ApplicationStatus, Source, SourceFile};
 use futures_util::future::BoxFuture;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::mpsc;
@@ -103,7 +103,13 @@ impl Repositories for Sandbox {
         Ok(ids.collect())
     }
 
-    fn documents(&self, _: &RepositoryKey, commit: &str, path: &str) -> Result<Documents, SourceTrouble> {
+    fn documents(
+        &self,
+        _: &RepositoryKey,
+        commit: &str,
+        source: &Source,
+    ) -> Result<Documents, SourceTrouble> {
+        let path = &source.path;
         let inner = self.inner();
         if inner.mirror_is_new {
             return Err(SourceTrouble { message: "the server is away".into(), is_transient: true });
