@@ -124,7 +124,7 @@ impl SourceFlags {
             let wrong = |problems| CliError::documents(problems, nothing);
             let manifests = config::load(&tree.files, platform).map_err(wrong)?;
             if let Some(namespace) = namespace {
-                config::check_namespace(&manifests, &namespace).map_err(wrong)?;
+                config::check_namespace(&mut manifests, &namespace).map_err(wrong)?;
             }
             Ok(Documents { source, commit, manifests, notices: tree.notices })
         })

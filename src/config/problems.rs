@@ -10,6 +10,16 @@ const MAX_GUESSES: usize = 20;
 /// Longer words are no typing errors.
 const GUESS_LENGTH: usize = 64;
 
+/// Said of a document that is the same as one before it, which is left out with a warning.
+pub fn same_as(first: &Origin) -> String {
+    format!("says the same as the one at {first}, which is the one that counts; remove one of the two")
+}
+
+/// Said of a second document of one name.
+pub fn differs_from(first: &Origin) -> String {
+    format!("is already at {first}, with another content; only one of the two can be meant")
+}
+
 /// The problems found so far.
 #[derive(Default)]
 pub struct Problems {

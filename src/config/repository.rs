@@ -3,7 +3,7 @@
 use super::envelope::Document;
 use super::forms::{TaskDefinitionName, parse_task_definition_name, text};
 use super::node::Node;
-use super::problems::Problems;
+use super::problems::{Problems, differs_from, same_as};
 use super::reading::{Read, read_document, read_documents};
 use super::together::check_together;
 use super::yaml::{self, Budget};
@@ -22,10 +22,11 @@ use std::collections::{BTreeMap, HashMap};
 /// Everything that is wrong in any of the files, by file and line (the first thousand).
 pub fn load(files: &[SourceFile], platform: Option<PlatformKind>) -> Result<Manifests, Vec<Problem>> {
     let mut problems = Problems::default();
-    let Read { platform, documents, objects } = read_documents(files, platform, &mut problems);
-    let index = Index::new(&documents, platform, &mut problems);
-    let mut manifests =
-        Manifests { objects: objects.objects, left_out: objects.left_out, ..Manifests::default() };
+    let Read { platform, documents, objects, children, is_destined } =
+        read_documents(files, platform, &mut problems);
+    let mut left_out = objects.left_out;
+    let index = Index::new(&documents, platform, &mut left_out, &mut problems);
+    let mut manifests = Manifests { objects: objects.objects, children, left_out, ..Manifests::default() };
     // Documents with a problem are built, too, as far as they go, so that their other problems come up in the same run.
     for document in &documents {
         build(document, &index, &mut manifests, &mut problems);
@@ -102,12 +103,23 @@ struct Named<'a> {
 }
 
 impl<'a> Index<'a> {
-    fn new(documents: &'a [Document], platform: PlatformKind, problems: &mut Problems) -> Self {
+    fn new(
+        documents: &'a [Document],
+        platform: PlatformKind,
+        left_out: &mut Vec<Problem>,
+        problems: &mut Problems,
+    ) -> Self {
         let mut kinds: BTreeMap<Kind, HashMap<&str, Named<'_>>> = BTreeMap::new();
         for document in documents.iter().filter(|document| !document.name.is_empty()) {
             let names = kinds.entry(document.kind).or_default();
             if let Some(first) = names.get(document.name.as_str()) {
-                problems.note(document, "", format!("is already at {}", first.document.origin));
+                let (first, spec) =
+                    (first.document, |document: &Document| document.spec.as_ref().map(Node::to_json));
+                let is_same = first.unchecked == document.unchecked && spec(first) == spec(document);
+                match is_same {
+                    true => left_out.push(document.problem("", same_as(&first.origin))),
+                    false => problems.note(document, "", differs_from(&first.origin)),
+                }
                 continue;
             }
             let valid_spec = document.spec.as_ref().filter(|_| document.is_valid).map(Node::to_json);

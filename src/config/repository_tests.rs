@@ -56,8 +56,9 @@ fn file(path: &str, text: impl Into<Vec<u8>>) -> SourceFile {
     SourceFile { path: path.into(), bytes: text.into() }
 }
 
+/// As `cutover verify` does without a destination: an Application is looked at, too.
 fn load_ecs(files: &[SourceFile]) -> Result<Manifests, Vec<Problem>> {
-    load(files, Some(PlatformKind::Ecs))
+    load(files, None)
 }
 
 fn load_text(text: &str) -> Result<Manifests, Vec<Problem>> {
@@ -268,10 +269,17 @@ fn the_envelope_is_checked() {
 
 #[test]
 fn duplicate_documents_name_both_places() {
-    let files = [file("b/x.yml", TASK), file("a.yaml", TASK), file("c.json", b"".to_vec())];
+    let other = TASK.replace("image: web:1", "image: web:2");
+    assert_ne!(other, TASK);
+    let files = [file("b/x.yml", other), file("a.yaml", TASK), file("c.json", b"".to_vec())];
     let problems = load_ecs(&files).expect_err("duplicate");
-    assert_eq!(problems[0].to_string(), "b/x.yml:1: TaskDefinition/web: is already at a.yaml:1");
+    let want = "b/x.yml:1: TaskDefinition/web: is already at a.yaml:1, with another content; only one of the two can be meant";
+    assert_eq!(problems[0].to_string(), want);
     assert_eq!(problems.len(), 1);
+    let same = [file("b/x.yml", TASK), file("a.yaml", TASK)];
+    let manifests = load_ecs(&same).expect("a warning");
+    let want = "b/x.yml:1: TaskDefinition/web: says the same as the one at a.yaml:1, which is the one that counts; remove one of the two";
+    assert_eq!(manifests.left_out.iter().map(ToString::to_string).collect::<Vec<_>>(), [want]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::check_blue_green;
 use super::envelope::Document;
 use super::forms::{items, target_group_name, text};
-use super::problems::Problems;
+use super::problems::{Problems, differs_from, same_as};
 use super::repository::Index;
 use crate::model::{BlueGreen, Kind, Manifests, ObjectKey, Problem, Slot};
 use std::collections::{BTreeMap, HashMap};
@@ -74,22 +74,33 @@ pub fn check_together(manifests: &Manifests, index: &Index<'_>, problems: &mut P
     }
 }
 
-/// Checks that an object without a namespace and one in `namespace`, where it would go, are not the same.
+/// Looks for objects without a namespace that are in `namespace`, where they would go, as well. One that says the same as
+/// the other is left out.
 ///
 /// # Errors
-/// One problem for each pair.
-pub fn check_namespace(manifests: &Manifests, namespace: &str) -> Result<(), Vec<Problem>> {
-    let bare = manifests.objects.values().filter(|object| object.key.namespace.is_none());
-    let twice = bare.filter_map(|object| {
+/// One problem for each pair that differs.
+pub fn check_namespace(manifests: &mut Manifests, namespace: &str) -> Result<(), Vec<Problem>> {
+    let (mut differ, mut same) = (vec![], vec![]);
+    for object in manifests.objects.values().filter(|object| object.key.namespace.is_none()) {
         let key = ObjectKey { namespace: Some(namespace.to_owned()), ..object.key.clone() };
-        let other = manifests.objects.get(&key)?;
-        let message =
-            format!("without a namespace it goes to {namespace}, and is already at {}", other.origin);
-        Some(object.problem("", message))
-    });
-    let mut twice: Vec<Problem> = twice.collect();
-    twice.sort();
-    if twice.is_empty() { Ok(()) } else { Err(twice) }
+        let Some(other) = manifests.objects.get(&key) else { continue };
+        let mut placed = object.body.clone();
+        placed["metadata"]["namespace"] = namespace.into();
+        let goes = |rest: String| {
+            object.problem("", format!("without a namespace it goes to {namespace}, and {rest}"))
+        };
+        match placed == other.body {
+            true => same.push((object.key.clone(), goes(same_as(&other.origin)))),
+            false => differ.push(goes(differs_from(&other.origin))),
+        }
+    }
+    for (key, problem) in same {
+        manifests.objects.remove(&key);
+        manifests.children.remove(&key);
+        manifests.left_out.push(problem);
+    }
+    differ.sort();
+    if differ.is_empty() { Ok(()) } else { Err(differ) }
 }
 
 /// Two BlueGreens on Kubernetes share neither the Service that their requests come through nor a slot's name.

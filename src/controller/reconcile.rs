@@ -302,7 +302,7 @@ pub(super) fn load(
 ) -> Result<Manifests, Vec<Problem>> {
     let manifests = config::load(files, Some(destination.platform()))?;
     if let Destination::Kubernetes { namespace, .. } = destination {
-        config::check_namespace(&manifests, namespace)?;
+        config::check_namespace(&mut manifests, namespace)?;
     }
     Ok(manifests)
 }

@@ -5,7 +5,7 @@ use super::lines::lines;
 use super::metadata::check;
 use super::turns::{ARGO_HOOK, Timing, argo_name, timing};
 use crate::config::node::{Data, Node};
-use crate::config::problems::{Problems, clip};
+use crate::config::problems::{Problems, clip, differs_from, same_as};
 use crate::diff::MASKED;
 use crate::model::{Object, ObjectKey, Origin, Problem, marks};
 use std::collections::BTreeMap;
@@ -67,8 +67,11 @@ pub fn read(file: &str, root: Node, objects: &mut Objects, problems: &mut Proble
         }
         let key = ObjectKey { name, ..who.key() };
         if let Some(first) = objects.objects.get(&key) {
-            let message = format!("is already at {}", first.origin);
-            problems.push(Problem { document: key.label(), ..who.problem(root.line, "", message) });
+            let problem = |message| Problem { document: key.label(), ..who.problem(root.line, "", message) };
+            match first.body == body {
+                true => objects.left_out.push(problem(same_as(&first.origin))),
+                false => problems.push(problem(differs_from(&first.origin))),
+            }
             continue;
         }
         let object = Object {

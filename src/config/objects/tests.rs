@@ -195,10 +195,10 @@ fn one_key_is_one_document() {
     let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
     assert_eq!(texts, ["b.yaml:1: ConfigMap/c: is already at a.yaml:1"]);
     // Where objects without a namespace go is the application's to say.
-    let manifests = load(&files[1..], Some(PlatformKind::Kubernetes)).expect("two namespaces");
-    assert_eq!(check_namespace(&manifests, "other"), Ok(()));
-    let twice = check_namespace(&manifests, "shop").expect_err("twice");
-    let texts: Vec<String> = twice.iter().map(ToString::to_string).collect();
+    let mut manifests = load(&files[1..], Some(PlatformKind::Kubernetes)).expect("two namespaces");
+    assert_eq!(check_namespace(&mut manifests, "other"), Ok(()));
+    let twice = check_namespace(&mut manifests, "shop").expect_err("twice");
+    let want = "is already at a.yaml:7, with another content; only one of the two can be meant";
     assert_eq!(
         texts,
         ["a.yaml:1: ConfigMap/c: without a namespace it goes to shop, and is already at a.yaml:7"]
@@ -215,6 +215,23 @@ fn the_hooks_of_an_argo_repository_get_names_that_stay() {
     };
     let text = [
         job("generateName: migrate-", "PreSync"),
+#[test]
+fn one_that_says_the_same_is_left_out_with_both_places() {
+    let same = "{kind: ConfigMap, apiVersion: v1, data: {a: '1'}, metadata: {name: c}}";
+    let placed = MAP.replace("name: c", "name: c\n  namespace: shop");
+    let files = [file("a.yaml", MAP), file("b.yaml", same), file("c.yaml", placed)];
+    let mut manifests = load(&files, Some(PlatformKind::Kubernetes)).expect("a warning");
+    let says = |at: &str| {
+        format!("says the same as the one at {at}, which is the one that counts; remove one of the two")
+    };
+    assert_eq!(texts(&manifests.left_out), [format!("b.yaml:1: ConfigMap/c: {}", says("a.yaml:1"))]);
+    assert_eq!(check_namespace(&mut manifests, "shop"), Ok(()));
+    let want =
+        format!("a.yaml:1: ConfigMap/c: without a namespace it goes to shop, and {}", says("c.yaml:1"));
+    assert_eq!(texts(&manifests.left_out)[1..], [want]);
+    assert_eq!(keys(&manifests), ["ConfigMap/shop/c"]);
+}
+
         job("generateName: migrate-", "PostSync"),
         job("name: tell", "PostSync,SyncFail"),
         job("name: plain", "Sync"),
