@@ -1,5 +1,6 @@
 //! Who an object is: its API version, kind, namespace and name.
 
+use super::helm_hooks::HELM_HOOK;
 use super::names::{is_api_version, is_kind, is_label, wrong_name};
 use super::turns::{ARGO_HOOK, HOOK, phase_name};
 use crate::config::node::{Data, Node};
@@ -114,7 +115,7 @@ impl<'a> Identity<'a> {
         let is_hook_job = (self.group.as_str(), self.kind.as_str()) == ("batch", "Job")
             && metadata
                 .get("annotations")
-                .is_some_and(|node| [HOOK, ARGO_HOOK].iter().any(|key| node.get(key).is_some()));
+                .is_some_and(|node| [HOOK, ARGO_HOOK, HELM_HOOK].iter().any(|key| node.get(key).is_some()));
         let (entry, field, is_generated) = match (metadata.entry("name"), metadata.entry("generateName")) {
             (Some(entry), _) => (entry, "metadata.name", false),
             (None, Some(entry)) if is_hook_job => (entry, "metadata.generateName", true),

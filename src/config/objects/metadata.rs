@@ -1,5 +1,6 @@
 //! Checks an object's `metadata`, and knows what in it is ours.
 
+use super::helm_hooks::{HELM_HOOK, HELM_WEIGHT};
 use super::turns::{ARGO_HOOK, ARGO_WAVE, HOOK, WAVE};
 use crate::config::node::{Data, Entry, Node};
 use crate::config::problems::{clip, guess};
@@ -58,7 +59,8 @@ fn check_texts(texts: &Entry, path: &str, note: &mut impl FnMut(usize, &str, Str
         Data::Map(entries) => {
             for entry in entries.iter().filter(|entry| entry.node.text().is_none()) {
                 // What is not known to be harmless is not printed.
-                let show = [WAVE, HOOK, PRUNE, ARGO_WAVE, ARGO_HOOK].contains(&entry.key.as_str());
+                let show = [WAVE, HOOK, PRUNE, ARGO_WAVE, ARGO_HOOK, HELM_HOOK, HELM_WEIGHT]
+                    .contains(&entry.key.as_str());
                 let found = entry.node.describe(show);
                 let hint = match &entry.node.data {
                     Data::Plain { written, .. } if show && !written.is_empty() => {

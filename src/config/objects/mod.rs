@@ -2,6 +2,7 @@
 //! judge; here it is who an object is, where it goes, when its turn comes, and what of it is ours to refuse.
 
 mod foreign;
+mod helm_hooks;
 mod identity;
 mod lines;
 mod metadata;

@@ -206,16 +206,6 @@ fn one_key_is_one_document() {
 }
 
 #[test]
-fn the_hooks_of_an_argo_repository_get_names_that_stay() {
-    let job = |metadata: &str, phase: &str| {
-        format!(
-            "apiVersion: batch/v1\nkind: Job\nmetadata: {{{metadata}, annotations: {{argocd.argoproj.io/hook: \"{phase}\", \
-             argocd.argoproj.io/hook-delete-policy: BeforeHookCreation}}}}\n---\n"
-        )
-    };
-    let text = [
-        job("generateName: migrate-", "PreSync"),
-#[test]
 fn one_that_says_the_same_is_left_out_with_both_places() {
     let same = "{kind: ConfigMap, apiVersion: v1, data: {a: '1'}, metadata: {name: c}}";
     let placed = MAP.replace("name: c", "name: c\n  namespace: shop");
@@ -242,6 +232,16 @@ fn one_that_says_the_same_is_left_out_with_both_places() {
     let turns: BTreeMap<&str, HookPhase> =
         manifests.objects.values().map(|o| (o.key.name.as_str(), o.turn.phase)).collect();
     let want = [
+#[test]
+fn the_hooks_of_an_argo_repository_get_names_that_stay() {
+    let job = |metadata: &str, phase: &str| {
+        format!(
+            "apiVersion: batch/v1\nkind: Job\nmetadata: {{{metadata}, annotations: {{argocd.argoproj.io/hook: \"{phase}\", \
+             argocd.argoproj.io/hook-delete-policy: BeforeHookCreation}}}}\n---\n"
+        )
+    };
+    let text = [
+        job("generateName: migrate-", "PreSync"),
         ("migrate-pre-sync", HookPhase::PreSync),
         ("migrate-post-sync", HookPhase::PostSync),
         ("tell-post-sync", HookPhase::PostSync),

@@ -1,5 +1,6 @@
-//! When an object's turn comes: waves and hooks by annotation, ours or Argo CD's, and the rank of its kind.
+//! An object's turn: waves and hooks by annotation, ours, Argo CD's or Helm's, and the rank of its kind.
 
+use super::helm_hooks::{HELM_HOOK, HELM_WEIGHT, helm_phases};
 use crate::config::problems::{clip, guess};
 use crate::model::{HookPhase, Turn, rank};
 
@@ -30,7 +31,7 @@ pub fn timing<'a>(
     mut wrong: impl FnMut(&'static str, String),
 ) -> Timing {
     let mut wave = 0;
-    let written = [WAVE, ARGO_WAVE].into_iter().find_map(|key| Some((key, annotation(key)?)));
+    let written = [WAVE, ARGO_WAVE, HELM_WEIGHT].into_iter().find_map(|key| Some((key, annotation(key)?)));
     if let Some((key, text)) = written {
         match text.trim().parse() {
             Ok(number) => wave = number,
@@ -40,13 +41,15 @@ pub fn timing<'a>(
         }
     }
     let is_job = (group, kind) == ("batch", "Job");
-    let phases = match (annotation(HOOK), annotation(ARGO_HOOK)) {
-        (Some(text), _) => vec![our_phase(text, is_job, &mut wrong)],
-        (None, Some(text)) => match argo_phases(text, is_job, &mut wrong) {
-            Ok(phases) => phases,
-            Err(why) => return Timing::LeftOut(ARGO_HOOK, why),
-        },
-        (None, None) => vec![HookPhase::Sync],
+    let read = match (annotation(HOOK), annotation(ARGO_HOOK), annotation(HELM_HOOK)) {
+        (Some(text), ..) => Ok(vec![our_phase(text, is_job, &mut wrong)]),
+        (None, Some(text), _) => argo_phases(text, &mut wrong).map_err(|why| (ARGO_HOOK, why)),
+        (None, None, Some(text)) => helm_phases(text, &mut wrong).map_err(|why| (HELM_HOOK, why)),
+        (None, None, None) => Ok(vec![]),
+    };
+    let phases = match read {
+        Ok(phases) => settled(phases, is_job),
+        Err((key, why)) => return Timing::LeftOut(key, why),
     };
     let rank = rank(group, kind);
     Timing::Turns(phases.into_iter().map(|phase| Turn { phase, wave, rank }).collect())
@@ -88,14 +91,8 @@ fn our_phase(text: &str, is_job: bool, wrong: &mut impl FnMut(&'static str, Stri
     phase.unwrap_or_default()
 }
 
-/// The phases of Argo CD's list, or why the object is never applied. What is no Job is not run but kept: Argo CD's
-/// repositories mark the ConfigMap of a hook as a hook, too. It comes in its phase; what is for a failed sync has to be
-/// there before, so it comes with all others.
-fn argo_phases(
-    text: &str,
-    is_job: bool,
-    wrong: &mut impl FnMut(&'static str, String),
-) -> Result<Vec<HookPhase>, String> {
+/// The phases of Argo CD's list, or why the object is never applied.
+fn argo_phases(text: &str, wrong: &mut impl FnMut(&'static str, String)) -> Result<Vec<HookPhase>, String> {
     let known = ["PreSync", "Sync", "PostSync", "SyncFail", "Skip", "PreDelete", "PostDelete"];
     let mut phases = vec![];
     let mut others = vec![];
@@ -116,6 +113,12 @@ fn argo_phases(
     if let (true, Some(word)) = (phases.is_empty(), others.first()) {
         return Err(format!("{word}: it is for the end of an application, which is not a sync"));
     }
+    Ok(phases)
+}
+
+/// Each phase once, in their order. What is no Job is not run but kept: repositories mark the ConfigMap of a hook as a
+/// hook, too. It comes in its phase; what is for a failed sync has to be there before, so it comes with all others.
+fn settled(mut phases: Vec<HookPhase>, is_job: bool) -> Vec<HookPhase> {
     phases.sort_unstable();
     phases.dedup();
     if !is_job {
@@ -125,7 +128,7 @@ fn argo_phases(
     if phases.is_empty() {
         phases.push(HookPhase::Sync);
     }
-    Ok(phases)
+    phases
 }
 
 #[cfg(test)]
@@ -161,6 +164,49 @@ mod tests {
         for never in ["Skip", "PreSync,Skip", "PostDelete"] {
             assert!(matches!(map(&[(ARGO_HOOK, never)]), Ok(Timing::LeftOut(ARGO_HOOK, _))), "{never}");
         }
+    }
+
+    #[test]
+    fn hooks_of_helm_are_those_that_argo_makes_of_them() {
+        use HookPhase::{PostSync, PreSync, Sync};
+        let job = |annotations: &[(&str, &'static str)]| read("batch", "Job", annotations);
+        for (text, phases) in [
+            ("pre-install", &[PreSync][..]),
+            ("pre-install,pre-upgrade", &[PreSync]),
+            ("post-install, post-upgrade", &[PostSync]),
+            ("post-upgrade,pre-install", &[PreSync, PostSync]),
+            ("pre-upgrade,test", &[PreSync]),
+            ("crd-install", &[Sync]),
+        ] {
+            assert_eq!(job(&[(HELM_HOOK, text), (HELM_WEIGHT, "-5")]), turns(phases, -5, 3), "{text}");
+        }
+        let account = [(HELM_HOOK, "post-install,pre-install")];
+        assert_eq!(read("", "ServiceAccount", &account), turns(&[PreSync], 0, 2));
+        // Argo CD's own words win, and a weight is a wave also without a hook.
+        assert_eq!(job(&[(HELM_HOOK, "pre-install"), (ARGO_HOOK, "PostSync")]), turns(&[PostSync], 0, 3));
+        assert_eq!(job(&[(HELM_WEIGHT, "5")]), turns(&[Sync], 5, 3));
+        assert_eq!(job(&[(HELM_WEIGHT, "5"), (ARGO_WAVE, "1")]), turns(&[Sync], 1, 3));
+        for (text, want) in [
+            ("test", "test: it is a test, which only `helm test` runs"),
+            ("test-success", "test-success: it is a test, which only `helm test` runs"),
+            ("test-failure", "test-failure: it is a test, which only `helm test` runs"),
+            ("pre-delete", "pre-delete: it is for the end of an application, which is not a sync"),
+            (
+                "post-delete,post-rollback",
+                "post-delete: it is for the end of an application, which is not a sync",
+            ),
+            (
+                "pre-rollback",
+                "pre-rollback: it is for `helm rollback`; here a way back is a sync of another commit",
+            ),
+        ] {
+            let left_out = Ok(Timing::LeftOut(HELM_HOOK, want.into()));
+            assert_eq!(read("", "Pod", &[(HELM_HOOK, text)]), left_out, "{text}");
+        }
+        let wrong = job(&[(HELM_HOOK, "preinstall"), (HELM_WEIGHT, "heavy")]).expect_err("both");
+        assert!(wrong[0].starts_with("helm.sh/hook-weight: \"heavy\" is not a wave"), "{wrong:?}");
+        assert!(wrong[1].starts_with("helm.sh/hook: \"preinstall\" is not one of crd-install"), "{wrong:?}");
+        assert!(wrong[1].ends_with("did you mean \"pre-install\"?"), "{wrong:?}");
     }
 
     #[test]

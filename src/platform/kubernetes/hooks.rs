@@ -76,6 +76,16 @@ pub(super) fn is_of_hook(live: &Value) -> bool {
     runs_for(live).is_some()
 }
 
+/// True where the document asks for the Job to be deleted after a good end, in Argo CD's words or in Helm's. A failed one
+/// stays whatever it asks for: its logs are needed, and it is what keeps the hook from running again and again.
+fn goes_once_done(hook: &Object) -> bool {
+    let asks = |key: &str, policy: &str| {
+        hook.annotation(key).is_some_and(|text| text.split(',').any(|word| word.trim() == policy))
+    };
+    asks("argocd.argoproj.io/hook-delete-policy", "HookSucceeded")
+        || asks("helm.sh/hook-delete-policy", "hook-succeeded")
+}
+
 fn runs_for(job: &Value) -> Option<&str> {
     job.get("metadata")?.get("annotations")?.get(HOOK_FOR)?.as_str()
 }
@@ -186,6 +196,15 @@ impl Kubernetes {
         })
     }
 
+    /// Deletes the Job of a hook whose good end is written down. Its pods go with it.
+    async fn take_away(&self, wanted: &Wanted<'_>, job: &Value) -> Result<(), Trouble> {
+        let same = Preconditions::same_object(job);
+        let (namespace, name) = (wanted.namespace(), wanted.key.name.as_str());
+        self.cluster.delete(&wanted.resource, namespace, name, &same, Propagation::Background).await?;
+        self.applied.forget(&wanted.key);
+        Ok(())
+    }
+
     /// Whether the hook's run is over; its good end is written down.
     pub(super) async fn settle_hook(
         &self,
@@ -220,6 +239,9 @@ impl Kubernetes {
             Settled::Steady => {
                 let name = record_name(&wanted.object.key);
                 self.inventory.note_hook(&self.cluster, &self.identity, &name, &hash).await?;
+                if goes_once_done(wanted.object) {
+                    self.take_away(wanted, &job).await?;
+                }
             }
             Settled::Failed { state, troubles } if state != DELETED => troubles.push(format!(
                 "it is not run again for the same content; fix it in Git, or delete the Job to run it again: kubectl \
@@ -281,6 +303,21 @@ mod tests {
         assert!(!hooks("h").awaits(&job("Complete")));
         assert!(hooks("h").awaits(&job("Failed")));
         assert!(hooks("h").awaits(&json!({"metadata": {"annotations": {HOOK_FOR: "h"}}})));
+    }
+
+    #[test]
+    fn a_hook_goes_once_it_is_done_where_argo_or_helm_would_delete_it() {
+        for (key, value, want) in [
+            ("argocd.argoproj.io/hook-delete-policy", "BeforeHookCreation,HookSucceeded", true),
+            ("argocd.argoproj.io/hook-delete-policy", "HookFailed", false),
+            ("helm.sh/hook-delete-policy", "before-hook-creation, hook-succeeded", true),
+            ("helm.sh/hook-delete-policy", "hook-failed", false),
+            ("helm.sh/hook", "hook-succeeded", false),
+        ] {
+            let mut hook = job("m:1");
+            hook.body["metadata"]["annotations"] = json!({key: value});
+            assert_eq!(goes_once_done(&hook), want, "{key}: {value}");
+        }
     }
 
     #[test]

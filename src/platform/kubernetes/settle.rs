@@ -34,6 +34,12 @@ impl Applied {
         known.get(key).map(|(_, answer)| Arc::clone(answer))
     }
 
+    /// Lets go of an object that was deleted.
+    pub fn forget(&self, key: &ObjectKey) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.remove(key);
+    }
+
     /// True if an object that `is_it` holds for was applied within that time.
     pub fn has_lately(&self, within: Duration, is_it: impl Fn(&ObjectKey, &Value) -> bool) -> bool {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -89,3 +89,20 @@ async fn a_failed_hook_stops_the_sync_now_and_later() {
     assert_eq!(of(&live, "migrate").would_be, WouldBe::Same);
     assert!(live.moving.contains(&of(&live, "migrate").key.to_string()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs kube-apiserver: tests/kubernetes/run"]
+async fn a_hook_that_is_to_go_once_it_succeeded_goes_and_does_not_run_again() {
+    let space = Space::new("hookgoes").await;
+    let policy =
+        "cutover.dev/hook: pre-sync, helm.sh/hook-delete-policy: 'before-hook-creation,hook-succeeded'";
+    let text = |level: &str, image: &str| app(level, image).replace("cutover.dev/hook: pre-sync", policy);
+    let first = deployment(&space, &text("info", "ok"));
+    let both = vec!["create migrate".to_owned(), "create settings".to_owned()];
+    assert_eq!(sync(&shop(&space).await, &first).await, Ok(both));
+    space.wait_gone::<Job>("migrate").await;
+    assert_eq!(sync(&shop(&space).await, &first).await, Ok(vec![]), "it ran twice for a content");
+    let second = deployment(&space, &text("debug", "fail"));
+    sync(&shop(&space).await, &second).await.expect_err("the hook failed");
+    assert!(space.api::<Job>().get("migrate").await.is_ok(), "its logs are needed");
+}
