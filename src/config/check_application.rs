@@ -82,6 +82,9 @@ pub fn check(document: &Document, application: &Application, problems: &mut Prob
     if on_ecs && application.sync.force_conflicts {
         note("sync.forceConflicts", "is for Kubernetes objects, and this application goes to ECS");
     }
+    if on_ecs && application.sync.create_namespace {
+        note("sync.createNamespace", "is for Kubernetes, and this application goes to ECS");
+    }
     if on_ecs && application.service_account_name.is_some() {
         note("serviceAccountName", "is for Kubernetes, and this application goes to ECS");
     }

@@ -23,6 +23,11 @@ impl Resource {
         Resource { group, version, kind, plural, namespaced }
     }
 
+    /// Namespaces, which need no discovery.
+    pub fn namespaces() -> Resource {
+        Resource::known("", "v1", "Namespace", "namespaces", false)
+    }
+
     /// `apps/v1`, `v1`.
     pub fn api_version(&self) -> String {
         match self.group.as_str() {

@@ -173,6 +173,9 @@ pub struct Sync {
     /// Take fields from other managers of a Kubernetes object instead of stopping at them.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub force_conflicts: bool,
+    /// Make the destination's namespace if it is missing. It is nobody's then: neither marked, nor changed, nor pruned.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub create_namespace: bool,
 }
 
 impl Default for Sync {
@@ -185,6 +188,7 @@ impl Default for Sync {
             timeout: 30 * 60,
             wait: true,
             force_conflicts: false,
+            create_namespace: false,
         }
     }
 }

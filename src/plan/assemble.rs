@@ -34,6 +34,7 @@ pub fn assemble(application: &Application, commit: &str, manifests: &Manifests, 
     let seen = live.rollouts.values().flatten();
     plan.notices.extend(seen.flat_map(|rollout| rollout.notices.clone()));
     plan.notices.extend(live.unlisted.clone());
+    plan.notices.extend(live.notices.iter().cloned());
     plan.notices.extend(live.beyond.iter().map(|what| {
         format!("{what}; what is left there is not looked at and not touched: delete it by hand, or allow it again")
     }));

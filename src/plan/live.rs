@@ -43,6 +43,8 @@ pub struct Live {
     pub unlisted: Option<String>,
     /// What of the application's is where it may have nothing any more: it is neither looked at nor touched. Sentences.
     pub beyond: Vec<String>,
+    /// What people should know besides and that stops nothing. Sentences.
+    pub notices: Vec<String>,
 }
 
 /// One registered task definition revision.

@@ -99,6 +99,7 @@ impl Kubernetes {
             if leave(&mut body, live, &left_alone) {
                 body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
             }
+            self.identity.mark(&mut body);
             takeover = match due(Some(live), &body, &left_alone, self.takes_all(asked)) {
                 Ok(takeover) => takeover,
                 Err(_) if self.forces(asked, Some(live)) => None,
@@ -157,7 +158,7 @@ impl Kubernetes {
                 Err(Trouble { kind: TroubleKind::Transient, doing: doing(), message })
             }
             Err(Refusal::Trouble(trouble)) if trouble.kind == TroubleKind::Missing => {
-                let comes = without_namespace(wanted.namespace(), &deployment.manifests, trouble)?;
+                let comes = without_namespace(wanted.namespace(), deployment, trouble)?;
                 let (kind, message) = match comes {
                     WouldBe::Refused { message, .. } => (TroubleKind::Rejected, message),
                     _ => (TroubleKind::Unavailable, "its namespace is not there yet".into()),

@@ -3,6 +3,7 @@
 use super::Kubernetes;
 use super::applyset::group_kind;
 use super::desired::Resolved;
+use super::live::makes_namespace;
 use super::slot::Steered;
 use crate::engine::{Deployment, Rollout, Trouble, TroubleKind};
 use crate::model::{BlueGreen, Object, ObjectKey, Slot};
@@ -22,6 +23,12 @@ impl Kubernetes {
         if !self.allowed.has_namespace(own) {
             wrong
                 .push(format!("destination: namespace {own} is not among those that it may have objects in"));
+        }
+        if makes_namespace(deployment, own) && !self.allowed.has_cluster_kind("", "Namespace") {
+            wrong.push(
+                "sync.createNamespace: Namespace is not among the cluster-scoped kinds that it may have"
+                    .into(),
+            );
         }
         for (object, resolved) in resolved {
             let beyond = match resolved {

@@ -23,8 +23,16 @@ struct Seen {
     declared: BTreeSet<ObjectKey>,
     /// True if these are all members.
     is_complete: bool,
-    /// The Namespace document of the application's own namespace.
-    own_namespace: Option<(Resource, Value)>,
+    own_namespace: Option<OwnNamespace>,
+}
+
+/// The application's own namespace, where it is for the application to make it.
+#[derive(Clone)]
+pub(super) enum OwnNamespace {
+    /// By its document: what is applied.
+    Declared(Resource, Value),
+    /// By `sync.createNamespace`: as nobody's.
+    Made,
 }
 
 impl Inventory {
@@ -39,12 +47,12 @@ impl Inventory {
         members: BTreeSet<ObjectKey>,
         declared: BTreeSet<ObjectKey>,
         is_complete: bool,
-        own_namespace: Option<(Resource, Value)>,
+        own_namespace: Option<OwnNamespace>,
     ) {
         *self.seen() = Seen { members, declared, is_complete, own_namespace };
     }
 
-    pub(super) fn own_namespace(&self) -> Option<(Resource, Value)> {
+    pub(super) fn own_namespace(&self) -> Option<OwnNamespace> {
         self.seen().own_namespace.clone()
     }
 

@@ -13,13 +13,16 @@ mod would_be;
 pub(super) use autoscalers::Autoscalers;
 pub(super) use definitions::defined;
 pub(super) use owned::kept;
-pub(super) use would_be::{awaits_its_role, belongs_to, is_replaced, refused, without_namespace};
+pub(super) use would_be::{
+    awaits_its_role, belongs_to, is_replaced, makes_namespace, refused, without_namespace,
+};
 
 use super::applyset::{Parent, group_kind, parse_group_kind};
 use super::desired::{Resolved, Wanted, resolve};
 use super::filled::filled;
 use super::health::assess;
 use super::hooks::{self, Hooks};
+use super::inventory::OwnNamespace;
 use super::jobs;
 use super::slots::AllSlots;
 use super::{Kubernetes, Sighting};
@@ -283,13 +286,35 @@ impl Kubernetes {
         &self,
         wanted: &[&Wanted<'_>],
         resolved: &[(&Object, Resolved<'_>)],
+    /// Says that the namespace is going to be made, where it is.
+    async fn told_of_namespace(&self, deployment: &Deployment, live: &Live) -> Option<String> {
+        let own = self.identity.namespace();
+        let may_lack = |object: &LiveObject| {
+            object.would_be == WouldBe::Unasked && object.key.namespace.as_deref() == Some(own)
+        };
+        if !makes_namespace(deployment, own) || !live.objects.values().any(may_lack) {
+            return None;
+        }
+        // Who may not read it is told by whatever comes of making it.
+        let found = self.cluster.get(&Resource::namespaces(), None, own).await.ok()?;
+        found.is_none().then(|| {
+            format!(
+                "namespace {own} is not there and is made before everything else (sync.createNamespace); it is no part of \
+                 the application, and is never changed or deleted with it"
+            )
+        })
+    }
+
         lists: &Lists,
         slots: &AllSlots,
     ) {
         let own = wanted
             .iter()
             .find(|wanted| wanted.key.is("", "Namespace") && wanted.key.name == self.identity.namespace());
-        let own = own.map(|wanted| (wanted.resource.clone(), wanted.body(&self.identity)));
+        let own =
+            own.map(|wanted| OwnNamespace::Declared(wanted.resource.clone(), wanted.body(&self.identity)));
+        let is_made = makes_namespace(deployment, self.identity.namespace());
+        let own = own.or_else(|| is_made.then_some(OwnNamespace::Made));
         let declared = resolved.iter().filter_map(|(_, resolved)| match resolved {
             Resolved::Known(wanted) => Some(wanted.key.clone()),
             Resolved::Coming(key) => Some(key.clone()),

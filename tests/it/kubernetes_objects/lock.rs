@@ -82,3 +82,56 @@ async fn an_application_that_brings_its_own_namespace_begins_with_it() {
         .await
         .expect("deleted");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs kube-apiserver: tests/kubernetes/run"]
+async fn a_missing_namespace_is_made_as_nobodys_where_that_is_asked_for_and_else_left_as_it_is() {
+    let space = Space::new("made").await;
+    let name = format!("{}-shop", space.name);
+    let mut app =
+        deployment(&space, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {level: first}");
+    app.application.sync.prune = true;
+    app.application.destination = cutover::model::Destination::Kubernetes {
+        namespace: name.clone(),
+        context: None,
+        region: None,
+        kubeconfig_secret_ref: None,
+    };
+    let cluster = shop(&space).await.cluster().clone();
+    let platform = || cutover::platform::kubernetes::Kubernetes::new(cluster.clone(), "shop", &name);
+    let asked_for_nothing = platform().read_live(&app).await.expect("read");
+    let would_be = &asked_for_nothing.objects.values().next().expect("one").would_be;
+    assert!(format!("{would_be:?}").contains("or set sync.createNamespace"), "{would_be:?}");
+
+    app.application.sync.create_namespace = true;
+    let platform_once = platform();
+    let live = platform_once.read_live(&app).await.expect("read");
+    assert!(
+        live.notices[0].contains("is not there and is made before everything else"),
+        "{:?}",
+        live.notices
+    );
+    let writer = platform_once.writer(Owner::new("one", 1));
+    assert_eq!(writer.check_lease().await.map_err(|trouble| trouble.kind), Err(TroubleKind::LookAgain));
+    sync(&platform_once, &app).await.expect("synced");
+    writer.release().await.expect("released");
+    let namespaces = Resource::known("", "v1", "Namespace", "namespaces", false);
+    let made = cluster.get(&namespaces, None, &name).await.expect("read").expect("made");
+    assert_eq!(made["metadata"]["labels"].as_object().map(|labels| labels.len()), Some(1), "{made}");
+    assert_eq!(made["metadata"].get("annotations"), None, "{made}");
+
+    // It is there now, and neither a later sync nor the end of the documents concerns it.
+    let patch = serde_json::json!({"metadata": {"labels": {"team": "a"}}});
+    let labelled = cluster.merge_patch(&namespaces, None, &name, &patch).await.expect("patched");
+    app.manifests.objects.values_mut().for_each(|object| object.body["data"]["level"] = "second".into());
+    let again = platform();
+    assert_eq!(sync(&again, &app).await, Ok(vec!["update a".to_owned()]));
+    let live = again.read_live(&app).await.expect("read");
+    assert_eq!(live.notices, [""; 0]);
+    assert!(live.owned.iter().all(|owned| !owned.resource.starts_with("Namespace")), "{:?}", live.owned);
+    let now = cluster.get(&namespaces, None, &name).await.expect("read").expect("there");
+    assert_eq!(now["metadata"]["resourceVersion"], labelled["metadata"]["resourceVersion"], "it was written");
+    let all = cutover::kubernetes::Preconditions::default();
+    let background = cutover::kubernetes::Propagation::Background;
+    cluster.delete(&namespaces, None, &name, &all, background).await.expect("deleted");
+}

@@ -3,9 +3,9 @@
 use super::Context;
 use super::compare::is_as_applied;
 use crate::diff::without_secrets;
-use crate::engine::{Trouble, TroubleKind};
+use crate::engine::{Deployment, Trouble, TroubleKind};
 use crate::kubernetes::{InvalidField, Refusal};
-use crate::model::{Manifests, Object};
+use crate::model::{Destination, Manifests, Object};
 use crate::plan::WouldBe;
 use crate::platform::kubernetes::Kubernetes;
 use crate::platform::kubernetes::bookkeeping::inventory_of;
@@ -45,6 +45,8 @@ impl Kubernetes {
             pointers.extend(steered);
             pointers.extend(filled(&body, Some(live)).into_iter().map(|(pointer, _)| pointer));
             leave(&mut body, live, &pointers);
+            // Marks are not for documents to leave alone.
+            self.identity.mark(&mut body);
             match due(Some(live), &body, &pointers, self.takes_all(asked)) {
                 Ok(found) => takeover = found,
                 // What is a member's is taken back from everybody, the rest is told when nothing else is to be done.
@@ -90,10 +92,10 @@ impl Kubernetes {
                 if awaits_its_role(wanted.object, &context.deployment.manifests) {
                     return Ok(WouldBe::Unasked);
                 }
-                without_namespace(wanted.namespace(), &context.deployment.manifests, trouble)
+                without_namespace(wanted.namespace(), context.deployment, trouble)
             }
             Err(Refusal::Trouble(trouble)) if trouble.message.contains(TERMINATING) => {
-                without_namespace(wanted.namespace(), &context.deployment.manifests, trouble)
+                without_namespace(wanted.namespace(), context.deployment, trouble)
             }
             Err(Refusal::Trouble(trouble)) => Err(trouble),
         }
@@ -215,10 +217,28 @@ pub(in crate::platform::kubernetes) fn refused(
     }
 }
 
+/// True if `sync.createNamespace` is for this namespace: the destination's, unless a document says what it has to be.
+pub(in crate::platform::kubernetes) fn makes_namespace(deployment: &Deployment, namespace: &str) -> bool {
+    deployment.application.sync.create_namespace
+        && is_own(deployment, namespace)
+        && !is_declared(&deployment.manifests, namespace)
+}
+
+fn is_own(deployment: &Deployment, namespace: &str) -> bool {
+    match &deployment.application.destination {
+        Destination::Kubernetes { namespace: own, .. } => own == namespace,
+        Destination::Ecs { .. } => false,
+    }
+}
+
+fn is_declared(manifests: &Manifests, namespace: &str) -> bool {
+    manifests.objects.keys().any(|key| key.is("", "Namespace") && key.name == namespace)
+}
+
 /// A namespace that is not there, or not for long: it comes with this sync, or somebody has to make it.
 pub(in crate::platform::kubernetes) fn without_namespace(
     namespace: Option<&str>,
-    manifests: &Manifests,
+    deployment: &Deployment,
     trouble: Trouble,
 ) -> Result<WouldBe, Trouble> {
     let Some(namespace) = namespace else { return Err(trouble) };
@@ -226,8 +246,10 @@ pub(in crate::platform::kubernetes) fn without_namespace(
     if !is_going && !trouble.message.contains(&format!("namespaces \"{namespace}\" not found")) {
         return Err(trouble);
     }
-    let comes = manifests.objects.keys().any(|key| key.is("", "Namespace") && key.name == namespace);
-    Ok(match comes {
+    // Made before everything else; one that is on its way out has to be gone for that.
+    let is_made = !is_going && makes_namespace(deployment, namespace);
+    let or = if is_own(deployment, namespace) { ", or set sync.createNamespace" } else { "" };
+    Ok(match is_made || is_declared(&deployment.manifests, namespace) {
         true => WouldBe::Unasked,
         false if is_going => WouldBe::Refused {
             message: format!(
@@ -237,7 +259,7 @@ pub(in crate::platform::kubernetes) fn without_namespace(
         },
         false => WouldBe::Refused {
             message: format!(
-                "there is no namespace {namespace}; add a Namespace document, or `kubectl create namespace {namespace}`"
+                "there is no namespace {namespace}; add a Namespace document, or `kubectl create namespace {namespace}`{or}"
             ),
             field: Some("metadata.namespace".into()),
         },

@@ -2,12 +2,13 @@
 
 use super::held::{Held, Place, Refused};
 use crate::engine::{Guard, Trouble, TroubleKind, Without, WriteGuard, kept_alive, may_go_without};
-use crate::kubernetes::{Apply, Cluster};
+use crate::kubernetes::{Apply, Cluster, Resource};
 use crate::platform::Owner;
 use crate::platform::kubernetes::Kubernetes;
-use crate::platform::kubernetes::inventory::Inventory;
+use crate::platform::kubernetes::inventory::{Inventory, OwnNamespace};
 use crate::platform::lock_waits::LockWaits;
 use futures_util::future::BoxFuture;
+use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Mutex;
@@ -159,23 +160,35 @@ impl Writer {
         Ok(lease)
     }
 
-    /// The lock lies in the application's namespace. Where that is one of its own documents it comes first, and only it:
+    /// The lock lies in the application's namespace. Where that is for the application to make it comes first, and only it:
     /// two runs that do so at the same time write the same.
     async fn make_namespace(&self, missing: Trouble) -> Result<(), Trouble> {
-        let Some((resource, body)) = self.inventory.own_namespace() else {
-            let namespace = &self.namespace;
+        let namespace = &self.namespace;
+        let Some(own) = self.inventory.own_namespace() else {
             let message = format!(
-                "{}; add a Namespace document for {namespace}, or `kubectl create namespace {namespace}`",
+                "{}; add a Namespace document for {namespace}, set sync.createNamespace, or `kubectl create namespace \
+                 {namespace}`",
                 missing.message
             );
             return Err(Trouble { message, ..missing });
         };
         self.owner.check_fence().await?;
         let cluster = self.cluster.without_guard();
-        let applied = cluster.apply(&resource, None, &body, Apply::default()).await;
-        applied
-            .map(drop)
-            .map_err(|refusal| refusal.into_trouble(&format!("making namespace {}", self.namespace)))
+        match own {
+            OwnNamespace::Declared(resource, body) => {
+                let applied = cluster.apply(&resource, None, &body, Apply::default()).await;
+                let doing = format!("making namespace {namespace}");
+                applied.map(drop).map_err(|refusal| refusal.into_trouble(&doing))
+            }
+            OwnNamespace::Made => {
+                let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+                match cluster.create(&Resource::namespaces(), None, &body).await {
+                    // Somebody else has made it meanwhile.
+                    Err(trouble) if trouble.kind == TroubleKind::LookAgain => Ok(()),
+                    made => made.map(drop),
+                }
+            }
+        }
     }
 }
 

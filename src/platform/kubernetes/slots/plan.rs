@@ -139,7 +139,7 @@ impl Kubernetes {
                 Ok(WouldBe::Unanswered(trouble.message))
             }
             Err(Refusal::Trouble(trouble)) if trouble.kind == TroubleKind::Missing => {
-                without_namespace(Some(steered.namespace), &deployment.manifests, trouble)
+                without_namespace(Some(steered.namespace), deployment, trouble)
             }
             Err(Refusal::Trouble(trouble)) => Err(trouble),
         }
