@@ -93,7 +93,9 @@ fn objects(args: &InstallArgs) -> Result<Vec<Value>, CliError> {
     let mut made = vec![];
     for mut object in objects {
         if object["metadata"]["name"] == "cutover-applications" && object["kind"] == "ClusterRole" {
-            object["rules"] = rights.clone().unwrap_or_default();
+            let own = object["rules"].as_array().into_iter().flatten();
+            let rights = rights.as_ref().and_then(Value::as_array).into_iter().flatten();
+            object["rules"] = rights.chain(own).cloned().collect();
         }
         made.extend(adapted(object, args));
     }

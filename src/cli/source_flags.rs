@@ -122,7 +122,7 @@ impl SourceFlags {
             let commit = repository.resolve(&source.target_revision)?;
             let tree = repository.tree_at(&commit.id, &source.path, &source.directory)?;
             let wrong = |problems| CliError::documents(problems, nothing);
-            let manifests = config::load(&tree.files, platform).map_err(wrong)?;
+            let mut manifests = config::load(&tree.files, platform).map_err(wrong)?;
             if let Some(namespace) = namespace {
                 config::check_namespace(&mut manifests, &namespace).map_err(wrong)?;
             }

@@ -2,7 +2,7 @@
 
 use super::forms::is_document_name;
 use super::node::{Data, Entry, Node};
-use super::objects::is_ours;
+use super::objects::{is_label, is_ours, is_word_to_us};
 use super::problems::{Problems, clip, guess};
 use super::{CUTOVER_API, ECS_API};
 use crate::model::{Kind, Origin, PlatformKind, Problem, marks};
@@ -225,6 +225,13 @@ fn read_metadata(
     for entry in metadata.node.entries() {
         match (entry.key.as_str(), &entry.node.data) {
             ("name", _) => {}
+            ("namespace", _) if kind == Kind::Application => {
+                let is_good = entry.node.is_null() || entry.node.text().is_some_and(is_label);
+                if !is_good {
+                    let message = "is not the name of a namespace".into();
+                    note(&document, entry.line, "metadata.namespace", message);
+                }
+            }
             (field @ ("labels" | "annotations"), Data::Map(entries)) => {
                 for entry in entries {
                     let path = format!("metadata.{field}.{}", clip(&entry.key));
@@ -236,6 +243,10 @@ fn read_metadata(
                             let parts = list.split(|c: char| c == ',' || c.is_whitespace());
                             unchecked.extend(parts.filter(|part| !part.is_empty()).map(ToOwned::to_owned));
                         }
+                        Some(_)
+                            if kind == Kind::Application
+                                && field == "annotations"
+                                && is_word_to_us(&entry.key) => {}
                         Some(_) if marks::is_ours(&entry.key) => {
                             let message =
                                 format!("is not known; of {} only {UNCHECKED_FIELDS} is", marks::PREFIX);

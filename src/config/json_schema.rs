@@ -42,7 +42,7 @@ fn envelope(kind: Kind, definitions: &mut Map<String, Value>) -> Map<String, Val
             "additionalProperties": {"type": "string"}
         }),
     };
-    let schema = json!({
+    let mut schema = json!({
         "title": kind.to_string(),
         "type": "object",
         "required": ["apiVersion", "kind", "metadata", "spec"],
@@ -63,6 +63,14 @@ fn envelope(kind: Kind, definitions: &mut Map<String, Value>) -> Map<String, Val
             "spec": spec
         }
     });
+    if kind == Kind::Application {
+        schema["properties"]["metadata"]["properties"]["namespace"] = json!({
+            "type": "string",
+            "maxLength": 63,
+            "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+            "description": "Where it goes as a document among others. Default: the namespace of the destination."
+        });
+    }
     schema.as_object().cloned().unwrap_or_default()
 }
 

@@ -1,12 +1,15 @@
 //! Files to documents and objects, each by itself: nothing in here looks at two of them.
 
+use super::CUTOVER_API;
 use super::envelope::{self, Document};
 use super::node::Node;
 use super::objects::{self, Objects};
 use super::problems::Problems;
+use super::registered::child_of;
 use super::validate::Validator;
 use super::yaml::{self, Budget};
-use crate::model::{PlatformKind, SourceFile};
+use crate::model::{Application, Kind, ObjectKey, PlatformKind, SourceFile};
+use std::collections::BTreeMap;
 
 /// True for files that hold documents: `.yaml`, `.yml` and `.json`, and not in a folder or file whose name begins with
 /// a dot (`.github/…`). `path` is seen from the application's folder.
@@ -37,10 +40,15 @@ pub struct Read {
     /// The program's own kinds and those of ECS.
     pub documents: Vec<Document>,
     pub objects: Objects,
+    /// What the Applications among the objects say.
+    pub children: BTreeMap<ObjectKey, Application>,
+    /// True if it is known where the documents go: an Application among them is going to be applied.
+    pub is_destined: bool,
 }
 
 /// Reads all files, as far as they can be read.
 pub fn read_documents(files: &[SourceFile], platform: Option<PlatformKind>, problems: &mut Problems) -> Read {
+    let is_destined = platform.is_some();
     let folder = common_folder(files);
     let mut files: Vec<&SourceFile> =
         files.iter().filter(|file| is_document_file(&file.path[folder..])).collect();
@@ -54,7 +62,13 @@ pub fn read_documents(files: &[SourceFile], platform: Option<PlatformKind>, prob
         roots.extend(yaml::parse(file, &mut budget, problems).into_iter().map(|root| (file, root)));
     }
     let platform = platform.unwrap_or_else(|| objects::platform_of(roots.iter().map(|(_, root)| root)));
-    let mut read = Read { platform, documents: vec![], objects: Objects::default() };
+    let mut read = Read {
+        platform,
+        is_destined,
+        documents: vec![],
+        objects: Objects::default(),
+        children: BTreeMap::new(),
+    };
     for (file, root) in roots {
         match platform {
             PlatformKind::Ecs => {
@@ -81,11 +95,34 @@ impl Read {
         }
         for root in objects::unfold(root) {
             match objects::is_ours(&root) {
+                true if self.is_destined && is_application(&root) => self.child(file, root, problems),
                 true => self.documents.extend(read_document(file, root, Some(self.platform), problems)),
                 false => objects::read(file, root, &mut self.objects, problems),
             }
         }
     }
+
+    /// An Application that is applied like any object.
+    fn child(&mut self, file: &str, root: Node, problems: &mut Problems) {
+        let application = child_of(file, &root, problems);
+        let text = |field: &str| root.get("metadata")?.get(field)?.text().map(ToOwned::to_owned);
+        let key = ObjectKey {
+            group: objects::group_of(CUTOVER_API),
+            kind: Kind::Application.name().to_owned(),
+            namespace: text("namespace").filter(|namespace| !namespace.is_empty()),
+            name: text("name").unwrap_or_default(),
+        };
+        objects::read(file, root, &mut self.objects, problems);
+        // One that is left out is not to be asked about, and neither is the double of another one.
+        if let Some(application) = application.filter(|_| self.objects.objects.contains_key(&key)) {
+            self.children.entry(key).or_insert(application);
+        }
+    }
+}
+
+fn is_application(root: &Node) -> bool {
+    let text = |field: &str| root.get(field).and_then(Node::text);
+    (text("apiVersion"), text("kind")) == (Some(CUTOVER_API), Some(Kind::Application.name()))
 }
 
 /// Reads one document of the program's own kinds or of ECS, and checks its fields.

@@ -3,7 +3,7 @@
 use super::check_application;
 use super::envelope::Document;
 use super::forms::is_document_name;
-use super::node::Node;
+use super::node::{Data, Node};
 use super::problems::Problems;
 use super::reading::read_document;
 use super::repository::build_application;
@@ -12,6 +12,9 @@ use super::validate::Validator;
 use super::yaml::{self, Budget};
 use crate::model::{Application, ApplicationStatus, Kind, Origin, Problem, SourceFile};
 use serde_json::Value;
+
+/// Said of a name that is none.
+const NAME: &str = "has lower-case letters, digits and \"-\" in between, and no dots; choose another name";
 
 /// Reads an Application that is an object of a cluster: `metadata` and `spec`. It is held to all that a file is held to,
 /// and may not name what is on the machine of the controller: another context, a repository that is a folder.
@@ -34,11 +37,7 @@ pub fn application_of(object: &Value) -> Result<Application, Vec<Problem>> {
         is_valid: true,
     };
     if !is_document_name(&document.name) {
-        problems.note(
-            &document,
-            "metadata.name",
-            "has lower-case letters, digits and \"-\" in between, and no dots; choose another name",
-        );
+        problems.note(&document, "metadata.name", NAME);
     }
     match &document.spec {
         None => problems.note(&document, "", "the field \"spec\" is missing"),
@@ -52,10 +51,7 @@ pub fn application_of(object: &Value) -> Result<Application, Vec<Problem>> {
         .validate(spec, 0),
     }
     document.is_valid = problems.count() == 0;
-    let application = build_application(&document, &mut problems);
-    if let Some(application) = &application {
-        check_application::check_remote(&document, application, &mut problems);
-    }
+    let application = build_remote(&document, &mut problems);
     if let Some(application) = application.filter(|_| problems.count() == 0) {
         return Ok(application);
     }
@@ -63,6 +59,45 @@ pub fn application_of(object: &Value) -> Result<Application, Vec<Problem>> {
     let mut problems = problems.into_sorted();
     problems.iter_mut().for_each(|problem| problem.document.clear());
     Err(problems)
+}
+
+/// Reads what an Application says that is a document among others and is going to be an object of a cluster. Who it is, its
+/// labels and annotations are for whoever reads objects.
+pub fn child_of(file: &str, root: &Node, problems: &mut Problems) -> Option<Application> {
+    let name = root.get("metadata").and_then(|metadata| metadata.get("name")?.text()).unwrap_or_default();
+    let spec = root.entry("spec");
+    let before = problems.count();
+    let mut document = Document {
+        origin: Origin { file: file.to_owned(), line: root.line },
+        kind: Kind::Application,
+        name: name.to_owned(),
+        spec: spec.map(|entry| entry.node.clone()).filter(|node| matches!(node.data, Data::Map(_))),
+        spec_line: spec.map_or(root.line, |entry| entry.line),
+        unchecked: vec![],
+        is_valid: true,
+    };
+    if !name.is_empty() && !is_document_name(name) {
+        problems.note(&document, "", NAME);
+    }
+    match &document.spec {
+        None => problems.note(&document, "", "the field \"spec\" is missing or no map"),
+        Some(spec) => Validator {
+            file,
+            document: &document.label(),
+            kind: document.kind,
+            unchecked: &[],
+            problems: &mut *problems,
+        }
+        .validate(spec, document.spec_line),
+    }
+    document.is_valid = problems.count() == before;
+    build_remote(&document, problems).filter(|_| problems.count() == before)
+}
+
+fn build_remote(document: &Document, problems: &mut Problems) -> Option<Application> {
+    let application = build_application(document, problems)?;
+    check_application::check_remote(document, &application, problems);
+    Some(application)
 }
 
 /// What a file with Applications holds.

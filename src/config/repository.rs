@@ -29,6 +29,9 @@ pub fn load(files: &[SourceFile], platform: Option<PlatformKind>) -> Result<Mani
     let mut manifests = Manifests { objects: objects.objects, children, left_out, ..Manifests::default() };
     // Documents with a problem are built, too, as far as they go, so that their other problems come up in the same run.
     for document in &documents {
+        if is_destined && document.kind == Kind::Application {
+            problems.note(document, "", UNSERVED);
+        }
         build(document, &index, &mut manifests, &mut problems);
     }
     check_together(&manifests, &index, &mut problems);
@@ -56,15 +59,15 @@ pub fn load_controller(file: &SourceFile) -> Result<ControllerConfiguration, Vec
     })
 }
 
-fn load_only<T>(
-    file: &SourceFile,
-    kind: Kind,
-    article: &str,
 /// Said of an Application among documents for ECS.
 const UNSERVED: &str = "would be served by nobody there: an Application among documents goes to a Kubernetes cluster with a \
                         controller. Give this file to `cutover controller --applications FOLDER`, or leave it out by \
                         spec.source.directory.exclude or a .cutoverignore";
 
+fn load_only<T>(
+    file: &SourceFile,
+    kind: Kind,
+    article: &str,
     build: impl Fn(&Document, &mut Problems) -> Option<T>,
 ) -> Result<T, Vec<Problem>> {
     let mut problems = Problems::default();

@@ -127,6 +127,7 @@ pub(super) fn differs(before: &Registered, now: &Registered) -> bool {
         || before.request != now.request
         || before.no_request != now.no_request
         || before.is_going != now.is_going
+        || before.lineage != now.lineage
         || before.application.as_ref().err() != now.application.as_ref().err()
         || before.application.as_ref().ok() != now.application.as_ref().ok()
 }

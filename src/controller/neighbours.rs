@@ -101,23 +101,26 @@ impl Directory {
             Some(Err(trouble)) => return Err(trouble.to_string()),
             None => return Err("its repository has not been looked at yet".to_owned()),
         };
-        if let Some((tree, declared)) = lock(&self.read).get(&of.key)
-            && *tree == sight.tree
+        // Which files are read, and where what they declare goes, is the Application's to say.
+        let (source, destination) = (&of.application.source, &of.application.destination);
+        let read_from = format!("{} {:?} {destination:?}", sight.tree, source.directory);
+        if let Some((known, declared)) = lock(&self.read).get(&of.key)
+            && *known == read_from
         {
             return Ok(Arc::clone(declared));
         }
         let (directory, of) = (Arc::clone(self), of.clone());
         let read = move || {
-            let (repository, path) =
-                (RepositoryKey::of(&of.key, &of.application), &of.application.source.path);
-            let documents = directory.repositories.documents(&repository, &sight.found.commit, path);
+            let repository = RepositoryKey::of(&of.key, &of.application);
+            let source = &of.application.source;
+            let documents = directory.repositories.documents(&repository, &sight.found.commit, source);
             let files = documents.map_err(|trouble| trouble.to_string())?.files;
             let manifests = load(&files, &of.application.destination)
                 .map_err(|problems| problems.first().map(ToString::to_string).unwrap_or_default())?;
             let deployment =
                 Deployment { application: of.application.clone(), commit: sight.found.commit, manifests };
             let declared = Arc::new(names(&deployment));
-            lock(&directory.read).insert(of.key.clone(), (sight.tree, Arc::clone(&declared)));
+            lock(&directory.read).insert(of.key.clone(), (read_from, Arc::clone(&declared)));
             Ok(declared)
         };
         tokio::task::spawn_blocking(read).await.unwrap_or_else(|_| Err("reading them broke down".to_owned()))

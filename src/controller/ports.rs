@@ -4,7 +4,10 @@ pub use crate::engine::Synced;
 use crate::engine::{
     Deployment, ItemResult, Neighbours, RequestVerb, StopSignal, SyncReport, Trouble, Watcher, WriteGuard,
 };
-use crate::model::{Allowed, AppKey, Application, ApplicationStatus, Problem, SourceFile, Timestamp};
+use crate::model::{
+    Allowed, Ancestor, AppKey, Application, ApplicationStatus, Destination, Lineage, Problem, Source,
+    SourceFile, Timestamp,
+};
 use crate::plan::UnderWay;
 use futures_util::future::{BoxFuture, LocalBoxFuture};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +33,8 @@ pub struct Registered {
     pub request: Option<Request>,
     /// What stands in that annotation instead of a request: its beginning, fit to be shown.
     pub no_request: Option<String>,
+    /// The Applications whose documents made it; the error says why that can't be told.
+    pub lineage: Result<Lineage, String>,
     /// The status as it was last written, by whichever controller.
     pub status: ApplicationStatus,
     /// True once its deletion was asked for.
@@ -154,7 +159,7 @@ pub trait Repositories: Send + Sync {
         paths: &BTreeSet<String>,
     ) -> Result<BTreeMap<String, Result<String, SourceTrouble>>, SourceTrouble>;
 
-    /// The files of the folder.
+    /// The files of the source's folder that it takes; its URL and revision are not looked at.
     ///
     /// # Errors
     /// If there is no such folder, a limit is exceeded, or the repository can't be read.
@@ -172,10 +177,31 @@ pub struct Place {
     pub key: AppKey,
     pub application: Application,
     pub allowed: Allowed,
+    /// The Applications whose documents made it.
+    pub lineage: Lineage,
     /// Passes while this process may work for the application; asked before each write, beside the application's lock.
     pub fence: Arc<dyn WriteGuard>,
     /// The other Applications of this process.
     pub neighbours: Arc<dyn Neighbours>,
+}
+
+impl Place {
+    /// The lineage of the Applications among its documents, where their cluster is the one that this one is in: another
+    /// cluster's controller knows nothing of the namespaces here. Files have no namespace that could bound anything.
+    ///
+    /// # Errors
+    /// A sentence if too many Applications are within each other.
+    pub fn lineage_of_children(&self) -> Result<Option<Lineage>, String> {
+        let is_here = matches!(
+            self.application.destination,
+            Destination::Kubernetes { context: None, kubeconfig_secret_ref: None, .. }
+        );
+        if !is_here || self.key.namespace.is_empty() {
+            return Ok(None);
+        }
+        let service_account = self.application.service_account_name.clone();
+        self.lineage.followed_by(Ancestor { key: self.key.clone(), service_account }).map(Some)
+    }
 }
 
 /// The destinations of Applications. Connections are shared by all that go to the same place as the same identity.

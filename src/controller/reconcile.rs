@@ -6,9 +6,12 @@ use super::look::{Again, Look};
 use super::ports::{
     Applications, Found, Place, Repositories, RepositoryKey, Request, Site, Sites, SourceTrouble, Synced,
 };
+use super::run::Permits;
 use crate::config;
 use crate::engine::{Deployment, StopSignal, Trouble, Verdict, failed, traced, work_span};
-use crate::model::{Application, Destination, HandledRequest, Manifests, Problem, SyncMode};
+use crate::model::{
+    AppKey, Application, Destination, HandledRequest, Kind, Manifests, Object, Problem, SyncMode,
+};
 use crate::plan::UnderWay;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,6 +20,7 @@ use std::sync::Arc;
 pub(super) struct Task {
     pub repositories: Arc<dyn Repositories>,
     pub sites: Arc<dyn Sites>,
+    pub permits: Permits,
     pub found: Found,
     /// What is looked after if the documents of `found` can't be brought about.
     pub in_hand: Option<InHand>,
@@ -89,6 +93,10 @@ pub(super) async fn reconcile(task: Task) -> Outcome {
         Some(look) => Err(look),
         None => documents(&task, &task.place, &task.found.commit).await,
     };
+    let manifests = manifests.and_then(|manifests| {
+        let refused = children_refused(&task.place, &task.permits, &manifests);
+        if refused.is_empty() { Ok(manifests) } else { Err(Look::NotAllowed(refused)) }
+    });
     let manifests = match manifests {
         Ok(manifests) => manifests,
         Err(look) => {
@@ -104,6 +112,33 @@ pub(super) async fn reconcile(task: Task) -> Outcome {
         Err(trouble) => Look::NoPlan(trouble),
     };
     Outcome { look, ..outcome }
+}
+
+/// Why Applications among the documents may not do what they ask for. Sentences with file and line.
+fn children_refused(place: &Place, permits: &Permits, manifests: &Manifests) -> Vec<String> {
+    let Destination::Kubernetes { namespace: own, .. } = &place.application.destination else {
+        return vec![];
+    };
+    let is_child = |object: &&Object| object.key.is("cutover.dev", Kind::Application.name());
+    let mut children = manifests.objects.values().filter(is_child).peekable();
+    if children.peek().is_none() {
+        return vec![];
+    }
+    let lineage = match place.lineage_of_children() {
+        Ok(Some(lineage)) => lineage,
+        Ok(None) => return vec![],
+        Err(why) => return vec![why],
+    };
+    let refused = children.flat_map(|object| {
+        let namespace = object.key.namespace.as_ref().unwrap_or(own).clone();
+        let key = AppKey { namespace, name: object.key.name.clone() };
+        let why = match manifests.children.get(&object.key) {
+            Some(child) => permits(&lineage, &key, child).err().unwrap_or_default(),
+            None => vec!["what it asks for can't be told".to_owned()],
+        };
+        why.into_iter().map(move |why| format!("{}: {}: {why}", object.origin, object.label()))
+    });
+    refused.collect()
 }
 
 async fn act(task: &Task, deployment: &Deployment, outcome: &mut Outcome) -> Result<Synced, Trouble> {
@@ -300,7 +335,7 @@ pub(super) fn load(
     files: &[crate::model::SourceFile],
     destination: &Destination,
 ) -> Result<Manifests, Vec<Problem>> {
-    let manifests = config::load(files, Some(destination.platform()))?;
+    let mut manifests = config::load(files, Some(destination.platform()))?;
     if let Destination::Kubernetes { namespace, .. } = destination {
         config::check_namespace(&mut manifests, namespace)?;
     }

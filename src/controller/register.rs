@@ -57,9 +57,10 @@ impl State {
         let others = self.claims.note(&registered);
         let repository = registered.application.as_ref().ok();
         let repository = repository.map(|application| RepositoryKey::of(&key, application));
-        let allowed = match &registered.application {
-            Ok(application) => (self.world.permits)(&key, application),
-            Err(_) => Err(vec![]),
+        let allowed = match (&registered.application, &registered.lineage) {
+            (Ok(application), Ok(lineage)) => (self.world.permits)(lineage, &key, application),
+            (Ok(_), Err(why)) => Err(vec![why.clone()]),
+            (Err(_), _) => Err(vec![]),
         };
         let mut app = self.apps.remove(&key).unwrap_or_else(|| {
             let mut app = App::new(registered.clone());
@@ -78,6 +79,7 @@ impl State {
             app.stop(Stopped::Asked);
         }
         let only_request = app.registered.generation == registered.generation
+            && app.registered.lineage == registered.lineage
             && app.registered.is_suspended == registered.is_suspended;
         if !only_request || app.registered.application.is_err() {
             app.site = None;

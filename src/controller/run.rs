@@ -14,15 +14,15 @@ use super::reconcile::Outcome;
 use super::teller::Teller;
 use super::writer::write_statuses;
 use crate::engine::{StopSignal, WriteGuard};
-use crate::model::{Allowed, AppKey, Application, Timestamp, same_repository};
+use crate::model::{Allowed, AppKey, Application, Lineage, Timestamp, same_repository};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-/// What the operator's configuration allows an application, or why not.
-pub type Permits = Box<dyn Fn(&AppKey, &Application) -> Result<Allowed, Vec<String>> + Send + Sync>;
+/// What the operator's configuration allows an application that comes from these others, or why not.
+pub type Permits = Arc<dyn Fn(&Lineage, &AppKey, &Application) -> Result<Allowed, Vec<String>> + Send + Sync>;
 
 /// Everything around the controller.
 pub struct World {

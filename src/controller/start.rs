@@ -11,7 +11,7 @@ use super::reconcile::{InHand, Outcome, Task, reconcile};
 use super::register::is_ready;
 use super::run::{Happened, State};
 use crate::engine::{StopSignal, failed, work_span};
-use crate::model::{Allowed, AppKey, Application, Destination, HandledRequest, Timestamp, marks};
+use crate::model::{Allowed, AppKey, Application, Destination, HandledRequest, Lineage, Timestamp, marks};
 use crate::rollout::Phase;
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
@@ -78,7 +78,7 @@ impl State {
             let mut application = application;
             application.suspend |= app.registered.is_suspended;
             let neighbours = self.directory.around(key);
-            Place { key: key.clone(), application, allowed, fence, neighbours }
+            Place { key: key.clone(), application, allowed, lineage: lineage_of(app), fence, neighbours }
         };
         if app.registered.is_going {
             return match self.ending(key, app) {
@@ -164,7 +164,8 @@ impl State {
         let declared = app.registered.application.as_ref().map_or(application.suspend, |one| one.suspend);
         application.suspend = declared || app.registered.is_suspended;
         let neighbours = self.directory.around(key);
-        let place = Place { key: key.clone(), application, allowed, fence, neighbours };
+        let place =
+            Place { key: key.clone(), application, allowed, lineage: lineage_of(app), fence, neighbours };
         Some(InHand { place, commit: entry.status.revision.clone(), is_whole, only: None })
     }
 
@@ -215,6 +216,7 @@ impl State {
         let task = Task {
             repositories: Arc::clone(&self.world.repositories),
             sites: Arc::clone(&self.world.sites),
+            permits: Arc::clone(&self.world.permits),
             found: sight.found,
             in_hand: self.in_hand(key, app, matches!(instead, Some(Look::NoSource(_)))),
             is_unknown: self.is_unknown(key),
@@ -367,4 +369,9 @@ impl State {
         }
         None
     }
+}
+
+/// One that can't be told allows nothing, so that no place is made of it.
+fn lineage_of(app: &App) -> Lineage {
+    app.registered.lineage.clone().unwrap_or_default()
 }

@@ -33,30 +33,64 @@ pub struct Allowed {
     pub cluster_kinds: Vec<Pattern>,
     /// True if BlueGreens may steer load balancers of AWS and read its alarms, with the program's own rights there.
     pub aws: bool,
+    /// What it may not go beyond besides: the bounds of the Application that made this one.
+    pub within: Option<Box<Allowed>>,
 }
 
 impl Allowed {
     /// No bounds: for who runs the program with rights of his own.
     pub fn everything() -> Allowed {
         let any = || vec![Pattern("*".into())];
-        Allowed { namespaces: any(), cluster_kinds: any(), aws: true }
+        Allowed { namespaces: any(), cluster_kinds: any(), aws: true, within: None }
     }
 
     /// True if objects may be in the namespace.
     pub fn has_namespace(&self, namespace: &str) -> bool {
         self.namespaces.iter().any(|pattern| pattern.fits(namespace))
+            && self.within.as_ref().is_none_or(|within| within.has_namespace(namespace))
     }
 
     /// True if objects of the cluster-scoped kind may be written; `group` is empty for the core group.
     pub fn has_cluster_kind(&self, group: &str, kind: &str) -> bool {
         let name = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
         self.cluster_kinds.iter().any(|pattern| pattern.fits(&name))
+            && self.within.as_ref().is_none_or(|within| within.has_cluster_kind(group, kind))
+    }
+
+    /// True if BlueGreens may steer load balancers of AWS.
+    pub fn has_aws(&self) -> bool {
+        self.aws && self.within.as_ref().is_none_or(|within| within.has_aws())
+    }
+
+    /// The same, bounded by another one as well.
+    #[must_use]
+    pub fn and_within(self, bounds: Allowed) -> Allowed {
+        let within = match self.within {
+            Some(within) => within.and_within(bounds),
+            None => bounds,
+        };
+        Allowed { within: Some(Box::new(within)), ..self }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_within_bounds_has_what_both_have() {
+        let allowed = |namespaces: &[&str], aws| Allowed {
+            namespaces: namespaces.iter().map(|name| Pattern((*name).into())).collect(),
+            aws,
+            ..Allowed::everything()
+        };
+        let both = allowed(&["a", "b"], true)
+            .and_within(allowed(&["b*", "c"], true))
+            .and_within(allowed(&["*"], false));
+        let has = ["a", "b", "bb", "c"].map(|namespace| both.has_namespace(namespace));
+        assert_eq!((has, both.has_aws()), ([false, true, false, false], false));
+        assert!(both.has_cluster_kind("", "Namespace"));
+    }
 
     #[test]
     fn a_star_stands_for_any_text_and_nothing_else_does() {

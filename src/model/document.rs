@@ -142,6 +142,7 @@ impl Service {
 /// All documents found under one application's path, by name; every reference between them holds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Manifests {
+    /// Where documents are only looked at; in a cluster an Application is an object like any other.
     pub applications: BTreeMap<String, Application>,
     pub task_definitions: BTreeMap<String, TaskDefinition>,
     pub services: BTreeMap<String, Service>,
@@ -149,6 +150,9 @@ pub struct Manifests {
     /// Kubernetes objects, as written: an object without a namespace has none here.
     #[serde(serialize_with = "by_name")]
     pub objects: BTreeMap<ObjectKey, Object>,
+    /// What the Applications among `objects` say, by their keys.
+    #[serde(skip)]
+    pub children: BTreeMap<ObjectKey, Application>,
     /// Valid documents that are not applied (Argo CD's `hook: Skip`), each with the reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<Problem>,

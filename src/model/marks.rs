@@ -44,6 +44,8 @@ pub const RELEASE: &str = "cutover.dev/release";
 pub const ADOPT: &str = "cutover.dev/adopt";
 /// The finalizer of an Application whose deletion takes along what it owns.
 pub const CASCADE: &str = "cutover.dev/cascade";
+/// On an Application in a cluster that documents made: the Applications that it comes from ([`crate::model::Lineage`]).
+pub const PARENT: &str = "cutover.dev/parent";
 /// On the Leases by which controllers share the applications out: the number of a seat, or `replica`.
 pub const SEAT: &str = "cutover.dev/seat";
 

@@ -9,6 +9,7 @@ mod controller_configuration;
 mod document;
 mod glob;
 mod health;
+mod lineage;
 pub mod marks;
 mod object;
 mod permits;
@@ -37,10 +38,11 @@ pub use controller_configuration::{
 pub use document::{
     Kind, Manifests, Origin, Problem, Service, SourceFile, TaskDefinition, TaskDefinitionRef,
 };
-pub use health::{Health, HealthReport};
 pub use glob::Glob;
+pub use health::{Health, HealthReport};
+pub use lineage::{Ancestor, Lineage};
 pub use object::{FieldLines, IgnoreDifferences, Object, ObjectKey, selects};
-pub use permits::permits;
+pub use permits::{permits, permits_within};
 pub use repository_url::{RepositoryPattern, host_and_path, same_repository};
 pub use settle::settle_seconds;
 pub use slot::{BySlot, RevisionId, Slot, Weights};

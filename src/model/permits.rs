@@ -1,8 +1,8 @@
 //! Whether an Application may do what it asks for.
 
 use super::{
-    Allowed, AllowedDestinations, AppKey, Application, ControllerConfiguration, Destination, Pattern,
-    Permission, RepositoryPattern,
+    Allowed, AllowedDestinations, Ancestor, AppKey, Application, ControllerConfiguration, Destination,
+    Lineage, Pattern, Permission, RepositoryPattern,
 };
 
 /// What an Application may touch, or a sentence for each thing that it asks for and may not. `own_namespace` is the
@@ -53,6 +53,7 @@ pub fn permits(
         namespaces: permission.destinations.namespaces.clone().unwrap_or_else(own),
         cluster_kinds: permission.cluster_kinds.clone(),
         aws: permission.destinations.load_balancers,
+        within: None,
     };
     check_destination(permission, &allowed, application, &mut refused);
     if refused.is_empty() {
@@ -66,6 +67,50 @@ pub fn permits(
         ),
     };
     Err(refused.into_iter().map(|sentence| format!("{sentence} ({end})")).collect())
+}
+
+/// As [`permits`], for an Application that `lineage` made: it may do what its own namespace allows and each of them may do as
+/// well, and acts as the service account that they act as.
+///
+/// # Errors
+/// Everything that is not allowed.
+pub fn permits_within(
+    configuration: &ControllerConfiguration,
+    own_namespace: &str,
+    lineage: &Lineage,
+    key: &AppKey,
+    application: &Application,
+) -> Result<Allowed, Vec<String>> {
+    let mut allowed = permits(configuration, own_namespace, key, application)?;
+    let mut refused = vec![];
+    for ancestor in lineage.ancestors() {
+        // What an Application may do is said by its namespace.
+        match permits(configuration, own_namespace, &ancestor.key, application) {
+            Ok(bounds) => allowed = allowed.and_within(bounds),
+            Err(sentences) => {
+                let beyond = |sentence| {
+                    format!("is beyond Application {}, which it comes from: {sentence}", ancestor.key)
+                };
+                refused.extend(sentences.into_iter().map(beyond));
+            }
+        }
+        refused.extend(other_account(ancestor, key, application));
+    }
+    if refused.is_empty() { Ok(allowed) } else { Err(refused) }
+}
+
+/// Why an Application would have other rights than the service account that the one that made it acts as.
+fn other_account(ancestor: &Ancestor, key: &AppKey, application: &Application) -> Option<String> {
+    let account = ancestor.service_account.as_ref()?;
+    let namespace = &ancestor.key.namespace;
+    let is_same = application.service_account_name.as_ref() == Some(account) && key.namespace == *namespace;
+    (!is_same).then(|| {
+        format!(
+            "spec.serviceAccountName: Application {}, which it comes from, acts as {account} of namespace {namespace}, and so \
+             has everything that it makes: name that account, in that namespace",
+            ancestor.key
+        )
+    })
 }
 
 fn has_credential(configuration: &ControllerConfiguration, url: &str) -> bool {
@@ -236,6 +281,66 @@ mod tests {
             let refused = asked("team-a", json!({"destination": destination})).unwrap_err();
             assert!(refused[0].contains(want), "{refused:?}");
         }
+    }
+
+    fn child(lineage: &str, namespace: &str, spec: Value) -> Result<Allowed, Vec<String>> {
+        let application: Application = serde_json::from_value(spec).unwrap();
+        let key = AppKey { namespace: namespace.into(), name: "child".into() };
+        permits_within(&configuration(), "cutover", &Lineage::parse(lineage).unwrap(), &key, &application)
+    }
+
+    #[test]
+    fn a_child_has_at_most_what_its_parents_have() {
+        let of_a = || json!({"repoURL": "https://git.example/team-a/deploy.git"});
+        let spec = |namespace: &str| json!({"source": of_a(), "destination": kubernetes(namespace), "serviceAccountName": "deployer"});
+        // In the controller's own namespace it would have everything.
+        let allowed = child("team-a/root", "cutover", spec("team-a-web")).unwrap();
+        assert!(allowed.has_namespace("team-a-web") && !allowed.has_namespace("kube-system"));
+        assert!(
+            allowed.has_cluster_kind("", "Namespace")
+                && !allowed.has_cluster_kind("", "Node")
+                && !allowed.has_aws()
+        );
+        for (lineage, namespace, spec, want) in [
+            ("team-a/root", "cutover", spec("kube-system"), "namespace kube-system is not allowed"),
+            (
+                "cutover/top > team-a/root",
+                "cutover",
+                spec("kube-system"),
+                "namespace kube-system is not allowed",
+            ),
+            (
+                "team-a/root",
+                "cutover",
+                json!({"source": {"repoURL": "https://git.example/b.git"}, "destination": kubernetes("team-a"),
+                    "serviceAccountName": "deployer"}),
+                "spec.source.repoURL: this repository is not allowed",
+            ),
+            (
+                "team-a/root",
+                "cutover",
+                json!({"source": of_a(), "destination": {"ecs": {"region": "eu-central-1", "cluster": "prod"}}}),
+                "cluster prod in eu-central-1 is not allowed",
+            ),
+            (
+                "team-a/root as deployer",
+                "team-a",
+                json!({"source": of_a(), "destination": kubernetes("team-a"), "serviceAccountName": "admin"}),
+                "acts as deployer of namespace team-a",
+            ),
+            ("team-a/root as deployer", "cutover", spec("team-a"), "acts as deployer of namespace team-a"),
+        ] {
+            let refused = child(lineage, namespace, spec).unwrap_err();
+            assert_eq!(refused.len(), 1, "{refused:?}");
+            assert!(
+                refused[0].contains(want) && refused[0].contains("Application team-a/root"),
+                "{refused:?}"
+            );
+        }
+        assert!(child("team-a/root as deployer", "team-a", spec("team-a")).is_ok());
+        // Without permissions of their own two namespaces have nothing in common.
+        let other = json!({"source": {"repoURL": "https://elsewhere.example/x.git"}, "destination": kubernetes("team-c")});
+        assert!(child("team-b/root", "team-c", other).is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::request::parse_request;
 use crate::config;
 use crate::controller::Registered;
-use crate::model::{AppKey, marks, parse_rfc3339};
+use crate::model::{AppKey, Lineage, marks, parse_rfc3339};
 use serde_json::Value;
 
 /// Characters that are shown of an annotation that is no request.
@@ -35,6 +35,12 @@ pub(super) fn registered_of(object: &Value, last: Option<&Registered>) -> Regist
         is_suspended: annotation(marks::SUSPEND) == Some("true"),
         request,
         no_request,
+        lineage: match annotation(marks::PARENT) {
+            Some(text) => {
+                Lineage::parse(text).map_err(|why| format!("metadata.annotations.{}: {why}", marks::PARENT))
+            }
+            None => Ok(Lineage::default()),
+        },
         // One that another version of this program wrote, or a person, and that can't be read, is none.
         status: serde_json::from_value(object["status"].clone()).unwrap_or_default(),
         is_going: metadata.get("deletionTimestamp").is_some(),
@@ -55,6 +61,7 @@ pub(super) fn is_same(a: &Registered, b: &Registered) -> bool {
         is_suspended,
         request,
         no_request,
+        lineage,
         status,
         is_going,
         is_guarded,
@@ -66,6 +73,7 @@ pub(super) fn is_same(a: &Registered, b: &Registered) -> bool {
         && *is_suspended == b.is_suspended
         && *request == b.request
         && *no_request == b.no_request
+        && *lineage == b.lineage
         && *status == b.status
         && *is_going == b.is_going
         && *is_guarded == b.is_guarded
@@ -111,6 +119,7 @@ mod tests {
             ("u1", 4, "2026-11-25T21:19:16Z")
         );
         assert!(read.application.is_ok() && read.is_suspended && !read.is_going);
+        assert_eq!(read.lineage, Ok(Lineage::default()));
         let request = read.request.clone().expect("a request");
         assert_eq!((request.verb, request.workload.as_deref()), (RequestVerb::Abort, Some("web")));
         assert_eq!(read.status.sync, crate::model::SyncState::Synced);
@@ -121,5 +130,9 @@ mod tests {
         assert!(read.request.is_none() && !read.is_suspended);
         assert_eq!(read.no_request.as_deref(), Some("sudo rm"));
         assert_eq!(read.status, Default::default());
+        object["metadata"]["annotations"] = json!({"cutover.dev/parent": "ops/root as deployer"});
+        assert_eq!(registered_of(&object, None).lineage.expect("one").to_string(), "ops/root as deployer");
+        object["metadata"]["annotations"] = json!({"cutover.dev/parent": ""});
+        assert!(registered_of(&object, None).lineage.is_err(), "what can't be read is no freedom");
     }
 }

@@ -4,7 +4,7 @@ use super::folder::Locate;
 use super::object::is_same;
 use crate::config::{self, ApplicationFile};
 use crate::controller::{Registered, Registration};
-use crate::model::{AppKey, Application, ApplicationStatus, Origin, Problem, SourceFile, Timestamp};
+use crate::model::{AppKey, Application, ApplicationStatus, Lineage, Origin, Problem, SourceFile, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Read;
@@ -184,6 +184,7 @@ impl Scan {
                 is_suspended: false,
                 request: None,
                 no_request: None,
+                lineage: Ok(Lineage::default()),
                 status: statuses.get(&key).cloned().unwrap_or_default(),
                 is_going: false,
                 is_guarded: false,

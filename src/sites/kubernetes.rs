@@ -9,7 +9,7 @@ use crate::engine::{
     Signalling, SlotsReading, TimeSource, Traffic, TrafficReading, Trouble, Workloads,
 };
 use crate::kubernetes::Cluster;
-use crate::model::{Allowed, Application, BySlot, ClusterTraffic, RevisionId, Slot, Timestamp};
+use crate::model::{Allowed, Application, BySlot, ClusterTraffic, Lineage, RevisionId, Slot, Timestamp};
 use crate::plan::{Live, Owned, PlanItem};
 use crate::platform::kubernetes::{Forcing, Kubernetes, Sighting, Writer};
 use crate::rollout::{Action, Alarm, Hindrance, HttpAnswer, RuleObservation};
@@ -61,6 +61,12 @@ impl KubernetesTarget {
     #[must_use]
     pub fn beside(self, neighbours: Arc<dyn Neighbours>) -> KubernetesTarget {
         KubernetesTarget { platform: self.platform.beside(neighbours), ..self }
+    }
+
+    /// Writes down on Applications among the documents which ones they come from.
+    #[must_use]
+    pub fn recording(self, lineage: Option<&Lineage>) -> KubernetesTarget {
+        KubernetesTarget { platform: self.platform.recording(lineage), ..self }
     }
 
     /// How listener rules were when they were last read.

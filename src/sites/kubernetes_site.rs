@@ -75,7 +75,11 @@ impl KubernetesSite {
         let cluster = self.connected().shared.cluster.fenced(self.place.fence.clone());
         let (application, region) = (&self.place.application, self.region.clone());
         let target = KubernetesTarget::new(cluster, application, &self.namespace, Forcing::Members, region);
-        target.confined(self.place.allowed.clone()).beside(Arc::clone(&self.place.neighbours))
+        let lineage = self.place.lineage_of_children().ok().flatten();
+        target
+            .confined(self.place.allowed.clone())
+            .beside(Arc::clone(&self.place.neighbours))
+            .recording(lineage.as_ref())
     }
 
     /// Watches what the documents declare. A kind that its cluster does not serve yet is watched from the next sync on.

@@ -6,7 +6,7 @@ use crate::cli::source_flags::located;
 use crate::controller::{Applications, Crew, Permits, Seats, Tally, Voice, World};
 use crate::engine::Clock;
 use crate::kubernetes::Cluster;
-use crate::model::{ControllerConfiguration, permits};
+use crate::model::{ControllerConfiguration, permits_within};
 use crate::registry::{ClusterApplications, FolderApplications, KubernetesEvents};
 use crate::seats::{Alone, LeasedSeats};
 use crate::sites::Destinations;
@@ -82,7 +82,9 @@ pub async fn build(
         notifier = Some(started);
     }
     let (allowed, namespace) = (configuration.clone(), home.namespace);
-    let permits: Permits = Box::new(move |key, application| permits(&allowed, &namespace, key, application));
+    let permits: Permits = Arc::new(move |lineage, key, application| {
+        permits_within(&allowed, &namespace, lineage, key, application)
+    });
     let crew = Crew::start(HANDS).map_err(|error| {
         CliError::new(ErrorKind::Local, format!("the program can't start its threads: {error}"))
     })?;

@@ -12,6 +12,11 @@ const PRUNE: &str = "cutover.dev/prune";
 const OUR_ANNOTATIONS: [&str; 7] =
     [WAVE, HOOK, PRUNE, marks::WAIT, marks::IN_PLACE, marks::RELEASE, marks::ADOPT];
 
+/// True for the annotations by which documents tell the program something.
+pub fn is_word_to_us(key: &str) -> bool {
+    OUR_ANNOTATIONS.contains(&key)
+}
+
 /// Checks labels and annotations; `note` takes a line, a path and what is wrong there.
 pub fn check(metadata: &Node, note: &mut impl FnMut(usize, &str, String)) {
     check_labels(metadata.entry("labels"), "metadata.labels", note);
@@ -20,7 +25,7 @@ pub fn check(metadata: &Node, note: &mut impl FnMut(usize, &str, String)) {
     for entry in annotations.node.entries() {
         let path = format!("metadata.annotations.{}", clip(&entry.key));
         let value = entry.node.text();
-        if marks::is_ours(&entry.key) && !OUR_ANNOTATIONS.contains(&entry.key.as_str()) {
+        if marks::is_ours(&entry.key) && !is_word_to_us(&entry.key) {
             let hint = guess(&entry.key, OUR_ANNOTATIONS);
             let known = OUR_ANNOTATIONS.join(", ");
             note(entry.line, &path, format!("is not known{hint}; of {} only {known} are", marks::PREFIX));

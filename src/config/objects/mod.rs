@@ -11,6 +11,7 @@ mod read;
 mod turns;
 
 pub use foreign::{CHART, chart_folders, needs_rendering};
+pub use metadata::is_word_to_us;
 pub use names::is_label;
 pub use read::{Objects, read};
 
@@ -20,9 +21,13 @@ use crate::model::PlatformKind;
 
 /// True for documents of the program's own API groups, whatever their kind.
 pub fn is_ours(root: &Node) -> bool {
-    let group = |api: &str| api.split_once('/').map(|(group, _)| group.to_owned()).unwrap_or_default();
-    let written = root.get("apiVersion").and_then(Node::text).map(group).unwrap_or_default();
-    written == group(CUTOVER_API) || written.ends_with(&format!(".{}", group(CUTOVER_API)))
+    let written = root.get("apiVersion").and_then(Node::text).map(group_of).unwrap_or_default();
+    written == group_of(CUTOVER_API) || written.ends_with(&format!(".{}", group_of(CUTOVER_API)))
+}
+
+/// The group of an API version, empty for the core's.
+pub fn group_of(api_version: &str) -> String {
+    api_version.split_once('/').map(|(group, _)| group.to_owned()).unwrap_or_default()
 }
 
 /// The platform that documents are for: any document of ours for ECS tells it, then any foreign kind, then what a

@@ -82,7 +82,7 @@ kind: Application
 metadata: {name: shop}
 spec: {source: {repoURL: ./}, destination: {kubernetes: {}}}
 ";
-    let manifests = load_text(text).expect("valid");
+    let manifests = load(&[file("a.yaml", text)], None).expect("valid");
     assert_eq!(keys(&manifests), ["ConfigMap/a", "ConfigMap/b", "Secret/s", "AllowList.e.dev/x"]);
     assert_eq!(manifests.applications.len(), 1);
     let lines = |name: &str| manifests.objects.values().find(|o| o.key.name == name).map(|o| o.origin.line);
@@ -180,6 +180,7 @@ fn labels_and_annotations_are_texts_and_ours_are_known() {
     );
     for metadata in [
         "labels:",
+        "annotations: {cutover.dev/prune: allowed}",
         "annotations: {cutover.dev/prune: disabled, team: a, argocd.argoproj.io/sync-options: Prune=false}",
     ] {
         let text = MAP.replace("  name: c\n", &format!("  name: c\n  {metadata}\n"));
@@ -187,21 +188,26 @@ fn labels_and_annotations_are_texts_and_ours_are_known() {
     }
 }
 
+fn texts(problems: &[Problem]) -> Vec<String> {
+    problems.iter().map(ToString::to_string).collect()
+}
+
 #[test]
 fn one_key_is_one_document() {
-    let other = MAP.replace("name: c", "name: c\n  namespace: shop");
-    let files = [file("b.yaml", MAP), file("a.yaml", format!("{MAP}---\n{other}"))];
+    let changed = MAP.replace("\"1\"", "\"2\"");
+    let other = changed.replace("name: c", "name: c\n  namespace: shop");
+    let files = [file("b.yaml", changed), file("a.yaml", format!("{MAP}---\n{other}"))];
     let problems = load(&files, Some(PlatformKind::Kubernetes)).expect_err("twice");
-    let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    assert_eq!(texts, ["b.yaml:1: ConfigMap/c: is already at a.yaml:1"]);
+    let want = "is already at a.yaml:1, with another content; only one of the two can be meant";
+    assert_eq!(texts(&problems), [format!("b.yaml:1: ConfigMap/c: {want}")]);
     // Where objects without a namespace go is the application's to say.
     let mut manifests = load(&files[1..], Some(PlatformKind::Kubernetes)).expect("two namespaces");
     assert_eq!(check_namespace(&mut manifests, "other"), Ok(()));
     let twice = check_namespace(&mut manifests, "shop").expect_err("twice");
     let want = "is already at a.yaml:7, with another content; only one of the two can be meant";
     assert_eq!(
-        texts,
-        ["a.yaml:1: ConfigMap/c: without a namespace it goes to shop, and is already at a.yaml:7"]
+        texts(&twice),
+        [format!("a.yaml:1: ConfigMap/c: without a namespace it goes to shop, and {want}")]
     );
 }
 
@@ -222,16 +228,6 @@ fn one_that_says_the_same_is_left_out_with_both_places() {
     assert_eq!(keys(&manifests), ["ConfigMap/shop/c"]);
 }
 
-        job("generateName: migrate-", "PostSync"),
-        job("name: tell", "PostSync,SyncFail"),
-        job("name: plain", "Sync"),
-        job("name: never", "Skip"),
-    ]
-    .concat();
-    let manifests = load_text(&text).expect("valid");
-    let turns: BTreeMap<&str, HookPhase> =
-        manifests.objects.values().map(|o| (o.key.name.as_str(), o.turn.phase)).collect();
-    let want = [
 #[test]
 fn the_hooks_of_an_argo_repository_get_names_that_stay() {
     let job = |metadata: &str, phase: &str| {
@@ -242,6 +238,16 @@ fn the_hooks_of_an_argo_repository_get_names_that_stay() {
     };
     let text = [
         job("generateName: migrate-", "PreSync"),
+        job("generateName: migrate-", "PostSync"),
+        job("name: tell", "PostSync,SyncFail"),
+        job("name: plain", "Sync"),
+        job("name: never", "Skip"),
+    ]
+    .concat();
+    let manifests = load_text(&text).expect("valid");
+    let turns: BTreeMap<&str, HookPhase> =
+        manifests.objects.values().map(|o| (o.key.name.as_str(), o.turn.phase)).collect();
+    let want = [
         ("migrate-pre-sync", HookPhase::PreSync),
         ("migrate-post-sync", HookPhase::PostSync),
         ("tell-post-sync", HookPhase::PostSync),
@@ -389,4 +395,75 @@ fn hostile_objects_end_in_a_message() {
         let problems = load_text(text).expect_err("hostile");
         assert!(problems.iter().all(|problem| problem.to_string().len() < 600), "{problems:?}");
     }
+}
+
+const CHILD: &str = "\
+apiVersion: cutover.dev/v1alpha1
+kind: Application
+metadata:
+  name: shop
+  namespace: team-a
+  annotations: {cutover.dev/wave: \"2\"}
+spec:
+  source: {repoURL: https://git.example/shop.git}
+  destination: {kubernetes: {namespace: team-a}}
+";
+
+#[test]
+fn an_application_among_documents_is_an_object_like_any_other() {
+    let manifests = load_text(CHILD).expect("valid");
+    let object = manifests.objects.values().next().expect("one");
+    assert_eq!(
+        (object.key.to_string().as_str(), object.turn.wave),
+        ("Application.cutover.dev/team-a/shop", 2)
+    );
+    let child = &manifests.children[&object.key];
+    assert_eq!((child.name.as_str(), child.origin.to_string().as_str()), ("shop", "a.yaml:1"));
+    assert!(manifests.applications.is_empty());
+    // Where nothing is going to be applied it is looked at, and may be one for the command line.
+    let local = CHILD
+        .replace("https://git.example/shop.git", "./")
+        .replace("  namespace: team-a\n  annotations: {cutover.dev/wave: \"2\"}\n", "");
+    let looked_at = load(&[file("a.yaml", local), file("b.yaml", MAP)], None).expect("valid");
+    assert_eq!((looked_at.applications.len(), looked_at.objects.len()), (1, 1));
+}
+
+#[test]
+fn what_is_wrong_with_an_application_among_documents_is_told_with_its_line() {
+    for (from, to, want) in [
+        (
+            "https://git.example/shop.git",
+            "./",
+            "8: Application/shop: source.repoURL: is no repository that the controller can reach",
+        ),
+        ("repoURL:", "repoUrl:", "8: Application/shop: source.repoUrl: unknown field"),
+        (
+            "{namespace: team-a}}",
+            "{context: prod}}",
+            "9: Application/shop: destination.kubernetes.context: is for the command line",
+        ),
+        ("name: shop", "name: shop.web", "1: Application/shop.web: has lower-case letters"),
+        (
+            "cutover.dev/wave",
+            "cutover.dev/parent",
+            "6: Application/team-a/shop: metadata.annotations.cutover.dev/parent: is not known",
+        ),
+        (
+            "git}",
+            "git, directory: {exclude: '{a'}}",
+            "8: Application/shop: source.directory.exclude: the glob has a `{` without its `}`",
+        ),
+    ] {
+        let problems = problems(&CHILD.replacen(from, to, 1));
+        assert!(problems.iter().any(|problem| problem.starts_with(want)), "{want}: {problems:?}");
+    }
+    let ecs = load(
+        &[file(
+            "a.yaml",
+            CHILD.replace("  namespace: team-a\n  annotations: {cutover.dev/wave: \"2\"}\n", ""),
+        )],
+        Some(PlatformKind::Ecs),
+    );
+    let ecs = texts(&ecs.expect_err("nobody serves it"));
+    assert!(ecs[0].contains("Give this file to `cutover controller --applications FOLDER`"), "{ecs:?}");
 }

@@ -108,6 +108,28 @@ async fn what_is_wrong_or_not_allowed_is_told_and_not_synced() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_application_is_not_synced_while_one_among_its_documents_asks_for_too_much() {
+    let world = Sandbox::new();
+    world.commit("child", &["root"]);
+    world.commit("a", &["odd"]);
+    world.register("root", "");
+    world.register_as("odd", |registered| registered.lineage = Err("can't be told".into()));
+    world
+        .play(async {
+            until("both are refused", || {
+                let is_refused = |name| world.standing(name) == "False NotAllowed Stalled Unknown Missing";
+                is_refused("root") && is_refused("odd")
+            })
+            .await;
+            pass(100).await;
+            assert_eq!(world.inner().syncs.len(), 0);
+            world.commit("b", &["root"]);
+            until("the other documents are synced", || world.inner().syncs.len() == 1).await;
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn of_two_that_claim_the_same_place_the_older_one_has_it() {
     let world = Sandbox::new();
     world.commit("a", &["web"]);

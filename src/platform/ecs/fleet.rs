@@ -208,7 +208,6 @@ impl Ecs {
     async fn of_rollouts(&self, application: &str) -> Result<(Vec<Owned>, Option<String>), Trouble> {
         let all = match self.listed().await {
             Ok(all) => all,
-            Err(trouble) if trouble.kind == TroubleKind::Transient => return Err(trouble),
             Err(trouble) => {
                 let why = "nobody can tell whether rollouts are under way that no document declares";
                 return Ok((vec![], Some(format!("{why}: {trouble}"))));

@@ -27,6 +27,8 @@ pub struct Identity {
     application: String,
     namespace: String,
     id: String,
+    /// What is written down on Applications among the documents.
+    lineage: Option<String>,
 }
 
 impl Identity {
@@ -39,7 +41,14 @@ impl Identity {
             application: name.into(),
             namespace: namespace.into(),
             id: format!("applyset-{digest}-v1"),
+            lineage: None,
         }
+    }
+
+    /// With what Applications among the documents come from.
+    #[must_use]
+    pub fn recording(self, lineage: Option<String>) -> Identity {
+        Identity { lineage, ..self }
     }
 
     /// The application's name.
@@ -67,6 +76,9 @@ impl Identity {
         let labels = object_at(object_at(body, "metadata"), "labels");
         labels[PART_OF] = self.id.as_str().into();
         labels[marks::APPLICATION] = self.application.as_str().into();
+        if let Some(lineage) = self.lineage.as_ref().filter(|_| is_application(body)) {
+            object_at(object_at(body, "metadata"), "annotations")[marks::PARENT] = lineage.as_str().into();
+        }
     }
 
     /// True for a member. Controllers copy labels to what they make (a Service's to its EndpointSlices), so it has to
@@ -91,6 +103,12 @@ impl Identity {
     pub(super) fn parent_resource() -> Resource {
         Resource::known("", "v1", "ConfigMap", "configmaps", true)
     }
+}
+
+/// True for an Application of this program, in any version.
+pub(super) fn is_application(object: &Value) -> bool {
+    let group = object["apiVersion"].as_str().and_then(|api| api.split_once('/')).map(|(group, _)| group);
+    group == Some("cutover.dev") && object["kind"] == "Application"
 }
 
 fn parent_name(application: &str) -> String {

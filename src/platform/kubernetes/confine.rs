@@ -75,7 +75,7 @@ impl Kubernetes {
     /// A workload behind an ELB moves the weights of rules with the program's own rights on AWS, which no namespace
     /// bounds.
     fn beyond_balancers(&self, blue_green: &BlueGreen) -> Option<String> {
-        let is_beyond = blue_green.traffic.is_none() && !self.allowed.aws;
+        let is_beyond = blue_green.traffic.is_none() && !self.allowed.has_aws();
         let why = "`alb` steers a load balancer of AWS, which it may not; `traffic` needs none";
         is_beyond.then(|| why.to_owned())
     }

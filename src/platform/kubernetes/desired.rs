@@ -1,6 +1,6 @@
 //! Documents as the cluster knows their kinds: where each goes, and what would be sent.
 
-use super::applyset::{Identity, object_at};
+use super::applyset::{Identity, is_application, object_at};
 use crate::kubernetes::{Kinds, Resource};
 use crate::model::{Manifests, Object, ObjectKey};
 use data_encoding::BASE64;
@@ -10,6 +10,10 @@ use serde_json::{Map, Value};
 /// are refused and none changes anything.
 const SERVERS_OWN: [&str; 6] =
     ["managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink"];
+
+/// Said of an Application in a cluster without the kind.
+const UNSERVED: &str = "no controller of this cluster serves Applications, so that nothing would come of it: install one \
+                        (`cutover install`), or give the file to `cutover controller --applications FOLDER`";
 
 /// A document with where it goes.
 #[derive(Clone, Debug)]
@@ -53,11 +57,14 @@ pub(super) fn resolve<'a>(
     if let Some(why) = kinds.uncertainty(&object.key.group) {
         return Resolved::Unclear(key(object.key.namespace.is_some()), why);
     }
-    let message = format!(
-        "the cluster has no kind {kind} of {}; {}",
-        object.api_version,
-        kinds.suggestion(&object.api_version, kind)
-    );
+    let message = match is_application(&object.body) {
+        true => UNSERVED.to_owned(),
+        false => format!(
+            "the cluster has no kind {kind} of {}; {}",
+            object.api_version,
+            kinds.suggestion(&object.api_version, kind)
+        ),
+    };
     Resolved::Unknown(key(object.key.namespace.is_some()), message)
 }
 
@@ -199,6 +206,31 @@ pub(super) mod tests {
         assert_eq!(resolved("v1", "Thing"), "Thing.e.dev/prod/t");
         assert!(resolved("v2", "Thing").contains("no kind Thing of e.dev/v2"));
         assert!(resolved("v1", "Think").contains("no kind Think"));
+    }
+
+    #[test]
+    fn an_application_that_nobody_serves_names_who_would_and_one_that_is_served_bears_where_it_comes_from() {
+        let child = object(json!({"apiVersion": "cutover.dev/v1alpha1", "kind": "Application",
+            "metadata": {"name": "shop", "annotations": {"a": "b"}}, "spec": {}}));
+        let identity = Identity::new("root", "prod").recording(Some("ops/root".into()));
+        match resolve(&child, &Manifests::default(), &Kinds::default(), &identity) {
+            Resolved::Unknown(_, why) => {
+                assert!(why.contains("`cutover controller --applications FOLDER`"), "{why}");
+            }
+            other => panic!("{other:?}"),
+        }
+        let body = |object: &Object| {
+            let resource = Resource::known("cutover.dev", "v1alpha1", "Application", "applications", true);
+            Wanted { object, resource, key: object.key.clone() }.body(&identity)
+        };
+        assert_eq!(
+            body(&child)["metadata"]["annotations"],
+            json!({"a": "b", "cutover.dev/parent": "ops/root"})
+        );
+        let other = object(
+            json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "a"}}),
+        );
+        assert_eq!(body(&other)["metadata"].get("annotations"), None);
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub(super) use would_be::{
     awaits_its_role, belongs_to, is_replaced, makes_namespace, refused, without_namespace,
 };
 
-use super::applyset::{Parent, group_kind, parse_group_kind};
+use super::applyset::{Parent, group_kind, is_application, parse_group_kind};
 use super::desired::{Resolved, Wanted, resolve};
 use super::filled::filled;
 use super::health::assess;
@@ -99,7 +99,7 @@ impl Kubernetes {
         if deployment.application.sync.prune {
             withhold(&*self.neighbours, &mut live.owned, |name| declared_now.contains(name)).await;
         }
-        self.note(&wanted, &resolved, &lists, &slots);
+        self.note(deployment, &wanted, &resolved, &lists, &slots);
         live.slots = slots.objects;
         let found: Vec<(&Object, &Resolved<'_>, Option<Value>)> = resolved
             .iter()
@@ -130,10 +130,10 @@ impl Kubernetes {
             }
             live.objects.insert(key, object);
         }
+        live.notices.extend(self.told_of_namespace(deployment, &live).await);
         *self.sighting.lock().unwrap_or_else(PoisonError::into_inner) = sighting;
         Ok(live)
     }
-        live.notices.extend(self.told_of_namespace(deployment, &live).await);
 
     /// Documents by what discovery says of them, asked anew if a kind is not known; one whose kind can't be told is out of
     /// reach for itself. Those that BlueGreens make slots of
@@ -226,6 +226,10 @@ impl Kubernetes {
                 found => found?,
             },
             Resolved::Coming(key) => absent(key, WouldBe::Unasked),
+            // Nobody brings the kind by himself.
+            Resolved::Unknown(key, message) if is_application(&object.body) => {
+                absent(key, WouldBe::Refused { message: message.clone(), field: None })
+            }
             Resolved::Unknown(key, message) => out_of_reach(key, message),
             Resolved::Unclear(key, why) => out_of_reach(key, why),
         };
@@ -282,10 +286,6 @@ impl Kubernetes {
         Ok(found(live, would_be))
     }
 
-    fn note(
-        &self,
-        wanted: &[&Wanted<'_>],
-        resolved: &[(&Object, Resolved<'_>)],
     /// Says that the namespace is going to be made, where it is.
     async fn told_of_namespace(&self, deployment: &Deployment, live: &Live) -> Option<String> {
         let own = self.identity.namespace();
@@ -305,6 +305,11 @@ impl Kubernetes {
         })
     }
 
+    fn note(
+        &self,
+        deployment: &Deployment,
+        wanted: &[&Wanted<'_>],
+        resolved: &[(&Object, Resolved<'_>)],
         lists: &Lists,
         slots: &AllSlots,
     ) {

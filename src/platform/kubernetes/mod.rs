@@ -34,7 +34,7 @@ pub use watches::Watches;
 
 use crate::engine::{Deployment, Neighbours, NoNeighbours, Platform, Settled, Trouble};
 use crate::kubernetes::Cluster;
-use crate::model::{Allowed, Application};
+use crate::model::{Allowed, Application, Lineage};
 use crate::plan::{Live, Owned, PlanItem};
 use inventory::Inventory;
 use planned::Planned;
@@ -100,6 +100,12 @@ impl Kubernetes {
     #[must_use]
     pub fn confined(self, allowed: Allowed) -> Kubernetes {
         Kubernetes { allowed, ..self }
+    }
+
+    /// Writes down on Applications among the documents which ones they come from.
+    #[must_use]
+    pub fn recording(self, lineage: Option<&Lineage>) -> Kubernetes {
+        Kubernetes { identity: self.identity.recording(lineage.map(ToString::to_string)), ..self }
     }
 
     /// The connection.

@@ -141,7 +141,9 @@ impl Watches {
         if report.is_final && !found.is_complete && has_pods(seen) {
             return Ok(Settled::InProgress { state, troubles: vec![] });
         }
-        let troubles = found.sentences;
+        let mut troubles = found.sentences;
+        // An Application's Event says what its condition says.
+        troubles.retain(|trouble| *trouble != state);
         match report.is_final || found.is_final {
             true => Ok(Settled::Failed { state, troubles }),
             false => Ok(Settled::InProgress { state, troubles }),

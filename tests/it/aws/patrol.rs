@@ -103,8 +103,14 @@ impl Yard {
         for app in apps {
             let key = AppKey { namespace: "n".into(), name: app.application.name.clone() };
             let application = app.application.clone();
-            let (allowed, fence) = (Allowed::everything(), Arc::new(Open));
-            let place = Place { key, application, allowed, fence, neighbours: Arc::new(NoNeighbours) };
+            let place = Place {
+                key,
+                application,
+                allowed: Allowed::everything(),
+                lineage: cutover::model::Lineage::default(),
+                fence: Arc::new(Open),
+                neighbours: Arc::new(NoNeighbours),
+            };
             let site = destinations.open(place).await.expect("opened");
             site.sync(app, &Silent, &StopSignal::default()).await.expect("a plan");
             sites.push(site);

@@ -4,6 +4,7 @@
 //! In none of it may the log have a warning that the test does not bring about: a right that is missing shows there.
 
 mod asked;
+mod children;
 mod deleted;
 mod drifted;
 pub mod house;

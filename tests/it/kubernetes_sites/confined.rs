@@ -60,7 +60,7 @@ spec: {{workloadRef: {{kind: Deployment, name: web}}, container: {{name: app, po
         );
     }
     assert!(yard.space.api::<ConfigMap>().get_opt("mine").await.expect("an answer").is_none());
-    let nowhere = Allowed { namespaces: vec![], cluster_kinds: vec![], aws: false };
+    let nowhere = Allowed { namespaces: vec![], cluster_kinds: vec![], aws: false, within: None };
     assert!(yard.try_open(&shop, nowhere).await.is_err(), "not even its own namespace");
 }
 

@@ -121,8 +121,16 @@ impl Yard {
     ) -> Result<Arc<dyn Site>, Trouble> {
         let application = deployment.application.clone();
         let key = self.key(&application.name);
-        let (fence, neighbours) = (self.fence.clone(), Arc::new(NoNeighbours));
-        self.destinations.open(Place { key, application, allowed, fence, neighbours }).await
+        self.destinations
+            .open(Place {
+                key,
+                application,
+                allowed,
+                lineage: cutover::model::Lineage::default(),
+                fence: self.fence.clone(),
+                neighbours: Arc::new(NoNeighbours),
+            })
+            .await
     }
 
     /// Only this namespace, and these cluster-scoped kinds.
@@ -132,6 +140,7 @@ impl Yard {
             namespaces: vec![pattern(&self.space.name)],
             cluster_kinds: kinds.iter().map(|kind| pattern(kind)).collect(),
             aws: true,
+            within: None,
         }
     }
 

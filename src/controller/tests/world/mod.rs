@@ -9,7 +9,7 @@ use crate::controller::{
     run,
 };
 use crate::engine::{StopSignal, TroubleKind};
-use crate::model::{Allowed, AppKey, Application, ApplicationStatus, SourceFile, Timestamp};
+use crate::model::{Allowed, AppKey, Application, ApplicationStatus, Lineage, SourceFile, Timestamp};
 use crate::plan::UnderWay;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -140,6 +140,7 @@ impl Sandbox {
                 is_suspended: false,
                 request: None,
                 no_request: None,
+                lineage: Ok(Lineage::default()),
                 status: ApplicationStatus::default(),
                 is_going: false,
                 is_guarded: false,
@@ -235,7 +236,7 @@ impl Sandbox {
             sites: Arc::new(self.clone()),
             seats: Arc::new(self.clone()),
             voices: vec![Arc::new(self.clone())],
-            permits: Box::new(|_, application| match application.name.as_str() {
+            permits: Arc::new(|_, _, application| match application.name.as_str() {
                 "forbidden" => Err(vec!["namespace shop may not use this repository".into()]),
                 _ => Ok(Allowed::everything()),
             }),

@@ -118,6 +118,10 @@ impl Repositories for Sandbox {
         let id = id.and_then(|(_, folders)| folders.get(path)).cloned().unwrap_or_default();
         let text = match id.contains("@wrong") {
             true => "kind: [".to_owned(),
+            false if id.contains("@child") => format!(
+                "apiVersion: cutover.dev/v1alpha1\nkind: Application\nmetadata: {{name: forbidden}}\nspec: {{source: \
+                 {{repoURL: '{REPOSITORY}'}}, destination: {{kubernetes: {{namespace: shop}}}}}}\n"
+            ),
             false if path.starts_with("apps/ecs-") => format!(
                 "apiVersion: ecs.cutover.dev/v1alpha1\nkind: TaskDefinition\nmetadata: {{name: x}}\nspec: {{family: x, \
                  containerDefinitions: [{{name: app, image: '{id}'}}]}}\n"

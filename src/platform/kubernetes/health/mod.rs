@@ -4,6 +4,7 @@
 //! conditions that controllers agree on (`custom.rs`). Two rules hold for all: what is being deleted is not at rest, and
 //! a status whose `observedGeneration` is not the object's `generation` speaks of another spec.
 
+mod application;
 mod batch;
 mod custom;
 mod event_causes;
@@ -70,6 +71,7 @@ pub fn assess(object: &Value) -> HealthReport {
         ("", "Namespace") => machinery::namespace(object),
         ("apiextensions.k8s.io", "CustomResourceDefinition") => machinery::definition(object),
         ("apiregistration.k8s.io", "APIService") => machinery::api_service(object),
+        ("cutover.dev", "Application") => application::application(object),
         // ConfigMaps, RBAC, policies and whatever else the core has: they are what they say.
         ("" | "apps" | "batch" | "policy", _) => healthy(),
         _ => custom::by_conditions(object),

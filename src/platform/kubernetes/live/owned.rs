@@ -161,9 +161,13 @@ pub(in crate::platform::kubernetes) fn kept(key: &ObjectKey, live: &Value, is_ba
     if argo.split(',').any(|option| option.trim() == "Prune=false") {
         return Some(format!("its annotation {ARGO_OPTIONS} says that it stays"));
     }
-    let along = takes_along(key).filter(|_| word != Some(marks::ALLOWED) && !is_bare)?;
+    let along = takes_along(key, live).filter(|_| word != Some(marks::ALLOWED) && !is_bare)?;
     let at = key.namespace.as_ref().map_or(String::new(), |namespace| format!(" -n {namespace}"));
-    let kind = key.kind.to_lowercase();
+    // Argo CD's kind has the same name.
+    let kind = match key.group.as_str() {
+        "cutover.dev" => format!("{}.{}", key.kind.to_lowercase(), key.group),
+        _ => key.kind.to_lowercase(),
+    };
     Some(format!(
         "{along} would go with it, so it stays until its annotation {PRUNE} is `{allowed}`; if that is meant: kubectl \
          annotate {kind}{at} {} {PRUNE}={allowed}",
@@ -173,8 +177,11 @@ pub(in crate::platform::kubernetes) fn kept(key: &ObjectKey, live: &Value, is_ba
 }
 
 /// What nobody can bring back goes with an object of this kind.
-fn takes_along(key: &ObjectKey) -> Option<&'static str> {
+fn takes_along(key: &ObjectKey, live: &Value) -> Option<&'static str> {
     match (key.group.as_str(), key.kind.as_str()) {
+        ("cutover.dev", "Application") if live["spec"]["deletion"] == "cascade" => {
+            Some("everything that it has brought about (spec.deletion: cascade)")
+        }
         ("", "Namespace") => Some("everything in the namespace, whoever made it,"),
         ("apiextensions.k8s.io", "CustomResourceDefinition") => {
             Some("all objects of its kind, in every namespace and whoever made them,")
@@ -213,6 +220,10 @@ mod tests {
                 "who says no is heard"
             );
         }
+        let child = |deletion: &str| json!({"metadata": {"annotations": {}}, "spec": {"deletion": deletion}});
+        let application = key("cutover.dev", "Application");
+        assert!(kept(&application, &child("cascade"), false).is_some());
+        assert_eq!(kept(&application, &child("orphan"), false), None);
         assert_eq!(kept(&key("", "ConfigMap"), &said(json!({})), false), None);
         assert!(kept(&key("", "ConfigMap"), &said(json!({PRUNE: "false"})), false).is_some());
     }

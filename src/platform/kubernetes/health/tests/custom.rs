@@ -232,3 +232,55 @@ fn what_has_no_status_of_interest_is_what_it_says() {
     }
     check([(json!(null), HEALTHY, false, ""), (json!({"kind": 7, "status": []}), HEALTHY, false, "")]);
 }
+
+#[test]
+fn an_application_is_well_once_its_controller_says_so_of_the_present_spec() {
+    let child = |generation: u64, conditions: Value| {
+        json!({"apiVersion": "cutover.dev/v1alpha1", "kind": "Application", "metadata": {"generation": 2},
+            "spec": {"source": {"targetRevision": "main"}},
+            "status": {"observedGeneration": generation, "revision": "abc", "conditions": conditions}})
+    };
+    let ready = |status: &str, reason: &str| condition("Ready", status, reason, "why");
+    let stalled = condition("Stalled", "True", "InvalidDocuments", "why");
+    let pinned = json!({"spec": {"source": {"targetRevision": "c".repeat(40)}}});
+    check([
+        (
+            with(child(2, json!([])), json!({"status": null})),
+            PROGRESSING,
+            false,
+            "no controller has looked at it as it is now",
+        ),
+        (
+            child(1, json!([ready("True", "Synced")])),
+            PROGRESSING,
+            false,
+            "its controller has not seen the latest change yet",
+        ),
+        (child(2, json!([])), PROGRESSING, false, "its controller has not judged it yet"),
+        (child(2, json!([ready("True", "Synced")])), HEALTHY, false, ""),
+        (child(2, json!([ready("Unknown", "Progressing")])), PROGRESSING, false, "Progressing: why"),
+        (child(2, json!([ready("False", "Suspended")])), SUSPENDED, false, "is suspended"),
+        (
+            child(2, json!([ready("False", "InvalidDocuments"), stalled])),
+            DEGRADED,
+            true,
+            "InvalidDocuments: why",
+        ),
+        (child(2, json!([ready("False", "RolloutFailed")])), DEGRADED, true, "RolloutFailed: why"),
+        (
+            with(child(2, json!([ready("True", "Synced")])), pinned.clone()),
+            PROGRESSING,
+            false,
+            "the commit that it names is not synced yet",
+        ),
+        (
+            with(
+                child(2, json!([ready("True", "Synced")])),
+                with(pinned, json!({"status": {"revision": "c".repeat(40)}})),
+            ),
+            HEALTHY,
+            false,
+            "",
+        ),
+    ]);
+}
