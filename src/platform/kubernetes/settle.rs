@@ -2,6 +2,7 @@
 
 use super::Kubernetes;
 use super::desired::Wanted;
+use super::health::is_not_waited_for;
 use super::hooks::is_hook;
 use super::jobs::is_plain_job;
 use super::steering::is_steered;
@@ -55,6 +56,10 @@ impl Kubernetes {
         let wanted = self.find(deployment, item).await?;
         if is_hook(wanted.object) {
             return self.settle_hook(&deployment.manifests, &wanted).await;
+        }
+        // What nobody brings about never comes; only hooks are waited for whatever they say, as the rest relies on them.
+        if is_not_waited_for(&wanted.object.body) {
+            return Ok(Settled::Steady);
         }
         if is_plain_job(wanted.object) {
             return self.settle_job(&wanted).await;

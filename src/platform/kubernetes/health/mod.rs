@@ -79,7 +79,7 @@ pub fn assess(object: &Value) -> HealthReport {
 }
 
 /// True where a document says so: what a controller that is not there would have to bring about never comes.
-fn is_not_waited_for(object: &Value) -> bool {
+pub fn is_not_waited_for(object: &Value) -> bool {
     let annotations = object.pointer("/metadata/annotations");
     let said = annotations.and_then(|annotations| annotations.get(marks::WAIT)).and_then(Value::as_str);
     matches!(said, Some("disabled" | "false"))
