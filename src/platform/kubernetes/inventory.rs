@@ -35,6 +35,20 @@ pub(super) enum OwnNamespace {
     Made,
 }
 
+impl Seen {
+    /// Takes out what was noted of Jobs that are neither declared nor `kept`; true if there was any. Their names may be made
+    /// of versions, and would become ever more.
+    fn forget_jobs(&self, parent: &mut Parent, kept: Option<&ObjectKey>) -> bool {
+        let before = parent.data.len();
+        if parent.uncertain.is_none() && parent.data.keys().any(|name| is_of_job(name)) {
+            let declared = self.declared.iter().chain(kept).filter(|key| key.is("batch", "Job"));
+            let declared: BTreeSet<String> = declared.map(record_name).collect();
+            parent.data.retain(|name, _| !is_of_job(name) || declared.contains(name));
+        }
+        parent.data.len() < before
+    }
+}
+
 impl Inventory {
     /// What was read before we were the only writer counts no more.
     pub(super) async fn forget(&self) {
@@ -65,7 +79,7 @@ impl Inventory {
     }
 
     /// Makes sure that the set leads to a member before that is written. All declared ones come with it, so that this is
-    /// one write a sync, and none for a sync that brings nothing new.
+    /// one write a sync, and none for a sync that brings nothing new. What was noted of Jobs that left Git goes.
     pub(super) async fn widen(
         &self,
         cluster: &Cluster,
@@ -73,12 +87,13 @@ impl Inventory {
         member: &ObjectKey,
     ) -> Result<(), Trouble> {
         let mut known = self.parent.lock().await;
-        let parent = match known.take() {
+        let mut parent = match known.take() {
             Some(parent) => parent,
             None => fetch(cluster, identity).await?,
         };
         let one = leading_to(std::iter::once(member), identity);
-        if parent.resource_version.is_some() && one.is_within(&parent) {
+        let has_forgotten = self.seen().forget_jobs(&mut parent, Some(member));
+        if parent.resource_version.is_some() && one.is_within(&parent) && !has_forgotten {
             *known = Some(parent);
             return Ok(());
         }
@@ -97,7 +112,8 @@ impl Inventory {
         Ok(())
     }
 
-    /// A member is gone. The set no longer leads to kinds and namespaces that have no others.
+    /// A member is gone. The set no longer leads to kinds and namespaces that have no others, and what was noted of Jobs
+    /// that left Git goes with it: those that come back run again.
     pub(super) async fn narrow(
         &self,
         cluster: &Cluster,
@@ -114,17 +130,20 @@ impl Inventory {
         };
         let mut known = self.parent.lock().await;
         let Some(mut parent) = known.take() else { return Ok(()) };
+        let has_forgotten = self.seen().forget_jobs(&mut parent, None);
         // Not only by this one: a run that was cut off after its last deletion has left the set wider than need be.
-        if wanted.is_within(&parent) && !parent.is_within(&wanted) {
+        let is_wider = wanted.is_within(&parent) && !parent.is_within(&wanted);
+        if is_wider {
             (parent.group_kinds, parent.namespaces) = (wanted.group_kinds, wanted.namespaces);
+        }
+        if is_wider || has_forgotten {
             parent = write(cluster, identity, &parent).await?;
         }
         *known = Some(parent);
         Ok(())
     }
 
-    /// Writes down how the run of a Job ended that is no hook. What was noted of Jobs that are no longer declared is dropped:
-    /// their names may be made of versions, and would become ever more.
+    /// Writes down how the run of a Job ended that is no hook.
     pub(super) async fn note_job(
         &self,
         cluster: &Cluster,
@@ -133,14 +152,13 @@ impl Inventory {
         end: &str,
     ) -> Result<(), Trouble> {
         let name = record_name(job);
-        let declared: BTreeSet<String> = self.seen().declared.iter().chain([job]).map(record_name).collect();
         let mut known = self.parent.lock().await;
         let mut parent = match known.take() {
             Some(parent) => parent,
             None => fetch(cluster, identity).await?,
         };
         if parent.data.get(&name).map(String::as_str) != Some(end) {
-            parent.data.retain(|name, _| !is_of_job(name) || declared.contains(name));
+            self.seen().forget_jobs(&mut parent, Some(job));
             parent.data.insert(name, end.to_owned());
             parent = write(cluster, identity, &parent).await?;
         }

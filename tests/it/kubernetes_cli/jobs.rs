@@ -40,8 +40,23 @@ async fn a_job_that_deletes_itself_is_no_drift_and_runs_once_for_a_content() {
     assert!(status.stdout.contains("not run again for the same content"), "{}", status.whole());
     shop.change(&[("seed:fail", "seed:v3-ok")], "Mended");
     assert_eq!(shop.verb("sync", &[]).code, Some(0));
-    let inventory = shop.space.api::<ConfigMap>().get("cutover-shop").await.expect("the inventory");
-    assert_eq!(inventory.data.expect("records").len(), 1);
+    let records = async || {
+        let inventory = shop.space.api::<ConfigMap>().get("cutover-shop").await.expect("the inventory");
+        inventory.data.unwrap_or_default().len()
+    };
+    assert_eq!(records().await, 1);
+
+    // What left Git and comes back is as new, also where its Job was gone and so nothing was pruned.
+    shop.space.wait_gone::<Job>("seed").await;
+    let job = shop.desk.read("deploy/shop.yaml");
+    let other = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: seeds}\n";
+    shop.change(&[(&job, other)], "No seed");
+    assert_eq!(shop.verb("sync", &[]).code, Some(0));
+    assert_eq!(records().await, 0);
+    shop.change(&[(other, &job)], "The seed again");
+    let again = shop.verb("sync", &[]);
+    assert_eq!(again.code, Some(0), "{}", again.whole());
+    assert!(again.whole().contains("create Job"), "it runs again: {}", again.whole());
 }
 
 const POD: &str = "\
