@@ -1,8 +1,13 @@
-//! Three repositories in the manner of public ones, synced by the real binary from a real Git repository to a real API
+//! Repositories in the manner of public ones, synced by the real binary from a real Git repository to a real API
 //! server: first sync, a sync with nothing to do, drift by hand found and repaired, pruning, and the revert of it all.
 
+mod api_server;
 mod argo;
+mod doorman;
+mod harbour;
 mod repository;
+mod small;
+mod watchtower;
 
 use repository::{Drift, Repository, object};
 use serde_json::json;

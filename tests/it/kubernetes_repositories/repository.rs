@@ -38,17 +38,25 @@ pub struct Repository {
 impl Repository {
     /// The fixture of this name, committed, as an application whose objects go to `namespace`.
     pub async fn new(name: &'static str, namespace: &str) -> Repository {
+        Repository::with(name, namespace, &[]).await
+    }
+
+    /// With files besides, which the test computes: path and text.
+    pub async fn with(name: &'static str, namespace: &str, files: &[(&str, String)]) -> Repository {
         let space = Space::new(name).await;
         let proxy = Proxy::start(space.cluster, User::Admin).await;
         let desk = tokio::task::block_in_place(Desk::new);
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/kubernetes").join(name);
         copy(&root, Path::new(""), &desk);
+        for (path, text) in files {
+            desk.write(&format!("deploy/{path}"), text);
+        }
         desk.write(
             "app.yaml",
             &format!(
                 "apiVersion: cutover.dev/v1alpha1\nkind: Application\nmetadata: {{name: {name}}}\nspec:\n  \
                  source: {{repoURL: ., path: deploy}}\n  destination: {{kubernetes: {{namespace: {namespace}}}}}\n  \
-                 sync: {{prune: true, timeout: 10m}}\n"
+                 sync: {{prune: true, pruneLimit: 50%, timeout: 10m}}\n"
             ),
         );
         desk.commit("First");
@@ -127,8 +135,10 @@ impl Repository {
                 .entry(format!("{} {}", asked.namespace.unwrap_or_default(), asked.resource))
                 .or_default() += 1;
         }
-        // Once for each version that documents use, and of this kind they use two.
-        let allowed = |what: &str| if what.ends_with("caches.data.example.com") { 2 } else { 1 };
+        // Once for each version that documents use, and of one kind they use two. A Deployment that its autoscaler has just
+        // scaled is waited for, which is a list and a watch.
+        let twice = ["caches.data.example.com", "greeter deployments.apps"];
+        let allowed = |what: &str| if twice.iter().any(|one| what.ends_with(one)) { 2 } else { 1 };
         let often: Vec<_> = lists.iter().filter(|(what, count)| **count > allowed(what)).collect();
         assert!(often.is_empty(), "listed more than once: {often:?}");
         let planned = self.run(&["plan", "--detailed-exitcode"]);
@@ -181,8 +191,25 @@ impl Repository {
 
     /// The last commit is taken back, and all is as it was.
     pub async fn reverts_to(&self, wanted: &State) {
+        self.reverted();
+        self.is_as(wanted).await;
+    }
+
+    /// The last commit is taken back; the writes of that.
+    pub fn reverted(&self) -> Vec<String> {
         self.desk.git(&["revert", "--no-edit", "HEAD"]);
+        self.synced()
+    }
+
+    /// A sync that does well; its writes.
+    pub fn synced(&self) -> Vec<String> {
+        self.proxy.forget();
         self.sync(&[]);
+        self.writes()
+    }
+
+    /// Everything is live as it was, and a sync has nothing to do.
+    pub async fn is_as(&self, wanted: &State) {
         assert_same(wanted, &self.state().await);
         self.has_nothing_to_do().await;
     }
@@ -206,18 +233,32 @@ impl Repository {
     /// The image of a Deployment's first container.
     pub async fn image_of(&self, namespace: &str, name: &str) -> String {
         let path = object("apps/v1", &format!("{namespace}/deployments/{name}"));
-        let found = self.ask(Method::GET, &path, String::new()).await;
+        let found = self.read(&path).await;
         found["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap_or_default().to_owned()
     }
 
     pub async fn patch_status(&self, path: &str, patch: Value) {
-        self.ask(Method::PATCH, &format!("{path}/status?fieldManager=operator"), patch.to_string()).await;
+        self.patch_as("operator", &format!("{path}/status"), patch).await;
+    }
+
+    /// What another program writes, as this field manager: a merge patch.
+    pub async fn patch_as(&self, manager: &str, path: &str, patch: Value) {
+        self.ask(Method::PATCH, &format!("{path}?fieldManager={manager}"), patch.to_string()).await;
+    }
+
+    /// What is live there.
+    pub async fn read(&self, path: &str) -> Value {
+        self.ask(Method::GET, path, String::new()).await
+    }
+
+    pub async fn delete(&self, path: &str) {
+        self.ask(Method::DELETE, path, String::new()).await;
     }
 
     /// Deletes the namespaces: other tests of a borrowed control plane begin without them.
     pub async fn end(&self, namespaces: &[&str]) {
         for namespace in namespaces {
-            self.ask(Method::DELETE, &format!("/api/v1/namespaces/{namespace}"), String::new()).await;
+            self.delete(&format!("/api/v1/namespaces/{namespace}")).await;
         }
     }
 
@@ -230,18 +271,27 @@ impl Repository {
     }
 
     async fn ask(&self, method: Method, path: &str, body: String) -> Value {
-        let content_type = "application/merge-patch+json";
-        let request = Request::builder().method(method).uri(path).header("content-type", content_type);
-        let answer = self.space.client.request(request.body(body.into_bytes()).expect("a request")).await;
+        let answer = self.try_ask(method, path, body).await;
         answer.unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
-    /// What bears the application's label, in all namespaces, as far as it is not being deleted.
-    async fn state(&self) -> State {
+    async fn try_ask(&self, method: Method, path: &str, body: String) -> kube::Result<Value> {
+        let content_type = "application/merge-patch+json";
+        let request = Request::builder().method(method).uri(path).header("content-type", content_type);
+        self.space.client.request(request.body(body.into_bytes()).expect("a request")).await
+    }
+
+    /// What bears the application's label, in all namespaces, as far as it is not being deleted. Without Jobs that
+    /// delete themselves: they are there for a moment.
+    pub async fn state(&self) -> State {
         let mut state = State::new();
         for path in collections(&self.space.client).await {
             let path = format!("{path}?labelSelector=cutover.dev/application={}", self.name);
-            let list = self.ask(Method::GET, &path, String::new()).await;
+            let list = match self.try_ask(Method::GET, &path, String::new()).await {
+                // The kind was another test's, which is over.
+                Err(kube::Error::Api(status)) if status.code == 404 => continue,
+                list => list.unwrap_or_else(|error| panic!("{path}: {error}")),
+            };
             let kind = list["kind"].as_str().unwrap_or_default().trim_end_matches("List").to_owned();
             let group = list["apiVersion"]
                 .as_str()
@@ -251,7 +301,12 @@ impl Repository {
                 let metadata = &object["metadata"];
                 // Copies of a Service's labels; the program's own notes.
                 let own = metadata["name"] == format!("cutover-{}", self.name).as_str();
-                if kind.starts_with("Endpoint") || own || metadata.get("deletionTimestamp").is_some() {
+                let passes = object["spec"].get("ttlSecondsAfterFinished").is_some();
+                if kind.starts_with("Endpoint")
+                    || own
+                    || passes
+                    || metadata.get("deletionTimestamp").is_some()
+                {
                     continue;
                 }
                 let mut object = object.clone();
@@ -287,7 +342,7 @@ fn copy(root: &Path, below: &Path, desk: &Desk) {
 
 /// The paths of all kinds that can be listed, in the version that the server likes best.
 async fn collections(client: &Client) -> Vec<String> {
-    let discovery = Discovery::new(client.clone()).run().await.expect("discovery");
+    let discovery = Discovery::new(client.clone()).run_aggregated().await.expect("discovery");
     let kinds = discovery.groups().flat_map(|group| group.resources_by_stability());
     let listed = kinds.filter(|(_, can)| can.supports_operation(verbs::LIST));
     let path = |resource: &kube::api::ApiResource| match resource.group.as_str() {
