@@ -113,6 +113,17 @@ mod tests {
         let elb = "arn:aws:elasticloadbalancing:eu-central-1:123456789012";
         assert!(is_listener_rule_arn(&format!("{elb}:listener-rule/app/web/50dc/f2f7/9683")));
         assert!(is_listener_arn(&format!("{elb}:listener/net/web/50dc/f2f7")));
+        // China, GovCloud, and the European Sovereign Cloud.
+        for place in [
+            "aws-cn:elasticloadbalancing:cn-north-1",
+            "aws-us-gov:elasticloadbalancing:us-gov-west-1",
+            "aws-eusc:elasticloadbalancing:eusc-de-east-1",
+        ] {
+            let elb = format!("arn:{place}:123456789012");
+            assert!(is_listener_rule_arn(&format!("{elb}:listener-rule/app/web/50dc/f2f7/9683")), "{elb}");
+            assert!(is_listener_arn(&format!("{elb}:listener/net/web/50dc/f2f7")), "{elb}");
+            assert_eq!(target_group_name(&format!("{elb}:targetgroup/web-blue/73e2")), Some("web-blue"));
+        }
         for wrong in [
             format!("{elb}:listener/app/web/50dc/f2f7/9683"),
             format!("{elb}:listener-rule/app/web/50dc/f2f7"),

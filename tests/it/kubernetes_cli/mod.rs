@@ -6,6 +6,7 @@ mod balanced;
 mod configuration;
 mod deletion;
 mod desk;
+mod inputs;
 mod jobs;
 mod moved;
 mod objects;
