@@ -17,9 +17,9 @@ use super::ports::{
 };
 use super::spans::failed;
 use super::write_guard::on_the_way_back;
-use crate::model::Seconds;
+use crate::model::{Seconds, Slot};
 use crate::rollout::{
-    Action, Decision, Observation, Outcome, Phase, Progress, Remedy, RuleObservation, decide,
+    Action, Decision, Desired, Observation, Outcome, Phase, Progress, Remedy, RuleObservation, decide,
 };
 use act::Care;
 use last::Last;
@@ -181,14 +181,15 @@ impl<'a, A: Adapter> Run<'a, A> {
         let mut decision = decide(&want, &seen, self.now());
         while let Some(slot) = decision.asks_to_touch(&seen) {
             match hold(self.ports.adapter, self.rollout, &seen, slot).await {
-                Ok(hold) => {
-                    seen.slots.get_mut(slot).hold = hold;
+                Ok(hold) => seen.slots.get_mut(slot).hold = hold,
+                Err(trouble) => {
                     self.ports.watcher.observed(&self.name(), &seen);
+                    return self.watch_on(trouble, &seen);
                 }
-                Err(trouble) => return self.watch_on(trouble, &seen),
             }
             decision = decide(&want, &seen, self.now());
         }
+        self.ports.watcher.observed(&self.name(), &seen);
         if let Some(Outcome::Blocked { remedies, .. }) = decision.outcome()
             && remedies.iter().any(|remedy| matches!(remedy, Remedy::SetRule { .. }))
         {
@@ -209,7 +210,10 @@ impl<'a, A: Adapter> Run<'a, A> {
             Some(failed @ Outcome::Failed { .. }) if is_over && self.has_begun => {
                 return Ok(Step::Ended(failed));
             }
-            _ if is_over => return Ok(Step::OutOfScope),
+            _ if is_over => {
+                let failed = failure(&want, &seen).filter(|_| self.has_begun);
+                return Ok(failed.map_or(Step::OutOfScope, Step::Ended));
+            }
             Some(outcome) => return Ok(Step::Ended(outcome)),
             None => {}
         }
@@ -310,6 +314,15 @@ enum Step {
 /// True for what trying again does not help, but for a lost lock.
 fn is_lasting(trouble: &Trouble) -> bool {
     matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Missing)
+}
+
+/// How the wanted revision failed, by the note on it.
+fn failure(want: &Desired, seen: &Observation) -> Option<Outcome> {
+    let noted = Slot::BOTH.into_iter().filter_map(|slot| seen.slots.get(slot).record.as_ref());
+    noted.filter(|record| record.revision == want.revision).find_map(|record| match &record.progress {
+        Progress::Failed(reason) => Some(Outcome::Failed { reason: reason.clone() }),
+        _ => None,
+    })
 }
 
 /// True if requests are on a candidate, or on their way back from one.

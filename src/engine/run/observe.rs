@@ -115,7 +115,6 @@ impl<A: Adapter> Run<'_, A> {
         (seen.alarms, seen.http) = (alarms, http);
         self.memory.recall_times(want, &mut seen, &traffic.healthy, self.now());
         self.keep_last(&seen);
-        self.ports.watcher.observed(&self.rollout.blue_green.name, &seen);
         self.read_at = Some(Begun::now());
         Ok(Some(seen))
     }

@@ -2,9 +2,9 @@
 
 use super::begun::{at_a_tenth, share, shop, sync_of};
 use super::{Rig, seconds};
-use crate::account::Shop;
-use cutover::engine::Deployment;
-use cutover::simulator::{Failure, Fault, TargetFault};
+use crate::account::{RULE, Shop, seed};
+use cutover::engine::{Deployment, Verdict};
+use cutover::simulator::{Failure, Fault, Settings, TargetFault};
 
 /// Documents whose sync has five minutes.
 fn wanted(shop: &Shop) -> Deployment {
@@ -57,4 +57,39 @@ async fn nothing_goes_forward_without_the_lock() {
     late.application.sync.timeout = 800;
     let (_, said) = sync_of(&rig, &late, "").await;
     assert_eq!(share(&rig), 10, "{said:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_run_that_has_the_lock_goes_on_watching_when_it_cannot_be_renewed() {
+    for failure in [Failure::Denied, Failure::Internal] {
+        let rig = Rig::with(Settings::default(), &seed(&[RULE])).await;
+        let (ended, said) = sync_of(&rig, &shop().deployment(), "").await;
+        assert_eq!(ended.unwrap().verdict, Verdict::Done, "{said:#?}");
+        let lose = async {
+            // It takes the lock, writes 10% and holds it for ten minutes.
+            while share(&rig) == 0 {
+                seconds(1).await;
+            }
+            lock_is_gone(&rig, failure);
+            seconds(120).await;
+            assert_eq!(share(&rig), 10);
+            let fault = Fault::Targets { target_group: "web-blue".into(), fault: TargetFault::Unhealthy };
+            rig.connector.world().inject(fault);
+        };
+        let second = wanted(&shop().at("v2"));
+        let ((_, said), ()) = tokio::join!(sync_of(&rig, &second, ""), lose);
+        assert_eq!(share(&rig), 0, "{said:#?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_failed_beside_an_unreadable_plan_is_told() {
+    let rig = at_a_tenth(&shop()).await;
+    rig.inject("ListServices", Failure::Denied, u32::MAX);
+    let fault = Fault::Targets { target_group: "web-blue".into(), fault: TargetFault::Unhealthy };
+    rig.connector.world().inject(fault);
+    let (ended, said) = sync_of(&rig, &wanted(&shop().at("v2")), "").await;
+    assert_eq!(share(&rig), 0, "{said:#?}");
+    let trouble = ended.expect_err("the plan can't be read");
+    assert!(trouble.message.contains("meanwhile BlueGreen/web"), "{trouble}");
 }
