@@ -259,7 +259,8 @@ impl<'a, A: Adapter> Run<'a, A> {
 
     /// Whoever has users on a candidate goes on watching it, whatever is denied: a way back may be possible all the same.
     fn watch_on(&self, trouble: Trouble, seen: &Observation) -> Result<Step, Trouble> {
-        if !is_lasting(&trouble) || !users_are_on_a_candidate(seen) {
+        let is_needed = users_are_on_a_candidate(seen) || users_are_on_their_way_back(seen);
+        if !is_lasting(&trouble) || !is_needed {
             return Err(trouble);
         }
         self.tell(Event::Trouble { workload: self.name(), text: trouble.to_string() });
@@ -334,9 +335,19 @@ pub(super) fn is_begun(decision: &Decision, seen: &Observation) -> bool {
 fn users_are_on_a_candidate(seen: &Observation) -> bool {
     seen.current_record().is_some_and(|(slot, record)| {
         let is_watched = record.progress.is_under_way() || matches!(record.progress, Progress::Baking(_));
-        let has_weight = seen.rules.iter().any(|rule| rule.split.weights().of(slot) > 0);
-        is_watched && has_weight && record.from.is_some()
+        is_watched && has_weight(seen, slot) && record.from.is_some()
     })
+}
+
+/// True if requests are noted to be on their way back, and are not all there.
+fn users_are_on_their_way_back(seen: &Observation) -> bool {
+    seen.current_record().is_some_and(|(slot, record)| {
+        matches!(record.progress, Progress::Returning { .. }) && has_weight(seen, slot.other())
+    })
+}
+
+fn has_weight(seen: &Observation, slot: Slot) -> bool {
+    seen.rules.iter().any(|rule| rule.split.weights().of(slot) > 0)
 }
 
 /// The production rules, then the test rule.

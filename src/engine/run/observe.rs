@@ -30,6 +30,7 @@ impl<A: Adapter> Run<'_, A> {
         let adapter = self.ports.adapter;
         self.read_alone = adapter.is_held();
         let SlotsReading { mut slots, mut hindrances } = adapter.observe_slots(self.rollout).await?;
+        turn_with_their_slots(&mut slots);
         self.registered = BySlot::from_fn(|slot| slots.get(slot).groups.clone());
         let traffic = adapter.observe_traffic(self.rollout, &self.registered).await?;
         if self.memory.check_rules(&traffic, self.now()) == Err(Stale) {
@@ -169,6 +170,17 @@ impl<A: Adapter> Run<'_, A> {
     }
 }
 
+/// A note says by colour where its rollout comes from: from the other side. Where documents have swapped the slots' services
+/// since, the services took their notes along, and the other side has the other colour.
+fn turn_with_their_slots(slots: &mut BySlot<SlotObservation>) {
+    for slot in Slot::BOTH {
+        let record = slots.get_mut(slot).record.as_mut();
+        if let Some(record) = record.filter(|record| record.from == Some(slot)) {
+            record.from = Some(slot.other());
+        }
+    }
+}
+
 /// Counts the slot's targets: where it is known who its members are, only those are healthy.
 fn count_targets(
     seen: &mut SlotObservation,
@@ -212,5 +224,30 @@ fn rollout_is_near(seen: &Observation) -> bool {
         Some(_) if is_baking(seen) => false,
         Some(serving) => !seen.slots.get(serving).is_desired(),
         None => seen.current_record().is_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{RevisionId, Timestamp};
+    use crate::rollout::{Intent, Record};
+
+    #[test]
+    fn a_note_on_a_service_that_changed_its_colour_still_leads_to_the_other_side() {
+        for (from, then) in [(Slot::Blue, Slot::Green), (Slot::Green, Slot::Green)] {
+            let record = Record {
+                sequence: 3,
+                revision: RevisionId("0123456789abcdef".into()),
+                from: Some(from),
+                started: Timestamp(1),
+                progress: Progress::Rolling,
+                intent: Intent::default(),
+            };
+            let mut slots = BySlot::<SlotObservation>::default();
+            slots.blue.record = Some(record);
+            turn_with_their_slots(&mut slots);
+            assert_eq!(slots.blue.record.and_then(|record| record.from), Some(then), "{from}");
+        }
     }
 }

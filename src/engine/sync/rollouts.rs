@@ -80,8 +80,9 @@ impl<A: Adapter + Platform> Work<'_, A> {
             .filter_map(async |name| self.runs.0.get(name).map(|carried| (name, carried)))
             .map(|(name, carried)| async move {
                 let mut carried = carried.lock().await;
-                // What stood in its way may be gone by now.
-                if let Some(end) = carried.end.take_if(|end| end.verdict != Verdict::Error) {
+                // What stood in its way may be gone by now, and after a failure there is something to tidy up.
+                let is_over = |end: &mut ItemResult| !matches!(end.verdict, Verdict::Error | Verdict::Failed);
+                if let Some(end) = carried.end.take_if(is_over) {
                     return end;
                 }
                 let left = self.end.saturating_duration_since(Instant::now());

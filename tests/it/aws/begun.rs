@@ -204,3 +204,15 @@ async fn what_is_asked_before_the_old_side_is_brought_up_again_ends_no_watch() {
     assert!(asked > 5, "it gave up with users on the candidate: {said:#?}");
     assert_eq!(share(&rig), 10);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_return_goes_on_after_a_rule_could_not_be_written() {
+    let rig = at_a_tenth(&shop()).await;
+    let fault = Fault::Targets { target_group: "web-blue".into(), fault: TargetFault::Unhealthy };
+    rig.connector.world().inject(fault);
+    rig.inject("ModifyRule", Failure::Denied, 3);
+    let mut deployment = shop().at("v2").deployment();
+    deployment.application.sync.timeout = 300;
+    let (_, said) = sync_of(&rig, &deployment, "").await;
+    assert_eq!(share(&rig), 0, "{said:#?}");
+}
