@@ -323,7 +323,7 @@ pub trait Guard {
     /// Called right before each write: takes the lease if it is not held yet, renews it if it is getting old.
     /// [`TroubleKind::LookAgain`] right after it was taken, since somebody else may have worked until then;
     /// [`TroubleKind::Rejected`] if another run holds it, with a message that says who; [`TroubleKind::Crowded`] if there
-    /// is no room for it. On the way back ([`super::on_the_way_back`]) a lease that can't be asked holds nothing up.
+    /// is no room for it. On the way back (`write_guard::on_the_way_back`) a lease that can't be asked holds nothing up.
     async fn check_lease(&self) -> Result<(), Trouble>;
 
     /// True if this run has the lease: only what is read from then on is not another run's work, half done.
