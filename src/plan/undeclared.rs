@@ -62,6 +62,23 @@ pub struct Undeclared {
 /// Why a slot of a rollout that is not over is kept.
 const IN_USE: &str = "it is a slot of a rollout that is not over";
 
+/// Why what may send requests to such slots stays as it is.
+const STEERS: &str =
+    "it may steer the requests of a rollout that is not over and that no BlueGreen declares any more";
+
+/// True for a Service or HTTPRoute in the namespace of `slot`, by their addresses on Kubernetes.
+fn may_steer(resource: &str, slot: &str) -> bool {
+    let parts = |text: &str| {
+        let mut parts = text.split('/').map(ToOwned::to_owned);
+        (parts.next(), parts.next(), parts.next())
+    };
+    let ((Some(kind), namespace, Some(_)), (_, of_slot, Some(_))) = (parts(resource), parts(slot)) else {
+        return false;
+    };
+    let is_route = kind == "Service" || kind.starts_with("HTTPRoute.");
+    is_route && namespace == of_slot
+}
+
 /// Both slots of one workload, as far as they are there.
 struct Pair<'a> {
     workload: &'a str,
@@ -156,6 +173,12 @@ pub(super) fn block(found: Vec<Undeclared>, plan: &mut Plan, owned: &[Owned]) {
         for item in plan.items.iter_mut().filter(touched) {
             item.change = Change::Blocked;
             item.why = format!("{}; {IN_USE}", item.why);
+        }
+        let steers =
+            |item: &&mut PlanItem| item.change != Change::Unchanged && may_steer(&item.resource, &resource);
+        for item in plan.items.iter_mut().filter(steers) {
+            item.change = Change::Blocked;
+            item.why = format!("{}; {STEERS}", item.why);
         }
         let name = workload.split_once('/').map_or(workload.as_str(), |(_, name)| name);
         let item = PlanItem::new(Kind::BlueGreen.name(), name, &resource, Change::Blocked, why);

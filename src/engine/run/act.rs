@@ -1,7 +1,7 @@
 //! Makes the writes of a decision.
 
 use super::last::in_two;
-use super::{Adapter, Run};
+use super::{Adapter, Run, is_lasting};
 use crate::engine::events::Event;
 use crate::engine::ports::{Rollout, Traffic, Trouble, TroubleKind};
 use crate::model::Slot;
@@ -20,11 +20,9 @@ impl<A: Adapter> Run<'_, A> {
         care: Care,
     ) -> Result<Option<Trouble>, Trouble> {
         let done = match (self.may_write().await, action) {
-            (Err(trouble), _) if matches!(trouble.kind, TroubleKind::LookAgain | TroubleKind::Rejected) => {
-                return Err(trouble);
-            }
-            // The lock could not be asked. What need not be written is left out then.
-            (Err(trouble), _) => Err(trouble),
+            // The lock can't be had. What need not be written is left out then; what may pass is waited for.
+            (Err(trouble), _) if is_lasting(&trouble) => Err(trouble),
+            (Err(trouble), _) => return Err(trouble),
             (Ok(()), Action::NameGroup { .. } | Action::PointTestRule { .. } | Action::SetWeights { .. }) => {
                 self.write_rule(action, rules).await
             }

@@ -176,7 +176,9 @@ impl<'a, A: Adapter> Run<'a, A> {
             }
         }
         if let Some((slot, record)) = self.memory.unsaved_record(&seen, self.now()) {
-            self.act(&Action::WriteRecord { slot, record }, &[], Care::AsFarAsPossible).await?;
+            // It is of a return that went on without it.
+            let note = Action::WriteRecord { slot, record };
+            on_the_way_back(self.act(&note, &[], Care::AsFarAsPossible)).await?;
         }
         let mut decision = decide(&want, &seen, self.now());
         while let Some(slot) = decision.asks_to_touch(&seen) {

@@ -280,6 +280,15 @@ fn a_rollout_that_no_document_declares_any_more_is_told_and_none_of_its_parts_is
     manifests.blue_greens.clear();
     live.slots.clear();
     live.rollouts.clear();
+    // Without the BlueGreen its Service would get a selector that has the pods of both slots.
+    let service = |selector: Value| {
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "labels": {"cutover.dev/application": "shop"}},
+            "spec": {"selector": selector}})
+    };
+    let now = service(json!({"app": "web", "cutover.dev/slot": "blue"}));
+    let found = part("", "Service", "web", Some(now), WouldBe::Object(service(json!({"app": "web"}))));
+    let key = manifests.objects.keys().find(|key| key.kind == "Service").cloned().expect("a Service");
+    live.objects.insert(key, found);
     for prune in [true, false] {
         let mut app = application();
         (app.sync.prune, app.sync.prune_limit) = (prune, "100%".into());
@@ -293,5 +302,8 @@ fn a_rollout_that_no_document_declares_any_more_is_told_and_none_of_its_parts_is
             blocked.why
         );
         assert!(blocked.why.contains("restore Deployment/web and its BlueGreen"), "{}", blocked.why);
+        let service = plan.items.iter().find(|item| item.resource == "Service/prod/web").expect("an item");
+        assert_eq!(service.change, Change::Blocked);
+        assert!(service.why.contains("it may steer the requests of a rollout"), "{}", service.why);
     }
 }

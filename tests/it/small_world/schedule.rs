@@ -157,6 +157,7 @@ fn controller<'a>(
             let stop = StopSignal::default();
             let ports = Ports { adapter: world, watcher: phases };
             let mut run = Run::new(ports, rollout);
+            world.settle();
             let begun = world.clock_ms();
             let mut going = pin!(run.to_the_end(Duration::from_secs(1_000_000), &stop));
             let end = poll_fn(|context| {

@@ -151,6 +151,12 @@ impl World {
         }
     }
 
+    /// A run writes only after it has taken the lock and looked again, and taking it takes longer than answers are old: what
+    /// a run before it has written is seen.
+    pub fn settle(&self) {
+        self.history.borrow_mut().clear();
+    }
+
     fn chance(&self, percent: u64) -> bool {
         percent > 0 && self.random.borrow_mut().below(100) < percent
     }
