@@ -4,11 +4,13 @@ use super::last::in_two;
 use super::{Adapter, Run, is_lasting};
 use crate::engine::events::Event;
 use crate::engine::ports::{Rollout, Traffic, Trouble, TroubleKind};
+use crate::engine::write_guard::is_on_the_way_back;
 use crate::model::Slot;
 use crate::rollout::{Action, Hold, Observation, RuleObservation};
 use std::time::Duration;
 
-/// No write is made for an observation that is older: whoever had the lock meanwhile may have changed what it is about.
+/// Nothing is written on the way back, where there may be no lock, for an observation that is older: whoever had the lock
+/// meanwhile may have changed what it is about.
 const OLD_AFTER: Duration = Duration::from_secs(60);
 
 impl<A: Adapter> Run<'_, A> {
@@ -70,8 +72,8 @@ impl<A: Adapter> Run<'_, A> {
             doing: format!("writing to BlueGreen/{}", self.name()),
             message: message.into(),
         };
-        // This machine may have slept, and another run may have worked.
-        if self.read_at.is_some_and(|at| at.elapsed() > OLD_AFTER) {
+        // Without the lock another run may have worked while this machine slept.
+        if is_on_the_way_back() && self.read_at.is_some_and(|at| at.elapsed() > OLD_AFTER) {
             return Err(look_again("it was observed too long ago"));
         }
         // One of several rollouts took the lease for all. What the others decided on may be older than that.

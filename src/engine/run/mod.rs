@@ -248,12 +248,15 @@ impl<'a, A: Adapter> Run<'a, A> {
                 Err(trouble) => return self.watch_on(trouble, &seen),
             }
         }
-        if let Some(trouble) = left.pop() {
-            // Traffic is where it belongs, and nothing but what is denied is left to do.
-            let is_vain = decision.phase == Phase::Live && left.len() + 1 == decision.actions.len();
-            if is_vain && is_lasting(&trouble) {
-                return Err(trouble);
-            }
+        // Traffic is where it belongs, and nothing but what is denied is left to do.
+        let is_vain = decision.phase == Phase::Live && left.len() == decision.actions.len();
+        if is_vain
+            && left.iter().all(is_lasting)
+            && let Some(trouble) = left.pop()
+        {
+            return Err(trouble);
+        }
+        if !left.is_empty() {
             after = after.max(5);
         }
         Ok(Step::Again { after: Duration::from_secs(after) })
