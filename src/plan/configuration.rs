@@ -24,7 +24,7 @@ pub(super) fn hold_back(manifests: &Manifests, live: &Live, plan: &mut Plan) {
         [object.annotation(marks::IN_PLACE), live].contains(&Some(marks::ALLOWED))
     };
     let allowed = manifests.objects.values().filter(says_so);
-    let allowed: Vec<String> = allowed.map(|object| live_key(live, object).to_string()).collect();
+    let allowed: Vec<String> = allowed.map(|object| live_key(live, &object.key).to_string()).collect();
     for item in
         plan.items.iter_mut().filter(|item| changes_content(item) && !allowed.contains(&item.resource))
     {
@@ -46,16 +46,16 @@ pub(super) fn hold_back(manifests: &Manifests, live: &Live, plan: &mut Plan) {
 fn readers(manifests: &Manifests, live: &Live) -> BTreeMap<String, String> {
     let mut readers = BTreeMap::new();
     for (name, rollout) in &live.rollouts {
-        let Ok(rollout) = rollout else {
+        let (Ok(rollout), Some(slots)) = (rollout, live.slots.get(name)) else {
             let blue_green = manifests.blue_greens.get(name);
             if let Some(deployment) = blue_green.and_then(|bg| manifests.steered_deployment(bg)) {
-                let key = live_key(live, deployment);
-                let read = read_by(&key, &deployment.body);
-                readers.extend(read.map(|read| (read, format!("Deployment {} perhaps", key.name))));
+                let read = configuration_of(&deployment.body).into_iter();
+                let read = read.map(|read| live_key(live, &read).to_string());
+                readers
+                    .extend(read.map(|read| (read, format!("Deployment {} perhaps", deployment.key.name))));
             }
             continue;
         };
-        let Some(slots) = live.slots.get(name) else { continue };
         for slot in superseded(rollout) {
             let deployments = slots.get(slot).iter().filter(|part| part.key.is("apps", "Deployment"));
             let deployments = deployments.filter_map(|part| Some((&part.key, part.live.as_ref()?)));
@@ -68,9 +68,9 @@ fn readers(manifests: &Manifests, live: &Live) -> BTreeMap<String, String> {
     readers
 }
 
-/// The key of what a document is about, with the namespace that it goes to where that is known.
-fn live_key(live: &Live, object: &Object) -> ObjectKey {
-    live.objects.get(&object.key).map_or(&object.key, |found| &found.key).clone()
+/// A document's key with the namespace that it goes to, where that is known.
+fn live_key<'a>(live: &'a Live, key: &'a ObjectKey) -> &'a ObjectKey {
+    live.objects.get(key).map_or(key, |found| &found.key)
 }
 
 fn read_by(key: &ObjectKey, deployment: &Value) -> impl Iterator<Item = String> {

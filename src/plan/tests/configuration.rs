@@ -82,3 +82,13 @@ fn a_return_is_not_held_up() {
     rollout.observation.slots.green = green;
     assert_eq!(change(&manifests, &live).0, Change::Update);
 }
+
+#[test]
+fn of_a_workload_that_cannot_be_read_nothing_changes_that_its_document_reads() {
+    let (mut manifests, mut live) = reads_settings("web:2", "debug", json!({}));
+    let deployment = manifests.objects.values_mut().find(|object| object.key.kind == "Deployment");
+    let spec = &mut deployment.expect("a document").body["spec"]["template"]["spec"];
+    spec["containers"][0]["envFrom"] = json!([{"configMapRef": {"name": "settings"}}]);
+    live.rollouts.insert("web".into(), Err("its Deployment belongs to application blog".into()));
+    assert_eq!(change(&manifests, &live).0, Change::Blocked);
+}
