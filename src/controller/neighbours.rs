@@ -1,4 +1,4 @@
-//! What the Applications of one controller declare, for those of them that go to the same place.
+//! Declarations of the Applications of one controller, for those of them that go to the same place.
 
 use super::apps::{App, Sight};
 use super::claims::place;
@@ -56,11 +56,11 @@ impl Directory {
         Directory { repositories, known: Mutex::default(), read: Mutex::default() }
     }
 
-    /// Notes how an application is now; one that is not valid, or not allowed, declares nothing.
+    /// Notes how an application is now. One that is not allowed declares nothing; of one that is not valid it stays as it
+    /// was known: a typing error in a spec gives up nothing.
     pub fn note(&self, key: &AppKey, app: &App) {
-        let (Ok(application), Ok(allowed)) = (&app.registered.application, &app.allowed) else {
-            return self.forget(key);
-        };
+        let Ok(application) = &app.registered.application else { return };
+        let Ok(allowed) = &app.allowed else { return self.forget(key) };
         let neighbour = Neighbour {
             key: key.clone(),
             application: application.clone(),
