@@ -339,11 +339,11 @@ impl World {
                 |record: &Record| matches!(record.progress, cutover::rollout::Progress::Returning { .. });
             weights.all_to(slot) && record.is_some_and(is_return)
         });
-        if is_gone {
+        if is_gone || returns {
             // It is not as the human left it any more.
             self.human.borrow_mut().remove(&rule);
         }
-        if self.human.borrow().contains(&rule) && !returns {
+        if self.human.borrow().contains(&rule) {
             self.broken(format!("rule {rule} is overwritten though a human changed it"));
         }
     }
