@@ -3,7 +3,7 @@
 use super::apps::App;
 use super::look::Look;
 use super::occurrence::OccurrenceKind;
-use super::reconcile::{Outcome, Task};
+use super::reconcile::{Outcome, Task, connect};
 use super::run::State;
 use crate::engine::{Deployment, ItemResult, SyncReport, Trouble, Verdict};
 use crate::model::{AppKey, Application, Deletion, Manifests, SyncMode};
@@ -95,11 +95,7 @@ pub(super) async fn end(task: &Task, ending: &Ending, outcome: &mut Outcome) -> 
 }
 
 async fn cascade(task: &Task, outcome: &mut Outcome) -> Result<SyncReport, Trouble> {
-    let site = match &task.site {
-        Some(site) => Arc::clone(site),
-        None => task.sites.open(task.place.clone()).await?,
-    };
-    outcome.site = Some(Arc::clone(&site));
+    let site = connect(task, &task.place, outcome).await?;
     let deployment = Deployment {
         application: task.place.application.clone(),
         commit: task.found.commit.clone(),

@@ -11,6 +11,7 @@ use crate::config;
 use crate::engine::{Deployment, StopSignal, Trouble, Verdict, failed, traced, work_span};
 use crate::model::{
     AppKey, Application, Destination, HandledRequest, Kind, Manifests, Object, Problem, SyncMode,
+    is_commit_id,
 };
 use crate::plan::UnderWay;
 use std::collections::BTreeSet;
@@ -238,9 +239,8 @@ async fn said_live(task: &Task, outcome: &mut Outcome) -> Option<InHand> {
             return None;
         }
     };
-    let is_whole_id =
-        |commit: &&str| commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let commit_of = |one: &UnderWay| one.commit.as_deref().filter(is_whole_id).map(ToOwned::to_owned);
+    let commit_of =
+        |one: &UnderWay| one.commit.as_deref().filter(|commit| is_commit_id(commit)).map(ToOwned::to_owned);
     let commit =
         found.iter().filter(|one| commit_of(one).is_some()).max_by_key(|one| one.started).and_then(commit_of);
     let (named, others): (Vec<&UnderWay>, Vec<&UnderWay>) =
@@ -262,7 +262,11 @@ async fn said_live(task: &Task, outcome: &mut Outcome) -> Option<InHand> {
 }
 
 /// The connection for a place; one is made of a spec.
-async fn connect(task: &Task, place: &Place, outcome: &mut Outcome) -> Result<Arc<dyn Site>, Trouble> {
+pub(super) async fn connect(
+    task: &Task,
+    place: &Place,
+    outcome: &mut Outcome,
+) -> Result<Arc<dyn Site>, Trouble> {
     let known = outcome.site.as_ref().filter(|_| place.application == task.place.application);
     let site = match known {
         Some(site) => Arc::clone(site),

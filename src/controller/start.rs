@@ -102,12 +102,7 @@ impl State {
                 }
                 None => match self.present(app).filter(|_| self.is_unknown(key)) {
                     Some(present) => {
-                        let found = Found {
-                            commit: String::new(),
-                            summary: String::new(),
-                            time: Timestamp::default(),
-                        };
-                        let sight = Sight { found, tree: String::new() };
+                        let sight = self.sight_at_known(key, app);
                         self.task(key, app, sight, place(present), Some(look), None)
                     }
                     None => Next::Known(look),

@@ -204,3 +204,8 @@ fn default_namespace() -> String {
 fn root() -> String {
     ".".into()
 }
+
+/// True for the whole id of a commit, as Git writes it.
+pub fn is_commit_id(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}

@@ -21,6 +21,7 @@ mod turn;
 pub use allowed::{Allowed, Pattern};
 pub use application::{
     Application, Deletion, Destination, Directory, PlatformKind, SecretRef, Source, Sync, SyncMode,
+    is_commit_id,
 };
 pub use application_status::{
     AppKey, ApplicationStatus, Changes, Condition, ConditionStatus, HandledRequest, HealthState,

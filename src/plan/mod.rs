@@ -39,6 +39,7 @@ pub use prune::{Owned, PruneDecision, prunable};
 pub use refers::references;
 pub use render::{render_diff, render_plan};
 pub use slot_spec::slot_spec;
+pub use slots::CARRIED_ALONG;
 pub use summary::Summary;
 pub use undeclared::{SlotMark, Undeclared, UnderWay, declared_slots, undeclared, under_way};
 

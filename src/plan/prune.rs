@@ -33,8 +33,8 @@ pub struct PruneDecision {
     pub in_doubt: Option<String>,
 }
 
-/// Chooses what of `owned` is deleted, or is on its way out and has to be waited for: what is not among the `declared` live names, if pruning is on and nothing casts
-/// doubt on either list. `limit` is a share (`30%`) of `owned` or a number; `documents_found` counts the documents
+/// Chooses what of `owned` is deleted, or is on its way out and has to be waited for: what is not among the `declared`
+/// live names, if pruning is on and nothing casts doubt on either list. `limit` is a share (`30%`) of `owned` or a number; `documents_found` counts the documents
 /// under the application's path; `incomplete` says why `owned` may not be all.
 pub fn prunable(
     owned: &[Owned],

@@ -1,4 +1,4 @@
-//! What pods need to start, besides their own template.
+//! References of pods to what they need to start, besides their own template.
 
 use crate::model::ObjectKey;
 use serde_json::Value;

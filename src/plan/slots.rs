@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Kinds of which each slot has copies.
-const CARRIED_ALONG: [&str; 2] = ["HorizontalPodAutoscaler", "PodDisruptionBudget"];
+pub const CARRIED_ALONG: [&str; 2] = ["HorizontalPodAutoscaler", "PodDisruptionBudget"];
 const OF_KUBERNETES: Words = Words { unit: "pod", marks: "labels" };
 
 /// Adds the items and traffic changes of all Deployments with slots; the answer is the names of what is declared.

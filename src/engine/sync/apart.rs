@@ -1,6 +1,6 @@
-//! What can't be applied because of something that concerns it alone: its webhook or its API server does not answer, its kind
-//! is not served, its namespace or its definition has the same trouble. The rest of its wave is applied before it is waited
-//! for; what comes in later waves, and hooks, rely on it and wait.
+//! Items that can't be applied because of something that concerns them alone: their webhook or API server does not answer,
+//! their kind is not served, their namespace or definition has the same trouble. The rest of the wave is applied before
+//! they are waited for; what comes in later waves, and hooks, rely on them and wait.
 
 use super::report::{ItemResult, Verdict};
 use super::todo::Todo;

@@ -1,4 +1,4 @@
-//! What a deletion waits for. Pure.
+//! Waits of a deletion. Pure.
 //!
 //! What leaves Git may be replaced by something that comes, and pods may still use it. So it is deleted once everything
 //! stands that is declared
@@ -82,9 +82,8 @@ pub(super) fn waits_for(leaving: &str, other: &Unfinished) -> bool {
     if kind == other_kind && (leaving.namespace == other.namespace || leaving.name == other.name) {
         return true;
     }
-    let is_registration = REGISTRATIONS.iter().any(|group| kind.ends_with(group));
     let is_near = leaving.namespace.is_none() || leaving.namespace == other.namespace;
-    WORKLOADS.contains(&other_kind) && is_near && !is_registration
+    WORKLOADS.contains(&other_kind) && is_near && !is_registration(kind)
 }
 
 /// True if `leaving` takes along, or is needed by, what is told to go and is not gone: a namespace with something in it, a
@@ -108,6 +107,11 @@ pub(super) fn is_needed_by(leaving: &str, going: &Unfinished) -> bool {
         }
         _ => true,
     }
+}
+
+/// True for a kind, with its group, that tells the API server to ask somebody else.
+pub(super) fn is_registration(kind: &str) -> bool {
+    REGISTRATIONS.iter().any(|group| kind.ends_with(group))
 }
 
 /// True for a kind that gets requests through others.

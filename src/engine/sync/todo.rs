@@ -1,6 +1,7 @@
 //! What of a plan has something to do, and in which order it is waited for.
 
 use super::report::{ItemResult, Verdict};
+use super::standing::is_registration;
 use crate::engine::deployment::Deployment;
 use crate::engine::events::{Event, Watcher};
 use crate::engine::ports::Rollout;
@@ -31,8 +32,7 @@ impl<'a> Todo<'a> {
             _ => true,
         };
         let items = plan.items.iter().filter(|item| !item.carried).filter(has_work).collect();
-        let unregistered =
-            plan.items.iter().filter(|item| item.change == Change::Prune && is_registration(item));
+        let unregistered = plan.items.iter().filter(|item| item.change == Change::Prune && registers(item));
         Todo { items, rollouts: deployment.rollouts(), unregistered: unregistered.collect() }
     }
 
@@ -42,7 +42,7 @@ impl<'a> Todo<'a> {
             item.change == Change::Update
                 && item.turn > turn
                 && item.turn.phase == turn.phase
-                && is_registration(item)
+                && registers(item)
         };
         self.items.iter().copied().filter(is_it).collect()
     }
@@ -88,11 +88,8 @@ impl<'a> Todo<'a> {
     }
 }
 
-/// True for what tells the API server to ask somebody else.
-fn is_registration(item: &PlanItem) -> bool {
-    let group =
-        item.resource.split('/').next().and_then(|kind| kind.split_once('.')).map_or("", |(_, group)| group);
-    matches!(group, "admissionregistration.k8s.io" | "apiregistration.k8s.io")
+fn registers(item: &PlanItem) -> bool {
+    item.resource.split('/').next().is_some_and(is_registration)
 }
 
 /// Turns that are waited for together: those of one wave, but for its first ranks, each of which the next one needs.

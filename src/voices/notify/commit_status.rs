@@ -4,7 +4,7 @@ use super::delivery::{Outcome, judge, judge_with, secret};
 use super::messages::cut;
 use super::target::Subject;
 use crate::controller::{Occurrence, OccurrenceKind};
-use crate::model::{CommitStatus, host_and_path};
+use crate::model::{CommitStatus, host_and_path, is_commit_id};
 use serde_json::json;
 use ureq::Agent;
 
@@ -65,7 +65,7 @@ impl StatusTarget {
     pub fn subject(&self, occurrence: &Occurrence) -> Option<Subject> {
         let state = state(occurrence.kind)?;
         let project = self.project(&occurrence.repository)?;
-        is_commit(&occurrence.revision).then(|| Subject {
+        is_commit_id(&occurrence.revision).then(|| Subject {
             about: format!("{project} {} {}", occurrence.revision, occurrence.application),
             news: format!("{state:?} {}", description(occurrence)),
         })
@@ -154,10 +154,6 @@ fn description(occurrence: &Occurrence) -> String {
         workload => format!("{workload}: "),
     };
     cut(&format!("{workload}{}", occurrence.text.replace(char::is_control, " ")), DESCRIPTION_CHARS)
-}
-
-fn is_commit(revision: &str) -> bool {
-    revision.len() == 40 && revision.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// A path as one segment of a URL.

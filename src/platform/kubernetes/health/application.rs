@@ -2,7 +2,7 @@
 
 use super::fields::{clean, condition, number, text};
 use super::report::{failed, healthy, progressing, suspended};
-use crate::model::HealthReport;
+use crate::model::{HealthReport, is_commit_id};
 use serde_json::Value;
 
 /// Its own condition `Ready` says all, once its controller has seen the present spec. Where the spec names a whole commit,
@@ -16,7 +16,7 @@ pub(super) fn application(object: &Value) -> HealthReport {
     let Some(ready) = condition(object, "Ready").filter(|ready| !ready.is_old) else {
         return progressing("its controller has not judged it yet");
     };
-    let wanted = text(object, "/spec/source/targetRevision").filter(|revision| is_commit(revision));
+    let wanted = text(object, "/spec/source/targetRevision").filter(|revision| is_commit_id(revision));
     if wanted.is_some_and(|wanted| text(object, "/status/revision") != Some(wanted)) {
         return progressing("the commit that it names is not synced yet");
     }
@@ -29,8 +29,4 @@ pub(super) fn application(object: &Value) -> HealthReport {
         _ if condition(object, "Stalled").is_some_and(|stalled| stalled.holds()) => failed(says()),
         _ => progressing(says()),
     }
-}
-
-fn is_commit(revision: &str) -> bool {
-    revision.len() == 40 && revision.bytes().all(|b| b.is_ascii_hexdigit())
 }

@@ -4,7 +4,7 @@
 use super::hold::SCALES_DOWN;
 use crate::engine::{Deployment, Rollout, Trouble, TroubleKind};
 use crate::model::{ObjectKey, Slot};
-use crate::plan::PlanItem;
+use crate::plan::{CARRIED_ALONG, PlanItem};
 use crate::platform::kubernetes::Kubernetes;
 use crate::platform::kubernetes::slot::{Part, desired_count};
 use serde_json::{Value, json};
@@ -18,6 +18,10 @@ struct Carried {
 
 impl Kubernetes {
     fn carried(&self, deployment: &Deployment, item: &PlanItem) -> Result<Option<Carried>, Trouble> {
+        // Asked of every item, and what follows names the revision of every rollout.
+        if !CARRIED_ALONG.contains(&item.kind.as_str()) {
+            return Ok(None);
+        }
         for rollout in deployment.rollouts() {
             let steered = self.steered(&rollout)?;
             for slot in Slot::BOTH {
