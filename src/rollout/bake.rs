@@ -11,7 +11,7 @@ use crate::model::{Slot, Timestamp};
 /// wants the old version back does not. It ends well only on a reading in which nothing is wrong.
 pub(super) fn proceed(view: View<'_>, slot: Slot, record: &Record, since: Timestamp) -> Decision {
     let other = slot.other();
-    let can_go_back = record.from == Some(other) && !view.is_gone(other);
+    let can_go_back = record.from == Some(other) && view.may_recover(other);
     match gate::failing(view, slot, record) {
         Some(Verdict::Failed(why)) => return returning::fail(view, slot, record, why),
         Some(Verdict::Withdrawn) if can_go_back => return returning::start(view, other),

@@ -49,10 +49,11 @@ fn next_step(view: View<'_>, slot: Slot, from: Option<Slot>) -> Decision {
 }
 
 /// The number of tasks that the side which the rollout comes from is to have again, if somebody stopped all of them while
-/// it still gets requests.
+/// it still gets requests. Where Git declares no number and all requests go there, none may be somebody's wish.
 fn stopped_beside(view: View<'_>, slot: Slot, record: &Record) -> Option<u32> {
     let from = record.from.filter(|from| *from == slot.other())?;
-    let is_stopped = view.has_weight(slot) && view.has_weight(from) && view.is_empty(from);
+    let is_known_for_wrong = view.has_weight(slot) || view.want.count.is_some_and(|count| count > 0);
+    let is_stopped = is_known_for_wrong && view.has_weight(from) && view.is_empty(from);
     is_stopped.then(|| view.want.count.unwrap_or(view.slot(slot).count()).max(1))
 }
 
@@ -76,7 +77,7 @@ fn ended(view: View<'_>, slot: Slot, record: &Record) -> Option<Decision> {
     };
     match (verdict?, record.from) {
         (Verdict::Failed(why), _) => Some(returning::fail(view, slot, record, why)),
-        (Verdict::Withdrawn, Some(from)) if !view.is_gone(from) => Some(returning::start(view, from)),
+        (Verdict::Withdrawn, Some(from)) if view.may_recover(from) => Some(returning::start(view, from)),
         (Verdict::Withdrawn, _) => None,
     }
 }

@@ -30,7 +30,7 @@ pub fn decide(want: &Desired, seen: &Observation, now: Timestamp) -> Decision {
             Progress::Returning { .. } if returning::has_another_version(view, slot, record) => {
                 after_a_change(view, slot)
             }
-            Progress::Returning { .. } if view.is_gone(slot) => settled(view),
+            Progress::Returning { .. } if !view.may_recover(slot) => settled(view),
             Progress::Returning { .. } if returning::is_dead_end(view, slot) => {
                 returning::start(view, slot.other())
             }
@@ -57,7 +57,7 @@ fn after_a_change(view: View<'_>, slot: Slot) -> Decision {
 /// rule by somebody else is noticed. Where that side is gone, what failed goes on serving.
 fn after_failure(view: View<'_>, record: &Record) -> Decision {
     match record.from {
-        Some(from) if !view.is_gone(from) => returning::start_or_done(view, from),
+        Some(from) if view.may_recover(from) => returning::start_or_done(view, from),
         _ => settled(view),
     }
 }
@@ -69,7 +69,7 @@ fn unfinished(view: View<'_>, slot: Slot, record: &Record) -> Decision {
     let is_other = matches!(view.slot(slot).workload, Workload::Present { content: Content::Other, .. });
     let given_up = record.revision != view.want.revision || (weighted && is_other);
     match record.from {
-        Some(from) if given_up && weighted && !view.is_gone(from) => returning::start(view, from),
+        Some(from) if given_up && weighted && view.may_recover(from) => returning::start(view, from),
         Some(from) if given_up && !weighted && is_as_before(view, from) => {
             if let Some(hindrance) = foreign::left_behind(view) {
                 return blocked(view, hindrance);

@@ -180,6 +180,10 @@ fn is_behind(view: View<'_>, record: &Record, other: Slot) -> bool {
 
 /// No rollout of ours explains why the rules send requests to both slots, or disagree.
 pub(super) fn split_without_rollout(view: View<'_>) -> Decision {
+    // Behind another name, as after a renaming, there may well be one.
+    if let Some(hindrance) = strangers(view) {
+        return blocked(view, hindrance);
+    }
     let rules: Vec<String> =
         view.seen.rules.iter().map(|rule| format!("{}: {}", rule.id, rule.split.weights())).collect();
     let slot = best_side(view);

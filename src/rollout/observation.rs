@@ -210,7 +210,7 @@ pub enum Hold {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Stranger {
     pub service: String,
-    /// The application whose mark it bears.
+    /// The other application whose mark it bears.
     pub application: Option<String>,
 }
 

@@ -4,7 +4,7 @@
 
 use super::observation::{Content, Ill, Workload};
 use super::record::{Progress, Record};
-use super::view::{View, act, blocked, wait};
+use super::view::{View, act, blocked, required, wait};
 use super::{Action, Decision, Phase, WaitingOn, foreign, gate, shift};
 use crate::model::{RevisionId, Slot, Weights};
 
@@ -19,8 +19,12 @@ pub(super) fn start(view: View<'_>, slot: Slot) -> Decision {
     }
     let shares = view.usable().map(|(_, rule)| rule.split.weights().share_percent(slot));
     let (least, most) = shares.fold((100, 0), |(least, most), share| (least.min(share), most.max(share)));
+    let left_behind = view.rules_left_behind();
+    // What a rule says that can't be looked at now is no stranger's work once it can.
+    let is_known = left_behind.is_empty() && view.usable().count() == view.seen.rules.len();
+    let least = if is_known { least } else { 0 };
     let mut record = returned(view, slot, Some(slot.other()), Progress::Returning { least, most });
-    record.intent.rules.extend(view.rules_left_behind());
+    record.intent.rules.extend(left_behind);
     act(Phase::RollingBack, view.owning(slot, vec![Action::WriteRecord { slot, record }]))
 }
 
@@ -53,7 +57,7 @@ pub(super) fn fail(view: View<'_>, slot: Slot, record: &Record, why: String) -> 
         actions.push(Action::WriteRecord { slot, record: failed });
     }
     // Both notes at once: there is a moment less in which a crash leaves only the first.
-    if let Some(from) = record.from.filter(|from| !view.is_gone(*from)) {
+    if let Some(from) = record.from.filter(|from| view.may_recover(*from)) {
         actions.extend(start_or_done(view, from).actions);
     }
     act(Phase::RollingBack, actions)
@@ -133,12 +137,13 @@ pub(super) fn is_overtaken(view: View<'_>, slot: Slot) -> bool {
     too_few && superseded && view.all_to(other) && !view.slot(slot).is_desired()
 }
 
-/// The healthy targets for a return of everything: the gate's share and what the other side runs now or, if that one is
-/// worse off, as many as are healthy there, but never none. Waiting for a full set while the other side fails would
+/// The healthy targets for a return of everything: the gate's share of what Git declares, and what the other side runs now
+/// or, if that one is worse off, as many as are healthy there, but never none. Waiting for a full set while the other side fails would
 /// prolong an outage.
 fn needed(view: View<'_>, slot: Slot) -> u32 {
     let other = slot.other();
-    let all = view.required(slot).max(shift::capacity(view.want, view.seen, slot, 100));
+    let declared = view.want.count.map_or(0, |count| required(view.want, count));
+    let all = view.required(slot).max(declared).max(shift::capacity(view.want, view.seen, slot, 100));
     match gate::is_failing(view, other) {
         true => all.min(view.slot(other).targets.healthy.max(1)),
         false => all,

@@ -103,6 +103,14 @@ impl<'a> View<'a> {
             && seen.targets.may_answer() == 0
     }
 
+    /// True unless nobody of the slot's own could answer: there is no service, and if anybody answers behind its group it is
+    /// somebody else.
+    pub fn may_recover(self, slot: Slot) -> bool {
+        let seen = self.slot(slot);
+        let own = seen.targets.healthy + seen.targets.initial + seen.targets.unknown;
+        matches!(seen.workload, Workload::Present { .. }) || seen.unread.is_some() || own > 0
+    }
+
     /// True if the slot's service is there and is told to run nothing, and nothing behind its group may answer.
     pub fn is_empty(self, slot: Slot) -> bool {
         let seen = self.slot(slot);

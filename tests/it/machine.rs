@@ -538,6 +538,52 @@ fn a_warm_revert_asks_no_gate_but_health_and_starts_nothing() {
 }
 
 #[test]
+fn a_return_that_began_while_its_rule_could_not_be_seen_goes_on_once_it_can() {
+    let mut world = world().at(50, Progress::Shifting { share: 50, since: ago(5) });
+    world.seen.slots.green.signals.abort = Some(2);
+    let rule = world.seen.rules[0].clone();
+    world.seen.rules[0] = RuleObservation {
+        id: "wrong".into(),
+        split: RuleSplit::Neither("it redirects".into()),
+        fingerprint: String::new(),
+    };
+    let failed = world.decide();
+    for action in &failed.actions {
+        let Action::WriteRecord { slot, record } = action else { panic!("{failed:?}") };
+        world.seen.slots.get_mut(*slot).record = Some(record.clone());
+    }
+    assert_eq!(world.decide().phase, Phase::Blocked, "no rule allows it");
+    world.seen.rules[0] = rule;
+    let back = Action::SetWeights { rule: 0, weights: Weights { blue: 100, green: 0 } };
+    assert_eq!(*only_action(&world.decide()), back);
+}
+
+#[test]
+fn a_voluntary_revert_waits_for_the_tasks_that_git_declares() {
+    let mut world = world().at(100, Progress::Done(ago(60)));
+    world.want.revision = RevisionId("old".into());
+    world.workload(Slot::Green, |_, _, _, content| *content = Content::Other);
+    world.workload(Slot::Blue, |_, _, _, content| *content = Content::Desired);
+    let returning = Progress::Returning { least: 0, most: 0 };
+    world.seen.slots.blue.record = Some(record(3, "old", Some(Slot::Green), returning));
+    world.workload(Slot::Blue, |desired, running, _, _| (*desired, *running) = (1, 1));
+    world.seen.slots.blue.targets.healthy = 1;
+    assert_eq!(*only_action(&world.decide()), Action::ScaleSlot { slot: Slot::Blue, count: 3 });
+    world.seen.slots.green.targets.healthy = 0;
+    assert!(world.decide().actions.iter().any(Action::moves_traffic), "nobody waits where nothing answers");
+}
+
+#[test]
+fn a_live_side_that_somebody_stopped_is_started_again_while_its_successor_waits() {
+    let mut world = world();
+    world.want.gates.approval = true;
+    world.seen.slots.green.record = Some(record(2, "new", Some(Slot::Blue), Progress::Ready));
+    world.workload(Slot::Blue, |desired, running, _, _| (*desired, *running) = (0, 0));
+    world.seen.slots.blue.targets = Targets::default();
+    assert_eq!(*only_action(&world.decide()), Action::ScaleSlot { slot: Slot::Blue, count: 3 });
+}
+
+#[test]
 fn a_return_is_not_done_while_no_rule_can_be_used() {
     let mut world = world().at(100, Progress::Failed("bad".into()));
     let back = Progress::Returning { least: 0, most: 0 };

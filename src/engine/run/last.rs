@@ -1,7 +1,7 @@
 //! Keeps what a run leaves behind when it ends before the rollout does.
 
 use super::act::Care;
-use super::{Adapter, Run};
+use super::{Adapter, Run, users_are_on_a_candidate, users_are_on_their_way_back};
 use crate::engine::events::Event;
 use crate::engine::ports::TroubleKind;
 use crate::model::{Seconds, Slot, Timestamp, Weights};
@@ -14,11 +14,16 @@ impl<A: Adapter> Run<'_, A> {
             Some(last) if last.slot == slot => last.record = record.clone(),
             last => *last = None,
         }
+        if let Some(known) = &mut self.known {
+            known.get_mut(slot).record = Some(record.clone());
+        }
     }
 
     /// Keeps what is needed when this run ends before the rollout does.
     pub(super) fn keep_last(&mut self, seen: &Observation) {
         let now = self.now();
+        let is_needed = users_are_on_a_candidate(seen) || users_are_on_their_way_back(seen);
+        self.known = is_needed.then(|| seen.slots.clone());
         self.last = seen.current_record().map(|(slot, record)| {
             let split = seen.rules.iter().filter_map(|rule| in_two(&rule.id, rule.split.weights()));
             Last {

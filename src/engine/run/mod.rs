@@ -4,6 +4,7 @@ mod act;
 mod last;
 mod memory;
 mod observe;
+mod silence;
 mod stop;
 mod trail;
 
@@ -17,13 +18,15 @@ use super::ports::{
 };
 use super::spans::failed;
 use super::write_guard::on_the_way_back;
-use crate::model::{Seconds, Slot};
+use crate::model::{BySlot, Seconds, Slot};
 use crate::rollout::{
-    Action, Decision, Desired, Observation, Outcome, Phase, Progress, Remedy, RuleObservation, decide,
+    Action, Decision, Desired, Observation, Outcome, Phase, Progress, Remedy, RuleObservation,
+    SlotObservation, decide,
 };
 use act::Care;
 use last::Last;
 use memory::Memory;
+use silence::Silence;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tracing::Instrument;
@@ -65,6 +68,12 @@ pub struct Run<'a, A> {
     notices: Vec<String>,
     /// As last read.
     registered: Registered,
+    /// The slots as last seen, while users are on a candidate or on their way back from one.
+    known: Option<BySlot<SlotObservation>>,
+    /// Why they could not be read this time.
+    unread: Option<Trouble>,
+    alarms: Silence,
+    http: Silence,
     /// True if it was read while this run had the lease.
     read_alone: bool,
     /// When that was.
@@ -89,6 +98,10 @@ impl<'a, A: Adapter> Run<'a, A> {
             others: BTreeMap::new(),
             notices: vec![],
             registered: Registered::default(),
+            known: None,
+            unread: None,
+            alarms: Silence::default(),
+            http: Silence::default(),
             read_alone: false,
             read_at: None,
             has_begun: false,
@@ -181,6 +194,10 @@ impl<'a, A: Adapter> Run<'a, A> {
             on_the_way_back(self.act(&note, &[], Care::AsFarAsPossible)).await?;
         }
         let mut decision = decide(&want, &seen, self.now());
+        if let Some(trouble) = self.unread.take().filter(|_| decision.phase != Phase::RollingBack) {
+            self.tell(Event::Trouble { workload: self.name(), text: trouble.to_string() });
+            return Ok(Step::Again { after: Duration::from_secs(5) });
+        }
         while let Some(slot) = decision.asks_to_touch(&seen) {
             match hold(self.ports.adapter, self.rollout, &seen, slot).await {
                 Ok(hold) => seen.slots.get_mut(slot).hold = hold,

@@ -3,11 +3,11 @@
 use super::memory::Stale;
 use super::{Adapter, Run};
 use crate::engine::Begun;
-use crate::engine::ports::{Rollout, SlotsReading, Trouble};
+use crate::engine::ports::{Rollout, SlotsReading, Trouble, TroubleKind};
 use crate::model::{BySlot, ClusterTraffic, Seconds, Slot};
 use crate::rollout::{
-    Alarm, Desired, Hindrance, HttpAnswer, Observation, Phase, Progress, Remedy, SlotObservation, Targets,
-    Workload, decide, http_can_be_asked,
+    Alarm, Content, Desired, Hindrance, HttpAnswer, Observation, Phase, Progress, Remedy, SlotObservation,
+    Targets, Workload, decide, http_can_be_asked,
 };
 use futures_util::future::join;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,7 +29,9 @@ impl<A: Adapter> Run<'_, A> {
     pub async fn observe(&mut self, want: &Desired) -> Result<Option<Observation>, Trouble> {
         let adapter = self.ports.adapter;
         self.read_alone = adapter.is_held();
-        let SlotsReading { mut slots, mut hindrances } = adapter.observe_slots(self.rollout).await?;
+        self.unread = None;
+        let read = adapter.observe_slots(self.rollout).await;
+        let SlotsReading { mut slots, mut hindrances } = read.or_else(|trouble| self.as_known(trouble))?;
         turn_with_their_slots(&mut slots);
         self.registered = BySlot::from_fn(|slot| slots.get(slot).groups.clone());
         let traffic = adapter.observe_traffic(self.rollout, &self.registered).await?;
@@ -120,10 +122,27 @@ impl<A: Adapter> Run<'_, A> {
         Ok(Some(seen))
     }
 
+    /// The slots as this run knows them, where users are on a candidate and `trouble` keeps them from being read: a way
+    /// back needs no more. What they run now is not known.
+    fn as_known(&mut self, trouble: Trouble) -> Result<SlotsReading, Trouble> {
+        let Some(mut slots) = self.known.clone().filter(|_| trouble.kind != TroubleKind::LookAgain) else {
+            return Err(trouble);
+        };
+        for slot in Slot::BOTH {
+            // Who its members are is not known either: the load balancer's word is enough for a return.
+            slots.get_mut(slot).addresses = None;
+            if let Workload::Present { content, .. } = &mut slots.get_mut(slot).workload {
+                *content = Content::Unknown;
+            }
+        }
+        self.unread = Some(trouble);
+        Ok(SlotsReading { slots, hindrances: vec![] })
+    }
+
     /// The gate's alarms; what can't be read is a named hole.
     async fn read_alarms(&self, want: &Desired) -> Vec<Alarm> {
         let names = &want.gates.alarms;
-        match self.ports.adapter.read_alarms(names).await {
+        match self.alarms.ask(self.ports.adapter.read_alarms(names)).await {
             Ok(alarms) => alarms,
             Err(trouble) => names.iter().map(|name| Alarm::unread(name, &trouble)).collect(),
         }
@@ -132,7 +151,7 @@ impl<A: Adapter> Run<'_, A> {
     /// Asks the HTTP gate, unless the test rule takes another `left` seconds to reach the load balancer.
     async fn ask_http(&self, want: &Desired, left: Seconds) -> Vec<HttpAnswer> {
         let why = match left {
-            0 => match self.ports.adapter.ask_http(self.rollout).await {
+            0 => match self.http.ask(self.ports.adapter.ask_http(self.rollout)).await {
                 Ok(answers) => return answers,
                 Err(trouble) => trouble.to_string(),
             },
@@ -189,8 +208,10 @@ fn count_targets(
     members: Result<Option<BTreeSet<String>>, Trouble>,
 ) {
     let own = members.unwrap_or_else(|trouble| {
-        // The load balancer's word is enough for a return, and for nothing else.
-        seen.unread.get_or_insert_with(|| trouble.to_string());
+        // The load balancer's word is enough for a return, and for nothing else; that nobody is healthy needs no other.
+        if targets.healthy > 0 {
+            seen.unread.get_or_insert_with(|| trouble.to_string());
+        }
         None
     });
     seen.targets = own.map_or(*targets, |own| targets.of_these(&own, healthy));

@@ -16,7 +16,7 @@ pub(super) type Listed = Arc<Mutex<Option<Arc<Vec<LiveService>>>>>;
 
 impl Ecs {
     /// The cluster's services whose tasks are registered in the slot's group, this workload's slots aside, with the
-    /// application that each belongs to. Costs a listing of the cluster: a call for each hundred services, and one for
+    /// other application that each belongs to. Costs a listing of the cluster: a call for each hundred services, and one for
     /// each ten whose description is older than some seconds.
     ///
     /// # Errors
@@ -33,7 +33,10 @@ impl Ecs {
         });
         Ok(behind
             .map(|service| Stranger {
-                application: service.owner().map(ToOwned::to_owned),
+                application: service
+                    .owner()
+                    .filter(|owner| *owner != rollout.application)
+                    .map(ToOwned::to_owned),
                 service: service.name,
             })
             .collect())

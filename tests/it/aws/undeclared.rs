@@ -4,6 +4,7 @@ use super::Rig;
 use super::begun::{at_a_tenth, share, shop, sync_of};
 use crate::account::{RULE, RULE_2, Shop, seed};
 use cutover::engine::{Deployment, Platform, RequestVerb, Status, SyncReport, Verdict, handle, plan, status};
+use cutover::model::SlotName;
 use cutover::plan::{Change, Plan, under_way};
 use cutover::simulator::Settings;
 use cutover::sites::EcsTarget;
@@ -226,4 +227,33 @@ async fn a_return_is_not_done_while_a_rule_that_a_commit_dropped_sends_requests_
     assert_eq!(synced(&rig, &back).await.verdict, Verdict::Done);
     assert_eq!(share(&rig), 0);
     assert_eq!(synced(&rig, &fewer).await.verdict, Verdict::Done);
+}
+
+/// The documents of `shop` with its workload under another name.
+fn renamed(shop: &Shop) -> Deployment {
+    let mut deployment = shop.deployment();
+    let mut service = deployment.manifests.services.remove("web").expect("a service");
+    service.name = "site".into();
+    service.spec["serviceName"] = "site".into();
+    deployment.manifests.services.insert("site".into(), service);
+    let blue_green = deployment.manifests.blue_greens.get_mut("web").expect("a BlueGreen");
+    blue_green.workload_ref.name = "site".into();
+    deployment
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_workload_under_another_name_is_told_to_adopt_what_serves_and_nothing_is_sent_elsewhere() {
+    let rig = at_a_tenth(&shop()).await;
+    let report = synced(&rig, &renamed(&shop().at("v2"))).await;
+    let told: Vec<&str> = report.results.iter().map(|result| result.message.as_str()).collect();
+    assert_eq!((report.verdict, share(&rig)), (Verdict::Error, 10), "{told:#?}");
+    let adopt = "adopt it; set slots.blue.service of the BlueGreen to web-blue";
+    assert!(told.iter().any(|text| text.contains(adopt)), "{told:#?}");
+    assert!(told.iter().all(|text| !text.contains("green 100")), "{told:#?}");
+    let mut adopted = renamed(&shop().at("v2"));
+    let slots = &mut adopted.manifests.blue_greens.get_mut("web").expect("a BlueGreen").slots;
+    let service = |name: &str| Some(SlotName { service: Some(name.into()), ..SlotName::default() });
+    (slots.blue, slots.green) = (service("web-blue"), service("web-green"));
+    let report = synced(&rig, &adopted).await;
+    assert_eq!((report.verdict, share(&rig)), (Verdict::Done, 100), "the remedy: {report:?}");
 }

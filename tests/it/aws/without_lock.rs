@@ -93,3 +93,42 @@ async fn what_failed_beside_an_unreadable_plan_is_told() {
     let trouble = ended.expect_err("the plan can't be read");
     assert!(trouble.message.contains("meanwhile BlueGreen/web"), "{trouble}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_fails_loses_its_requests_though_its_services_can_no_longer_be_read() {
+    let services: &[&str] = &["DescribeServices"];
+    let all_of_ecs = ["DescribeServices", "ListTasks", "DescribeTasks", "DescribeClusters", "TagResource"];
+    for (operations, failure) in [(services, Failure::Denied), (services, Failure::Internal)]
+        .into_iter()
+        .chain([(&all_of_ecs[..], Failure::Denied), (&all_of_ecs[..], Failure::Internal)])
+    {
+        let rig = at_a_tenth(&shop()).await;
+        let die = async {
+            seconds(60).await;
+            for operation in operations {
+                rig.inject(operation, failure.clone(), u32::MAX);
+            }
+            seconds(60).await;
+            assert_eq!(share(&rig), 10);
+            let fault = Fault::Targets { target_group: "web-blue".into(), fault: TargetFault::Unhealthy };
+            rig.connector.world().inject(fault);
+        };
+        let wanted = wanted(&shop().at("v2"));
+        let ((_, said), ()) = tokio::join!(sync_of(&rig, &wanted, ""), die);
+        assert_eq!(share(&rig), 0, "{operations:?} {failure:?}: {said:#?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_goes_forward_for_services_that_can_no_longer_be_read() {
+    let rig = at_a_tenth(&shop()).await;
+    let lose = async {
+        seconds(60).await;
+        rig.inject("DescribeServices", Failure::Denied, u32::MAX);
+    };
+    let mut late = shop().at("v2").deployment();
+    // Longer than the step's ten minutes.
+    late.application.sync.timeout = 800;
+    let ((_, said), ()) = tokio::join!(sync_of(&rig, &late, ""), lose);
+    assert_eq!(share(&rig), 10, "{said:#?}");
+}

@@ -66,7 +66,12 @@ pub fn of(state: &State, want: &Desired, seen: &Observation, into: &mut Vec<Acci
         hindrances,
     } = seen;
     for (index, rule) in (0_u8..).zip(rules) {
-        of_rule(index, rule, state.rules[usize::from(index)], into);
+        let (now, ours) = (state.rules[usize::from(index)], state.ours[usize::from(index)]);
+        of_rule(index, rule, now, into);
+        if now == NEITHER && ours <= 100 {
+            // A commit named the wrong rule, and the next one takes that back.
+            into.push(Accident::Rule { rule: index, code: ours });
+        }
     }
     if let Some(rule) = test_rule {
         of_test_rule(rule, state, into);
