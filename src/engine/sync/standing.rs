@@ -3,10 +3,12 @@
 //! What leaves Git may be replaced by something that comes, and pods may still use it. So it is deleted once everything
 //! stands that is declared
 //! - of its own kind in its namespace, or of its kind and name anywhere, where it may have moved to;
+//! - in its namespace and leads requests on, as it does itself;
 //! - in its namespace and runs pods; for what lies in no namespace, in all of them. Registrations of webhooks and of API
 //!   servers wait for none: they may be what keeps pods away.
 //!
-//! Nothing else is waited for: a LoadBalancer that gets no address holds up no ConfigMap.
+//! Nothing else is waited for: a LoadBalancer that gets no address holds up no ConfigMap. But as long as a document could not
+//! be applied nothing is deleted except registrations: what leaves may be what still serves in its place.
 
 use super::report::{ItemResult, Verdict};
 use crate::model::{Health, HookPhase};
@@ -14,7 +16,7 @@ use crate::plan::{Change, Live, Plan, PlanItem};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Kinds that run pods.
-const WORKLOADS: [&str; 8] = [
+const WORKLOADS: [&str; 9] = [
     "Deployment.apps",
     "StatefulSet.apps",
     "DaemonSet.apps",
@@ -22,6 +24,7 @@ const WORKLOADS: [&str; 8] = [
     "ReplicationController",
     "Pod",
     "Job.batch",
+    "CronJob.batch",
     BLUE_GREEN,
 ];
 const BLUE_GREEN: &str = "BlueGreen.cutover.dev";
@@ -34,12 +37,14 @@ pub(super) struct Unfinished {
     pub document: String,
     /// `Deployment.apps/shop/web`, or the name of an ECS service.
     resource: String,
+    /// False if its document could not be applied.
+    is_applied: bool,
 }
 
 impl Unfinished {
     /// The item of a plan.
     pub fn of(item: &PlanItem) -> Unfinished {
-        Unfinished { document: item.document(), resource: item.resource.clone() }
+        Unfinished { document: item.document(), resource: item.resource.clone(), is_applied: true }
     }
 
     /// The BlueGreen of this name, whose pods are in this namespace; on ECS in none.
@@ -49,7 +54,7 @@ impl Unfinished {
             Some(namespace) => format!("{BLUE_GREEN}/{namespace}/{name}"),
             None => name.to_owned(),
         };
-        Unfinished { document, resource }
+        Unfinished { document, resource, is_applied: true }
     }
 }
 
@@ -71,19 +76,28 @@ pub(super) fn unfinished(plan: &Plan, live: &Live, results: &[ItemResult]) -> Ve
         Some(verdict) => *verdict != Verdict::Done,
         None => item.change != Change::Unchanged || is_unwell(item),
     });
-    left.map(Unfinished::of).collect()
+    left.map(|item| {
+        let is_refused = results.get(item.document().as_str()) == Some(&Verdict::Error);
+        Unfinished { is_applied: !is_refused && item.change != Change::Blocked, ..Unfinished::of(item) }
+    })
+    .collect()
 }
 
 /// True if `leaving` is not deleted as long as `other` is unfinished.
 pub(super) fn waits_for(leaving: &str, other: &Unfinished) -> bool {
+    let is_applied = other.is_applied;
     let (leaving, other) = (Address::of(leaving), Address::of(&other.resource));
     // On ECS everything is a workload, and in one place.
     let (Some(kind), Some(other_kind)) = (leaving.kind, other.kind) else { return true };
     if kind == other_kind && (leaving.namespace == other.namespace || leaving.name == other.name) {
         return true;
     }
+    if is_registration(kind) {
+        return false;
+    }
     let is_near = leaving.namespace.is_none() || leaving.namespace == other.namespace;
-    WORKLOADS.contains(&other_kind) && is_near && !is_registration(kind)
+    let is_in_its_place = is_route(kind) && is_route(other_kind);
+    !is_applied || is_near && (WORKLOADS.contains(&other_kind) || is_in_its_place)
 }
 
 /// True if `leaving` takes along, or is needed by, what is told to go and is not gone: a namespace with something in it, a
@@ -121,9 +135,13 @@ fn answers_requests(kind: &str) -> bool {
 
 /// True for a kind that sends requests on.
 fn leads_requests(kind: &str) -> bool {
+    kind == "Service" || is_route(kind)
+}
+
+/// True for a kind that sends requests from outside to Services.
+fn is_route(kind: &str) -> bool {
     let (kind, group) = kind.split_once('.').unwrap_or((kind, ""));
     match group {
-        "" => kind == "Service",
         "networking.k8s.io" => kind == "Ingress",
         "gateway.networking.k8s.io" => kind.ends_with("Route"),
         "elbv2.k8s.aws" => kind == "TargetGroupBinding",
@@ -164,7 +182,7 @@ mod tests {
     use crate::plan::{LiveObject, WouldBe};
 
     fn other(resource: &str) -> Unfinished {
-        Unfinished { document: String::new(), resource: resource.into() }
+        Unfinished { document: String::new(), resource: resource.into(), is_applied: true }
     }
 
     #[test]
@@ -197,6 +215,8 @@ mod tests {
                 "ValidatingWebhookConfiguration.admissionregistration.k8s.io/b",
                 true,
             ),
+            ("Ingress.networking.k8s.io/shop/web", "HTTPRoute.gateway.networking.k8s.io/shop/web", true),
+            ("Ingress.networking.k8s.io/shop/web", "HTTPRoute.gateway.networking.k8s.io/blog/web", false),
             ("web-old", "worker", true),
         ] {
             assert_eq!(waits_for(leaving, &other(unfinished)), waits, "{leaving} {unfinished}");
@@ -259,5 +279,12 @@ mod tests {
         let found = unfinished(&plan, &live, &results);
         let names: Vec<&str> = found.iter().map(|one| one.document.as_str()).collect();
         assert_eq!(names, ["Deployment/broken", "Deployment/refused", "Deployment/crashing"]);
+        let refused = [result("refused", Verdict::Error)];
+        let holds_up = |results: &[ItemResult]| {
+            let left = unfinished(&plan, &live, results);
+            left.iter().any(|one| waits_for("Ingress.networking.k8s.io/other/web", one))
+        };
+        assert!(holds_up(&refused), "a document that could not be applied");
+        assert!(!holds_up(&results), "one that is unwell");
     }
 }
