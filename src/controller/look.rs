@@ -199,8 +199,11 @@ fn synced_as(synced: &Synced, mode: SyncMode, is_suspended: bool) -> Judgement {
             Judgement { is_reconciling: true, ..not_ready("AwaitingApproval", told()) }
         }
         Verdict::Done if is_suspended => {
-            let ready = if status.in_sync { ConditionStatus::True } else { ConditionStatus::False };
-            judged(ready, "Suspended", "nothing is changed until it is resumed".into())
+            let is_unwell = status.waits && !matches!(health, HealthState::Healthy | HealthState::Suspended);
+            let is_ready = status.in_sync && !is_unwell;
+            let ready = if is_ready { ConditionStatus::True } else { ConditionStatus::False };
+            let unwell = if is_unwell { format!("; {}", unwell(synced)) } else { String::new() };
+            judged(ready, "Suspended", format!("nothing is changed until it is resumed{unwell}"))
         }
         Verdict::Done if !status.in_sync && mode == SyncMode::Observe => not_ready(
             "OutOfSync",

@@ -4,7 +4,7 @@ use super::apps::{App, Sight};
 use super::claims::place;
 use super::ports::{Repositories, RepositoryKey, SourceTrouble};
 use super::reconcile::load;
-use crate::engine::{Deployment, Neighbours, declared_services};
+use crate::engine::{Deployment, Elsewhere, Neighbours, declared_services};
 use crate::model::{Allowed, AppKey, Application, Destination, Slot};
 use futures_util::future::BoxFuture;
 use std::collections::{BTreeMap, BTreeSet};
@@ -141,7 +141,7 @@ struct Around {
 impl Neighbours for Around {
     /// Documents that can't be read count as those that were last read. Where they are of the same repository, a commit may
     /// just have moved something there, so that any of it may be declared; so it may be before they were ever looked at.
-    fn declared<'a>(&'a self, resources: &'a [String]) -> BoxFuture<'a, BTreeMap<String, String>> {
+    fn declared<'a>(&'a self, resources: &'a [String]) -> BoxFuture<'a, BTreeMap<String, Elsewhere>> {
         Box::pin(async move {
             let mut found = BTreeMap::new();
             let (Some(own), others) = self.directory.others(&self.key) else { return found };
@@ -149,12 +149,14 @@ impl Neighbours for Around {
                 let name = &other.application.name;
                 let declared = self.directory.declared(other).await;
                 let may = |resource: &&String| other.may_have(resource);
+                let is_certain = declared.is_ok();
+                let elsewhere = |why: String| {
+                    move |one: &String| (one.clone(), Elsewhere { why: why.clone(), is_certain })
+                };
                 match declared {
                     Ok(declared) => {
                         let those = resources.iter().filter(may).filter(|one| declared.contains(*one));
-                        found.extend(
-                            those.map(|one| (one.clone(), format!("application {name} declares it"))),
-                        );
+                        found.extend(those.map(elsewhere(format!("application {name} declares it"))));
                     }
                     Err(why)
                         if other.repository() == own.repository()
@@ -163,13 +165,13 @@ impl Neighbours for Around {
                         let why = format!(
                             "application {name} may declare it, whose documents can't be read: {why}"
                         );
-                        found.extend(resources.iter().filter(may).map(|one| (one.clone(), why.clone())));
+                        found.extend(resources.iter().filter(may).map(elsewhere(why)));
                     }
                     Err(_) => {
                         let last = self.directory.last(&other.key).unwrap_or_default();
                         let those = resources.iter().filter(may).filter(|one| last.contains(*one));
                         let why = format!("application {name} declared it when its documents were last read");
-                        found.extend(those.map(|one| (one.clone(), why.clone())));
+                        found.extend(those.map(elsewhere(why)));
                     }
                 }
             }
@@ -181,21 +183,19 @@ impl Neighbours for Around {
         &'a self,
         is_owner: &'a (dyn Fn(&Application) -> bool + Send + Sync),
         resource: &'a str,
-    ) -> BoxFuture<'a, bool> {
+    ) -> BoxFuture<'a, Option<bool>> {
         Box::pin(async move {
             let (_, others) = self.directory.others(&self.key);
             let mut owners = others.into_iter().filter(|other| is_owner(&other.application)).peekable();
-            if owners.peek().is_none() {
-                return false;
-            }
+            owners.peek()?;
             for owner in owners {
                 let has_it = !owner.is_going
                     && self.directory.declared(&owner).await.map_or(true, |names| names.contains(resource));
                 if has_it {
-                    return false;
+                    return Some(false);
                 }
             }
-            true
+            Some(true)
         })
     }
 }

@@ -51,10 +51,11 @@ pub async fn follow<A: Adapter + Platform>(
                     watcher.event(Event::Settling { document: object.document.clone(), text });
                 }
                 last = Some(status);
-                if Instant::now() + POLL >= end {
+                let left = end.saturating_duration_since(Instant::now());
+                if left.is_zero() {
                     return Ok((last, Verdict::TimedOut));
                 }
-                POLL
+                POLL.min(left)
             }
             Err(trouble) if trouble.kind.is_passing() && Instant::now() < end => {
                 failures += 1;
@@ -83,7 +84,8 @@ fn verdict(status: &Status) -> Option<Verdict> {
         Outcome::Done => None,
     });
     let worst = ended.max();
-    let broken = status.objects.iter().any(|object| object.health.is_final && !object.is_well());
+    let broken =
+        status.waits && status.objects.iter().any(|object| object.health.is_final && !object.is_well());
     let worst = worst.max(broken.then_some(Verdict::Failed));
     worst.or(status.is_at_rest().then_some(Verdict::Done))
 }

@@ -20,7 +20,7 @@ pub use clock::{Begun, Clock};
 pub use deployment::Deployment;
 pub use events::{Event, Silent, Watcher};
 pub use follow::follow;
-pub use neighbours::{Neighbours, NoNeighbours};
+pub use neighbours::{Elsewhere, Neighbours, NoNeighbours};
 pub use plan::{declared_services, observe, plan, read_live};
 pub use ports::{
     EcsDocuments, Gating, Guard, KubernetesDocuments, Obstacles, Platform, Registered, Rollout, Settled,

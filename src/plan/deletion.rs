@@ -5,8 +5,8 @@ use super::{Change, Live, Owned, Plan, PlanItem};
 use crate::model::{Application, Kind};
 use std::collections::BTreeMap;
 
-/// The plan for deleting everything of `live.owned`. What is `in_use` stays for good and is told; what is `held`, by the
-/// name of its resource, can't go yet for that reason.
+/// The plan for deleting everything of `live.owned`. What is `in_use` stays for good and is told, unless it is kept for now
+/// only; such things, and what is `held`, by the name of its resource, can't go yet for that reason.
 pub fn plan_deletion(
     application: &Application,
     commit: &str,
@@ -25,8 +25,10 @@ pub fn plan_deletion(
         plan.items.push(PlanItem::new(kind, &application.name, &application.name, Change::Blocked, why));
         return plan;
     }
-    let (kept, going): (Vec<&Owned>, Vec<&Owned>) =
-        live.owned.iter().partition(|owned| owned.in_use.is_some() && owned.leaving.is_none());
+    let (kept, going): (Vec<&Owned>, Vec<&Owned>) = live
+        .owned
+        .iter()
+        .partition(|owned| owned.in_use.is_some() && owned.leaving.is_none() && !owned.is_kept_for_now);
     let stays = |owned: &&Owned| {
         let why = owned.in_use.as_deref().unwrap_or_default();
         match owned.resource.contains('/') {
@@ -38,7 +40,8 @@ pub fn plan_deletion(
     plan.notices.extend(kept.iter().map(stays));
     plan.items.extend(going.into_iter().map(|owned| {
         let (kind, name) = owned.document.split_once('/').unwrap_or(("Service", &owned.resource));
-        let (change, why) = match held.get(&owned.resource) {
+        let for_now = owned.in_use.as_ref().filter(|_| owned.leaving.is_none());
+        let (change, why) = match held.get(&owned.resource).or(for_now) {
             Some(why) => (Change::Blocked, format!("can't be deleted yet: {why}")),
             None => (Change::Prune, farewell(owned, "goes with its application")),
         };
@@ -69,10 +72,15 @@ mod tests {
     #[test]
     fn everything_goes_but_what_stays_for_good_and_what_requests_reach() {
         let kept = Owned { in_use: Some("its data would go with it".into()), ..owned("kept") };
-        let live = Live { owned: vec![owned("a"), owned("b"), kept], ..Live::default() };
+        let for_now = Owned {
+            in_use: Some("kept: application blog may declare it".into()),
+            is_kept_for_now: true,
+            ..owned("c")
+        };
+        let live = Live { owned: vec![owned("a"), owned("b"), kept, for_now], ..Live::default() };
         let (items, notices) = planned(&live, &[("ConfigMap/shop/b", "a rule sends requests to it")]);
         let of = |name: &str, change| (format!("ConfigMap/shop/{name}"), change);
-        assert_eq!(items, [of("a", Change::Prune), of("b", Change::Blocked)]);
+        assert_eq!(items, [of("a", Change::Prune), of("b", Change::Blocked), of("c", Change::Blocked)]);
         assert_eq!(notices, ["ConfigMap/kept is left as it is: its data would go with it"]);
     }
 

@@ -16,6 +16,8 @@ pub struct Owned {
     pub target_groups: Vec<String>,
     /// Set if it must not be deleted now, with the reason: `its target group gets 100% of rule arn:…`.
     pub in_use: Option<String>,
+    /// True if that reason may be gone at the next look.
+    pub is_kept_for_now: bool,
     /// Set if it was told to go and is still there, with what holds it up: `is being deleted, which the finalizer …`.
     pub leaving: Option<String>,
     /// When its turn came in a sync: what came first goes last.
@@ -50,7 +52,11 @@ pub fn prunable(
     let leaving: Vec<Owned> = leaving.into_iter().filter(|_| prune).cloned().collect();
     let keep_all = |why: String| PruneDecision { prune: leaving.clone(), notices: vec![why], in_doubt: None };
     if orphans.is_empty() {
-        return PruneDecision { prune: leaving, ..PruneDecision::default() };
+        let unknown = incomplete.filter(|_| prune);
+        let notice = unknown.map(|why| {
+            format!("whether anything is to be pruned can't be told: the list of what this application owns is not complete: {why}")
+        });
+        return PruneDecision { prune: leaving, notices: notice.into_iter().collect(), in_doubt: None };
     }
     let noun = noun(owned);
     let what = format!("{} no longer in Git", are(&orphans, noun));

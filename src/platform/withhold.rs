@@ -18,6 +18,8 @@ pub(super) async fn withhold(
     }
     let mut found = neighbours.declared(&asked).await;
     for owned in owned.iter_mut().filter(|owned| is_asked(owned)) {
-        owned.in_use = found.remove(&owned.resource).map(|why| format!("kept: {why}"));
+        let Some(elsewhere) = found.remove(&owned.resource) else { continue };
+        owned.in_use = Some(format!("kept: {}", elsewhere.why));
+        owned.is_kept_for_now = !elsewhere.is_certain;
     }
 }

@@ -61,7 +61,7 @@ impl Ecs {
         let is_owner = |application: &Application| {
             application.name == owner && matches!(application.destination, Destination::Ecs { .. })
         };
-        self.neighbours.gave_up(&is_owner, &service.name).await
+        self.neighbours.gave_up(&is_owner, &service.name).await == Some(true)
     }
 }
 

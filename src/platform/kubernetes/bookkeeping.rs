@@ -70,6 +70,9 @@ fn kept_by_us(key: &ObjectKey, body: &Value, identity: &Identity) -> Option<Stri
     let what = match (key.group.as_str(), key.kind.as_str()) {
         ("", "ConfigMap") if is_own => "the inventory",
         ("coordination.k8s.io", "Lease") if is_own => "the lock",
+        // Whose locks and seats there are elsewhere is not known, and with a foreign holder in one nobody works.
+        ("coordination.k8s.io", "Lease") if key.name.starts_with("cutover-") => "the lock of an application",
+        ("coordination.k8s.io", "Lease") if key.name.starts_with("cutover.") => "the seat of a controller",
         ("", "ConfigMap") if is_parent(body) => "the inventory of an application",
         _ => return None,
     };
@@ -106,6 +109,13 @@ mod tests {
         for (key, body, says) in [
             (key("", "ConfigMap", "prod", "cutover-shop"), &plain, Some("the inventory is kept")),
             (key("coordination.k8s.io", "Lease", "prod", "cutover-shop"), &plain, Some("the lock")),
+            (
+                key("coordination.k8s.io", "Lease", "test", "cutover-blog"),
+                &plain,
+                Some("the lock of an application"),
+            ),
+            (key("coordination.k8s.io", "Lease", "test", "cutover.seat-0"), &plain, Some("the seat")),
+            (key("coordination.k8s.io", "Lease", "test", "blog"), &plain, None),
             (key("", "ConfigMap", "test", "x"), &exported, Some("the inventory of an application")),
             (key("", "ConfigMap", "test", "cutover-shop"), &plain, None),
             (key("", "ConfigMap", "prod", "cutover-shop-settings"), &plain, None),

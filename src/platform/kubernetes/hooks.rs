@@ -8,6 +8,7 @@
 use super::Kubernetes;
 use super::applyset::Parent;
 use super::desired::Wanted;
+use super::jobs::{FAILED, GONE_FAILED, deletes_itself};
 use super::watches::DELETED;
 use crate::engine::{Settled, Trouble, TroubleKind};
 use crate::kubernetes::{Apply, Preconditions, Propagation};
@@ -50,7 +51,12 @@ impl Hooks {
         let hash = self.hash(hook);
         let is_done = self.done.get(&record_name(&hook.key)) == Some(&hash);
         let is_there = live.is_some_and(|job| runs_for(job) == Some(hash.as_str()));
-        if is_done || is_there { WouldBe::Same } else { WouldBe::Unasked }
+        if is_done || is_there || self.has_failed(hook) { WouldBe::Same } else { WouldBe::Unasked }
+    }
+
+    /// True if its run for this content failed, and its Job deleted itself or will.
+    pub(super) fn has_failed(&self, hook: &Object) -> bool {
+        self.done.get(&record_name(&hook.key)).is_some_and(|end| *end == self.hash(hook) + FAILED)
     }
 
     /// What was written down of runs before.
@@ -223,13 +229,13 @@ impl Kubernetes {
         let Some(job) = job else {
             // It deleted itself after its end, or somebody else did; a content that was noted has had its run.
             let parent = self.inventory.read(&self.cluster, &self.identity).await?;
-            let is_done = parent.data.get(&record_name(&wanted.object.key)) == Some(&hash);
-            return Ok(match is_done {
-                true => Settled::Steady,
-                false => Settled::Failed {
-                    state: "the hook's Job is gone before its end was seen".into(),
-                    troubles: vec![],
-                },
+            let noted =
+                parent.data.get(&record_name(&wanted.object.key)).and_then(|end| end.strip_prefix(&hash));
+            let failed = |state: &str| Settled::Failed { state: state.into(), troubles: vec![] };
+            return Ok(match noted {
+                Some("") => Settled::Steady,
+                Some(FAILED) => failed(GONE_FAILED),
+                _ => failed("the hook's Job is gone before its end was seen"),
             });
         };
         // Suspended is not done: what comes after a hook relies on its work.
@@ -242,6 +248,11 @@ impl Kubernetes {
                 if goes_once_done(wanted.object) {
                     self.take_away(wanted, &job).await?;
                 }
+            }
+            // Nothing but the note keeps it from running again and again then.
+            Settled::Failed { state, .. } if state != DELETED && deletes_itself(&job) => {
+                let name = record_name(&wanted.object.key);
+                self.inventory.note_hook(&self.cluster, &self.identity, &name, &(hash + FAILED)).await?;
             }
             Settled::Failed { state, troubles } if state != DELETED => troubles.push(format!(
                 "it is not run again for the same content; fix it in Git, or delete the Job to run it again: kubectl \
@@ -287,6 +298,13 @@ mod tests {
         parent.data.insert("hook..migrate".into(), hash);
         let hooks = Hooks::new(&manifests("1", job("m:1")), &parent);
         assert_eq!(hooks.would_be(&job("m:1"), None), WouldBe::Same, "its Job deleted itself");
+        assert!(!hooks.has_failed(&job("m:1")));
+        let failed = hooks.hash(&job("m:1")) + FAILED;
+        parent.data.insert("hook..migrate".into(), failed);
+        let hooks = Hooks::new(&manifests("1", job("m:1")), &parent);
+        assert!(hooks.has_failed(&job("m:1")), "and is not run again");
+        assert_eq!(hooks.would_be(&job("m:1"), None), WouldBe::Same);
+        assert_eq!(hooks.would_be(&job("m:2"), None), WouldBe::Unasked);
         for other in [manifests("2", job("m:1")), manifests("1", job("m:2"))] {
             let hooks = Hooks::new(&other, &parent);
             let hook = &other.objects[&job("").key];

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 const PREFIX: &str = "job.";
 /// What follows the content of a run that did not end well.
-const FAILED: &str = " failed";
+pub(super) const FAILED: &str = " failed";
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub(super) fn report_of(end: End) -> HealthReport {
     }
 }
 
-const GONE_FAILED: &str =
+pub(super) const GONE_FAILED: &str =
     "failed, and deleted itself; it is not run again for the same content: change it in Git";
 
 /// True if a Job that will delete itself has ended and nobody wrote that down yet.
@@ -76,7 +76,7 @@ fn content(job: &Object) -> String {
     hash_of("", job)
 }
 
-fn deletes_itself(job: &Value) -> bool {
+pub(super) fn deletes_itself(job: &Value) -> bool {
     job.pointer("/spec/ttlSecondsAfterFinished").is_some()
 }
 

@@ -272,7 +272,12 @@ impl Kubernetes {
         };
         if is_hook {
             let would_be = context.hooks.would_be(wanted.object, live.as_ref());
-            return Ok(found(live, would_be));
+            let is_gone_failed = live.is_none() && context.hooks.has_failed(wanted.object);
+            let object = found(live, would_be);
+            return Ok(match is_gone_failed {
+                true => LiveObject { health: jobs::report_of(jobs::End::Failed), ..object },
+                false => object,
+            });
         }
         let mut would_be = self.would_be(context, wanted, live.as_ref()).await?;
         // Controllers write in between: an answer about a newer object says nothing about the one that was read.
@@ -327,9 +332,8 @@ impl Kubernetes {
             Resolved::Unclear(key, _) => Some(key.clone()),
             Resolved::Unknown(..) => None,
         });
-        let members = lists.members(&self.identity).map(|(key, _)| key.clone()).collect();
         let declared = declared.chain(slots.keys.iter().cloned()).collect();
-        self.inventory.note(members, declared, lists.incomplete().is_none(), own);
+        self.inventory.note(lists.led_to(&self.identity), declared, lists.incomplete().is_none(), own);
     }
 }
 

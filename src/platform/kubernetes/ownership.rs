@@ -36,13 +36,12 @@ impl Kubernetes {
             }
             Destination::Ecs { .. } => false,
         };
-        if self.neighbours.gave_up(&is_owner, &key.to_string()).await {
-            return Ok(None);
-        }
-        match self.has_inventory(set, name, key.namespace.as_deref()).await? {
-            Some(false) => Ok(None),
-            _ => Ok(Some(belongs_to(&owner, self.identity.application(), name))),
-        }
+        let is_free = match self.neighbours.gave_up(&is_owner, &key.to_string()).await {
+            Some(gave_up) => gave_up,
+            // Only of an owner that is not seen from here is a missing inventory a word.
+            None => self.has_inventory(set, name, key.namespace.as_deref()).await? == Some(false),
+        };
+        Ok((!is_free).then(|| belongs_to(&owner, self.identity.application(), name)))
     }
 
     /// Whether there is the inventory of this set; `None` if it is not known where that would lie, or is not of our making.

@@ -3,7 +3,9 @@
 use super::Rig;
 use super::begun::{shop, sync_of};
 use crate::account::{RULE, seed};
-use cutover::engine::{Deployment, Neighbours, Silent, StopSignal, SyncReport, Verdict, plan, sync};
+use cutover::engine::{
+    Deployment, Elsewhere, Neighbours, Silent, StopSignal, SyncReport, Verdict, plan, sync,
+};
 use cutover::model::Application;
 use cutover::plan::Change;
 use cutover::simulator::Settings;
@@ -20,10 +22,11 @@ struct Other {
 }
 
 impl Neighbours for Other {
-    fn declared<'a>(&'a self, resources: &'a [String]) -> BoxFuture<'a, BTreeMap<String, String>> {
+    fn declared<'a>(&'a self, resources: &'a [String]) -> BoxFuture<'a, BTreeMap<String, Elsewhere>> {
         let those = resources.iter().filter(|one| self.declares.contains(&one.as_str()));
         let why = format!("application {} declares it", self.application.name);
-        let found = those.map(|one| (one.clone(), why.clone())).collect();
+        let claim = || Elsewhere { why: why.clone(), is_certain: true };
+        let found = those.map(|one| (one.clone(), claim())).collect();
         Box::pin(async move { found })
     }
 
@@ -31,8 +34,8 @@ impl Neighbours for Other {
         &'a self,
         is_owner: &'a (dyn Fn(&Application) -> bool + Send + Sync),
         resource: &'a str,
-    ) -> BoxFuture<'a, bool> {
-        let gave_up = is_owner(&self.application) && !self.declares.contains(&resource);
+    ) -> BoxFuture<'a, Option<bool>> {
+        let gave_up = is_owner(&self.application).then(|| !self.declares.contains(&resource));
         Box::pin(async move { gave_up })
     }
 }

@@ -80,18 +80,27 @@ async fn until_told(rig: &Rig, commit: &str, applications: u32) -> BTreeMap<Stri
     }
 }
 
-/// Which processes have told that this commit of an application is live.
+/// Which processes have told that this commit of an application is live. On a machine so busy that a Lease was not renewed
+/// in time, a process may lose its seat before it has written down what it told: then it is told once more.
 fn told(rig: &Rig, commit: &str) -> BTreeMap<String, Vec<usize>> {
-    let mut by_application: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    let mut by_application: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+    let mut unwritten: BTreeSet<(String, usize)> = BTreeSet::new();
     for process in 0..rig.processes() {
-        for line in rig.log(process) {
-            if line["event"] == "Synced" && line["revision"] == commit {
-                let application = line["application"].as_str().expect("an application").to_owned();
-                by_application.entry(application).or_default().push(process);
+        for line in rig.log(process).into_iter().filter(|line| line["revision"] == commit) {
+            let application = || line["application"].as_str().expect("an application").to_owned();
+            if line["event"] == "Synced" {
+                by_application.entry(application()).or_default().insert(process);
+            } else if line["phase"] == "reporting" {
+                unwritten.insert((application(), process));
             }
         }
     }
-    by_application
+    let written = |(application, processes): (String, BTreeSet<usize>)| {
+        let is_written =
+            |process: &usize| processes.len() == 1 || !unwritten.contains(&(application.clone(), *process));
+        (application.clone(), processes.iter().copied().filter(is_written).collect())
+    };
+    by_application.into_iter().map(written).collect()
 }
 
 /// How a process is lost.

@@ -32,8 +32,10 @@ pub(super) struct Lists {
     /// An object once for each version of its kind that was asked for: documents may use several.
     found: BTreeMap<ObjectKey, Vec<Value>>,
     missed: Vec<String>,
-    /// What of the inventory is out of bounds; sentences.
+    /// What of the inventory is out of bounds, or was not looked for; sentences.
     beyond: Vec<String>,
+    /// Kinds that no list could be had of, each as a key without a name.
+    out_of_reach: BTreeSet<ObjectKey>,
 }
 
 impl Lists {
@@ -46,6 +48,17 @@ impl Lists {
     pub(super) fn pass_over(&mut self, why: String) {
         self.missed.push(why.clone());
         self.beyond.push(why);
+    }
+
+    /// What the inventory has to lead to: the members, and the kinds among which there may be others.
+    pub(super) fn led_to(&self, identity: &Identity) -> BTreeSet<ObjectKey> {
+        let members = self.members(identity).map(|(key, _)| key.clone());
+        members.chain(self.out_of_reach.iter().cloned()).collect()
+    }
+
+    /// Notes that something was not looked for, which stands in the way of nothing.
+    pub(super) fn tell(&mut self, what: String) {
+        self.beyond.push(what);
     }
 
     /// What was passed over.
@@ -125,8 +138,8 @@ impl Kubernetes {
         Ok(lists)
     }
 
-    /// Adds the members at more `places`, as far as they can be read.
-    pub(super) async fn find_more(&self, lists: &mut Lists, places: Vec<Place>) {
+    /// Adds the members at more `places`; gives back what could not be read.
+    pub(super) async fn find_more(&self, lists: &mut Lists, places: Vec<Place>) -> Vec<(Place, Trouble)> {
         let selector = self.identity.selector();
         let mut answers = stream::iter(places)
             .map(|place| async {
@@ -134,13 +147,29 @@ impl Kubernetes {
                 (place, found)
             })
             .buffered(CONCURRENCY);
+        let mut unread = vec![];
         while let Some((place, found)) = answers.next().await {
-            for object in found.unwrap_or_default() {
-                let key = place.resource.key_of(&object);
-                if lists.get(&key).is_none() {
-                    lists.add(key, object);
+            match found {
+                Ok(objects) => {
+                    for object in objects {
+                        let key = place.resource.key_of(&object);
+                        if lists.get(&key).is_none() {
+                            lists.add(key, object);
+                        }
+                    }
+                }
+                // The kind is gone, and with it every object.
+                Err(trouble) if trouble.kind == TroubleKind::Missing => {}
+                Err(trouble) => {
+                    if trouble.kind != TroubleKind::Denied {
+                        let Resource { group, kind, .. } = place.resource.clone();
+                        let nameless = ObjectKey { group, kind, namespace: None, name: String::new() };
+                        lists.out_of_reach.insert(nameless);
+                    }
+                    unread.push((place, trouble));
                 }
             }
         }
+        unread
     }
 }

@@ -7,6 +7,7 @@ use crate::kubernetes::Kinds;
 use crate::model::{HookPhase, ObjectKey, Turn};
 use crate::plan::{Live, Owned};
 use crate::platform::kubernetes::Kubernetes;
+use crate::platform::kubernetes::inventory::place;
 use crate::platform::kubernetes::prune::held_by;
 use crate::platform::kubernetes::slots::Protection;
 use crate::platform::withhold::withhold;
@@ -32,13 +33,33 @@ impl Kubernetes {
             tokio::try_join!(self.cluster.kinds(), self.inventory.read(&self.cluster, &self.identity))?;
         let kinds = self.all_kinds(kinds, &parent.group_kinds).await?;
         let mut lists = self.lists(&kinds, &parent, &[]).await?;
-        self.doubt(&kinds, &parent, &mut lists).await;
+        match parent.resource_version {
+            Some(_) => self.doubt(&kinds, &parent, &mut lists).await,
+            // Nothing leads to the members, or there never were any: only a look everywhere tells.
+            None => self.look_everywhere(&kinds, &mut lists).await,
+        }
         let mut owned = self.all_owned(&lists).await;
         withhold(&*self.neighbours, &mut owned, |_| false).await;
-        let members = lists.members(&self.identity).map(|(key, _)| key.clone()).collect();
         let incomplete = lists.incomplete();
-        self.inventory.note(members, BTreeSet::new(), incomplete.is_none(), None);
+        self.inventory.note(lists.led_to(&self.identity), BTreeSet::new(), incomplete.is_none(), None);
         Ok(Live { owned, incomplete, beyond: lists.beyond(), ..Live::default() })
+    }
+
+    /// Looks for members among all kinds, in all namespaces as far as they may be listed. Of kinds that may not be listed
+    /// what is there stays, and that is told.
+    async fn look_everywhere(&self, kinds: &Kinds, lists: &mut Lists) {
+        let unread = self.find_everywhere(kinds, lists).await;
+        let (denied, unread): (Vec<_>, Vec<_>) =
+            unread.into_iter().partition(|trouble| trouble.kind == TroubleKind::Denied);
+        unread.iter().for_each(|trouble| lists.miss(&trouble.to_string()));
+        if let Some(first) = denied.first() {
+            lists.tell(format!(
+                "{} is missing, so its objects were looked for, but not among {} kinds that may not be listed ({first}): \
+                 what there is of those is left as it runs",
+                place(&self.identity),
+                denied.len()
+            ));
+        }
     }
 
     /// The kinds of the cluster, asked for anew if one of the inventory is not among them: it may have come since.
@@ -76,6 +97,7 @@ impl Kubernetes {
                 resource: key.to_string(),
                 target_groups: protection.target_groups(key),
                 in_use: own.or_else(|| kept(key, live, bare.contains(key))),
+                is_kept_for_now: false,
                 leaving: held_by(live),
                 turn: turn(key, live, &called),
                 slot: None,

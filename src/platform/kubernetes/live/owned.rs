@@ -57,6 +57,7 @@ impl Kubernetes {
                 resource: key.to_string(),
                 target_groups: protection.target_groups(key),
                 in_use,
+                is_kept_for_now: false,
                 leaving: held_by(live),
                 turn: turn_of(key, live),
                 slot: slot_mark(key, live),
@@ -122,19 +123,28 @@ impl Kubernetes {
         } else {
             return;
         }
+        self.find_everywhere(kinds, lists).await;
+    }
+
+    /// Looks for members among all kinds: in all namespaces or, where that may not be listed, in those that are known. Gives
+    /// back what could not be read.
+    pub(super) async fn find_everywhere(&self, kinds: &Kinds, lists: &mut Lists) -> Vec<Trouble> {
         let namespaces: BTreeSet<String> = lists
             .iter()
             .filter_map(|(key, _)| key.namespace.clone())
             .chain([self.identity.namespace().to_owned()])
             .collect();
-        let places =
-            kinds.all().filter(|resource| self.may_have(resource)).flat_map(|resource| {
-                match resource.namespaced {
-                    true => namespaces.iter().map(|n| Place::members(resource, Some(n))).collect::<Vec<_>>(),
-                    false => vec![Place::members(resource, None)],
-                }
-            });
-        self.find_more(lists, places.collect()).await;
+        let all = kinds.all().filter(|resource| self.may_have(resource));
+        let everywhere: Vec<Place> = all.map(|resource| Place::members(resource, None)).collect();
+        let unread = self.find_more(lists, everywhere).await;
+        let (denied, mut unread): (Vec<_>, Vec<_>) = unread
+            .into_iter()
+            .partition(|(place, trouble)| place.resource.namespaced && trouble.kind == TroubleKind::Denied);
+        let each = |(place, _): &(Place, Trouble)| -> Vec<Place> {
+            namespaces.iter().map(|namespace| Place::members(&place.resource, Some(namespace))).collect()
+        };
+        unread.extend(self.find_more(lists, denied.iter().flat_map(each).collect()).await);
+        unread.into_iter().map(|(_, trouble)| trouble).collect()
     }
 
     fn may_have(&self, resource: &Resource) -> bool {

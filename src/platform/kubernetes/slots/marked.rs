@@ -7,14 +7,21 @@ use crate::plan::{Owned, SlotMark};
 use crate::platform::kubernetes::Kubernetes;
 use crate::platform::kubernetes::applyset::label;
 use crate::platform::kubernetes::slot::notes;
+use futures_util::future::try_join_all;
 use serde_json::Value;
 
 impl Kubernetes {
-    /// The Deployments of the application's slots, with their notes: one list.
+    /// The Deployments of the application's slots, with their notes: one list for each namespace that the inventory names.
     pub(in crate::platform::kubernetes) async fn marked_slots(&self) -> Result<Vec<Owned>, Trouble> {
-        let (resource, namespace) = (deployments(), self.identity.namespace());
+        let resource = deployments();
         let selector = format!("{},{}", self.identity.selector(), marks::SLOT);
-        let found = self.cluster.list(&resource, Some(namespace), &selector).await?;
+        let mut namespaces = self.inventory.read(&self.cluster, &self.identity).await?.namespaces;
+        namespaces.insert(self.identity.namespace().to_owned());
+        let lists = namespaces
+            .iter()
+            .filter(|namespace| self.allowed.has_namespace(namespace))
+            .map(|namespace| self.cluster.list(&resource, Some(namespace), &selector));
+        let found = try_join_all(lists).await?.concat();
         let owned = found.iter().filter(|live| self.identity.owns(live)).map(|live| {
             let key = resource.key_of(live);
             let slot = slot_mark(&key, live);
