@@ -25,10 +25,11 @@ pub(super) fn hold_back(manifests: &Manifests, live: &Live, plan: &mut Plan) {
     };
     let allowed = manifests.objects.values().filter(says_so);
     let allowed: Vec<String> = allowed.map(|object| live_key(live, &object.key).to_string()).collect();
-    for item in
-        plan.items.iter_mut().filter(|item| changes_content(item) && !allowed.contains(&item.resource))
-    {
-        let Some(reader) = readers.get(&item.resource) else { continue };
+    for item in plan.items.iter_mut().filter(|item| !allowed.contains(&item.resource)) {
+        let Some(reader) = readers.get(&item.resource).filter(|reader| gives_content(item, reader)) else {
+            continue;
+        };
+        let reader = &reader.name;
         item.change = Change::Blocked;
         item.why = format!(
             "{}; {reader} serves and reads it, and would get this before the new version has passed its gates, and keep it \
@@ -41,18 +42,27 @@ pub(super) fn hold_back(manifests: &Manifests, live: &Live, plan: &mut Plan) {
     }
 }
 
+/// A Deployment that reads a ConfigMap or Secret.
+struct Reader {
+    name: String,
+    /// True if its pods run without it: they get its content when it comes.
+    does_without: bool,
+}
+
 /// By ConfigMap and Secret: the Deployment that reads it, has requests, and is to give them to another version. Of a
 /// workload that can't be read nobody can tell, and what its document reads stays as it is.
-fn readers(manifests: &Manifests, live: &Live) -> BTreeMap<String, String> {
+fn readers(manifests: &Manifests, live: &Live) -> BTreeMap<String, Reader> {
     let mut readers = BTreeMap::new();
     for (name, rollout) in &live.rollouts {
         let (Ok(rollout), Some(slots)) = (rollout, live.slots.get(name)) else {
             let blue_green = manifests.blue_greens.get(name);
             if let Some(deployment) = blue_green.and_then(|bg| manifests.steered_deployment(bg)) {
+                let name = format!("Deployment {} perhaps", deployment.key.name);
+                let reader = |does_without| Reader { name: name.clone(), does_without };
                 let read = configuration_of(&deployment.body).into_iter();
-                let read = read.map(|read| live_key(live, &read).to_string());
-                readers
-                    .extend(read.map(|read| (read, format!("Deployment {} perhaps", deployment.key.name))));
+                readers.extend(
+                    read.map(|(read, optional)| (live_key(live, &read).to_string(), reader(optional))),
+                );
             }
             continue;
         };
@@ -60,8 +70,9 @@ fn readers(manifests: &Manifests, live: &Live) -> BTreeMap<String, String> {
             let deployments = slots.get(slot).iter().filter(|part| part.key.is("apps", "Deployment"));
             let deployments = deployments.filter_map(|part| Some((&part.key, part.live.as_ref()?)));
             for (key, deployment) in deployments {
-                let read = read_by(key, deployment);
-                readers.extend(read.map(|read| (read, format!("Deployment {}", key.name))));
+                let name = format!("Deployment {}", key.name);
+                let reader = |does_without| Reader { name: name.clone(), does_without };
+                readers.extend(read_by(key, deployment).map(|(read, optional)| (read, reader(optional))));
             }
         }
     }
@@ -73,10 +84,10 @@ fn live_key<'a>(live: &'a Live, key: &'a ObjectKey) -> &'a ObjectKey {
     live.objects.get(key).map_or(key, |found| &found.key)
 }
 
-fn read_by(key: &ObjectKey, deployment: &Value) -> impl Iterator<Item = String> {
+fn read_by(key: &ObjectKey, deployment: &Value) -> impl Iterator<Item = (String, bool)> {
     let namespace = key.namespace.clone();
     let of = move |read: ObjectKey| ObjectKey { namespace: read.namespace.or(namespace.clone()), ..read };
-    configuration_of(deployment).into_iter().map(of).map(|read| read.to_string())
+    configuration_of(deployment).into_iter().map(move |(read, optional)| (of(read).to_string(), optional))
 }
 
 /// The slots with requests that do not run what Git wants, while that is on its way to take over without having served
@@ -97,9 +108,15 @@ fn superseded(rollout: &LiveRollout) -> Vec<Slot> {
     Slot::BOTH.into_iter().filter(is_superseded).collect()
 }
 
-fn changes_content(item: &PlanItem) -> bool {
-    let is_it = ["ConfigMap", "Secret"].contains(&item.kind.as_str())
-        && matches!(item.change, Change::Update | Change::Adopt | Change::Replace);
+/// True if pods of the reader get other content by this. What is missing and needed keeps its pods from starting, so that
+/// making it helps them; what they run without would reach them.
+fn gives_content(item: &PlanItem, reader: &Reader) -> bool {
     let of_content = |path: &str| CONTENT.iter().any(|field| path.split(['.', '[']).next() == Some(field));
-    is_it && item.fields.iter().any(|field| of_content(&field.path))
+    match item.change {
+        Change::Update | Change::Adopt | Change::Replace => {
+            item.fields.iter().any(|field| of_content(&field.path))
+        }
+        Change::Create => reader.does_without,
+        Change::Unchanged | Change::Prune | Change::Blocked => false,
+    }
 }

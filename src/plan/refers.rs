@@ -2,84 +2,106 @@
 
 use crate::model::ObjectKey;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The lists of containers in a pod's spec.
+const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
+
+/// Where a container names a ConfigMap or Secret: what holds the name, and the kind.
+const OF_CONTAINERS: [(&str, &str); 4] = [
+    ("envFrom[].configMapRef", "ConfigMap"),
+    ("envFrom[].secretRef", "Secret"),
+    ("env[].valueFrom.configMapKeyRef", "ConfigMap"),
+    ("env[].valueFrom.secretKeyRef", "Secret"),
+];
+
+/// Where a volume does; the last is the field with the name.
+const OF_VOLUMES: [(&str, &str, &str); 13] = [
+    ("configMap", "ConfigMap", "name"),
+    ("secret", "Secret", "secretName"),
+    ("projected.sources[].configMap", "ConfigMap", "name"),
+    ("projected.sources[].secret", "Secret", "name"),
+    ("azureFile", "Secret", "secretName"),
+    ("cephfs.secretRef", "Secret", "name"),
+    ("cinder.secretRef", "Secret", "name"),
+    ("csi.nodePublishSecretRef", "Secret", "name"),
+    ("flexVolume.secretRef", "Secret", "name"),
+    ("iscsi.secretRef", "Secret", "name"),
+    ("rbd.secretRef", "Secret", "name"),
+    ("scaleIO.secretRef", "Secret", "name"),
+    ("storageos.secretRef", "Secret", "name"),
+];
+
+/// Where a pod names Secrets that nothing in it reads: they are for whoever pulls its images.
+const PULL_SECRETS: &str = "imagePullSecrets[]";
 
 /// The ConfigMaps, Secrets, ServiceAccounts and PersistentVolumeClaims that a workload's pod template names, in its
 /// namespace.
 pub fn references(workload: &Value) -> BTreeSet<ObjectKey> {
-    let mut found = Found::of(workload);
-    found.configuration(workload);
+    let mut keys: BTreeSet<ObjectKey> = configuration_of(workload).into_keys().collect();
     let spec = spec(workload);
+    let mut note = |kind: &str, name: Option<&Value>| keys.extend(key(workload, kind, name));
     for account in ["serviceAccountName", "serviceAccount"] {
-        found.note("ServiceAccount", spec.get(account));
+        note("ServiceAccount", spec.get(account));
     }
-    items(spec, "imagePullSecrets").for_each(|secret| found.note("Secret", secret.get("name")));
-    for volume in items(spec, "volumes") {
-        found.note("PersistentVolumeClaim", volume.pointer("/persistentVolumeClaim/claimName"));
-        found.note("Secret", volume.pointer("/csi/nodePublishSecretRef/name"));
+    for secret in all_at(spec, PULL_SECRETS) {
+        note("Secret", secret.get("name"));
     }
-    found.keys
+    for claim in all_at(spec, "volumes[].persistentVolumeClaim") {
+        note("PersistentVolumeClaim", claim.get("claimName"));
+    }
+    keys
 }
 
-/// The ConfigMaps and Secrets whose content the containers of a workload's pods read.
-pub fn configuration_of(workload: &Value) -> BTreeSet<ObjectKey> {
-    let mut found = Found::of(workload);
-    found.configuration(workload);
-    found.keys
+/// The ConfigMaps and Secrets whose content the pods of a workload read, or have read for their volumes; true for one that
+/// they do without if it is not there, as far as each place says.
+pub fn configuration_of(workload: &Value) -> BTreeMap<ObjectKey, bool> {
+    let mut found = BTreeMap::new();
+    let mut note = |holder: &Value, kind: &str, field: &str| {
+        if let Some(key) = key(workload, kind, holder.get(field)) {
+            *found.entry(key).or_insert(true) &= holder["optional"] == true;
+        }
+    };
+    let spec = spec(workload);
+    for container in CONTAINERS.into_iter().flat_map(|list| all_at(spec, list)).flat_map(items) {
+        for (place, kind) in OF_CONTAINERS {
+            all_at(container, place).into_iter().for_each(|holder| note(holder, kind, "name"));
+        }
+    }
+    for volume in all_at(spec, "volumes[]") {
+        for (place, kind, field) in OF_VOLUMES {
+            all_at(volume, place).into_iter().for_each(|holder| note(holder, kind, field));
+        }
+    }
+    found
 }
 
-struct Found {
-    namespace: Option<String>,
-    keys: BTreeSet<ObjectKey>,
-}
-
-impl Found {
-    fn of(workload: &Value) -> Found {
-        let namespace = workload.pointer("/metadata/namespace").and_then(Value::as_str);
-        Found { namespace: namespace.map(ToOwned::to_owned), keys: BTreeSet::new() }
-    }
-
-    fn note(&mut self, kind: &str, name: Option<&Value>) {
-        if let Some(name) = name.and_then(Value::as_str) {
-            let (group, kind, name) = (String::new(), kind.to_owned(), name.to_owned());
-            self.keys.insert(ObjectKey { group, kind, namespace: self.namespace.clone(), name });
-        }
-    }
-
-    fn configuration(&mut self, workload: &Value) {
-        let spec = spec(workload);
-        for volume in items(spec, "volumes") {
-            self.note("ConfigMap", volume.pointer("/configMap/name"));
-            self.note("Secret", volume.pointer("/secret/secretName"));
-            self.projected(volume);
-        }
-        let containers = ["containers", "initContainers"].into_iter().flat_map(|field| items(spec, field));
-        for container in containers {
-            for source in items(container, "envFrom") {
-                self.note("ConfigMap", source.pointer("/configMapRef/name"));
-                self.note("Secret", source.pointer("/secretRef/name"));
-            }
-            for variable in items(container, "env") {
-                self.note("ConfigMap", variable.pointer("/valueFrom/configMapKeyRef/name"));
-                self.note("Secret", variable.pointer("/valueFrom/secretKeyRef/name"));
-            }
-        }
-    }
-
-    fn projected(&mut self, volume: &Value) {
-        for source in volume.get("projected").into_iter().flat_map(|projected| items(projected, "sources")) {
-            self.note("ConfigMap", source.pointer("/configMap/name"));
-            self.note("Secret", source.pointer("/secret/name"));
-        }
-    }
+fn key(workload: &Value, kind: &str, name: Option<&Value>) -> Option<ObjectKey> {
+    let namespace = workload.pointer("/metadata/namespace").and_then(Value::as_str);
+    let (group, kind, name) = (String::new(), kind.to_owned(), name?.as_str()?.to_owned());
+    Some(ObjectKey { group, kind, namespace: namespace.map(ToOwned::to_owned), name })
 }
 
 fn spec(workload: &Value) -> &Value {
     workload.pointer("/spec/template/spec").unwrap_or(&Value::Null)
 }
 
-fn items<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
-    value.get(field).and_then(Value::as_array).into_iter().flatten()
+/// What is at a path of fields; `[]` stands for each element of a list.
+fn all_at<'a>(value: &'a Value, path: &str) -> Vec<&'a Value> {
+    let mut found = vec![value];
+    for step in path.split('.') {
+        let (field, is_list) = step.strip_suffix("[]").map_or((step, false), |field| (field, true));
+        let next = found.into_iter().filter_map(|value| value.get(field));
+        found = match is_list {
+            true => next.flat_map(items).collect(),
+            false => next.collect(),
+        };
+    }
+    found
+}
+
+fn items(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
 }
 
 #[cfg(test)]
@@ -122,5 +144,40 @@ mod tests {
             ]
         );
         assert_eq!(references(&json!({"spec": {"template": 3}})).len(), 0);
+    }
+
+    /// The places that name a ConfigMap or Secret, as the table has them.
+    fn places() -> BTreeSet<String> {
+        let of_containers = CONTAINERS
+            .iter()
+            .flat_map(|list| OF_CONTAINERS.iter().map(move |(place, _)| format!("{list}[].{place}.name")));
+        let of_volumes = OF_VOLUMES.iter().map(|(place, _, field)| format!("volumes[].{place}.{field}"));
+        of_containers.chain(of_volumes).chain([format!("{PULL_SECRETS}.name")]).collect()
+    }
+
+    #[test]
+    fn no_place_of_a_pod_that_names_a_config_map_or_secret_is_missing() {
+        let fields = crate::plan::tests::fields::<k8s_openapi::api::core::v1::PodSpec>();
+        let names = |holder: &str, field: &str| match field {
+            "secretName" => true,
+            "name" => {
+                holder == "LocalObjectReference" || holder.contains("Secret") || holder.contains("ConfigMap")
+            }
+            _ => false,
+        };
+        let found = fields.into_iter().filter(|one| names(one.holder, one.field));
+        assert_eq!(found.map(|one| one.path).collect::<BTreeSet<_>>(), places());
+    }
+
+    #[test]
+    fn what_may_be_absent_is_told_if_every_place_says_so() {
+        let optional = |optional: bool| json!({"configMapRef": {"name": "a", "optional": optional}});
+        let of = |sources: Value| {
+            let deployment = json!({"spec": {"template": {"spec": {"containers": [{"envFrom": sources}]}}}});
+            configuration_of(&deployment).into_values().collect::<Vec<_>>()
+        };
+        assert_eq!(of(json!([optional(true)])), [true]);
+        assert_eq!(of(json!([optional(true), optional(false)])), [false]);
+        assert_eq!(of(json!([{"configMapRef": {"name": "a"}}])), [false]);
     }
 }

@@ -54,6 +54,46 @@ fn it_changes_alone_or_if_its_document_allows_that_or_if_only_its_labels_do() {
 }
 
 #[test]
+fn what_the_serving_version_does_without_is_not_made_together_with_a_new_version() {
+    for (optional, expected) in [(true, Change::Blocked), (false, Change::Create)] {
+        let (manifests, mut live) = reads_settings("web:2", "debug", json!({}));
+        let found = live.objects.values_mut().find(|found| found.key.kind == "ConfigMap").expect("it");
+        found.live = None;
+        let blue = &mut live.slots.get_mut("web").expect("slots").blue;
+        let deployment = blue[3].live.as_mut().expect("it serves");
+        deployment["spec"]["template"]["spec"]["containers"][0]["envFrom"] =
+            json!([{"configMapRef": {"name": "settings", "optional": optional}}]);
+        let (change, why) = change(&manifests, &live);
+        assert_eq!(change, expected, "what is needed and missing is mended, optional {optional}: {why}");
+    }
+}
+
+#[test]
+fn while_a_version_awaits_approval_configuration_alone_waits_with_it() {
+    let awaiting = |annotations: Value| {
+        let (manifests, mut live) = reads_settings("web:2", "debug", annotations);
+        let rollout = live.rollouts.get_mut("web").expect("a rollout").as_mut().expect("read");
+        rollout.desired.gates.approval = true;
+        let wanted = rollout.desired.revision.clone();
+        let mut green = rollout.observation.slots.blue.clone();
+        if let Workload::Present { content, .. } = &mut green.workload {
+            *content = Content::Desired;
+        }
+        if let Some(record) = &mut green.record {
+            record.sequence += 1;
+            (record.revision, record.from) = (wanted, Some(Slot::Blue));
+            record.progress = crate::rollout::Progress::Ready;
+        }
+        rollout.observation.slots.green = green;
+        change(&manifests, &live)
+    };
+    let (change, why) = awaiting(json!({}));
+    assert_eq!(change, Change::Blocked, "version 2 was gated with the former content: {why}");
+    assert!(why.contains("while no rollout is due"), "{why}");
+    assert_eq!(awaiting(json!({"cutover.dev/in-place": "allowed"})).0, Change::Update);
+}
+
+#[test]
 fn a_version_that_does_not_read_it_holds_nothing_back() {
     let (manifests, mut live) = reads_settings("web:2", "debug", json!({}));
     let blue = &mut live.slots.get_mut("web").expect("slots").blue;

@@ -3,6 +3,7 @@
 mod blue_green;
 mod cluster;
 mod configuration;
+mod fields;
 mod objects;
 mod rolling;
 mod scale;
@@ -12,6 +13,7 @@ mod slots;
 
 use super::*;
 
+pub(super) use fields::fields;
 /// The plan as it is printed to a file.
 fn plain(plan: &Plan) -> String {
     render_plan(plan, &Palette::plain())
