@@ -7,7 +7,7 @@ use super::services::plan_services;
 use super::slots::plan_slots;
 use super::undeclared::{block, declared_slots, kept_for_rollouts, undeclared};
 use super::{Change, Live, Owned, Plan, PlanItem};
-use crate::model::{Application, Kind, Manifests, SyncMode};
+use crate::model::{Application, HookPhase, Kind, Manifests, SyncMode, Turn};
 use std::collections::BTreeSet;
 
 /// The plan for bringing `live` to the documents of `commit`. The work grows with the number of documents, not with
@@ -65,9 +65,13 @@ fn prune(
         plan.items.push(PlanItem { turn: orphan.turn, ..item });
     }
     plan.notices.extend(found.notices);
-    plan.items.extend(found.in_doubt.map(|why| {
+    let blocked = |why| {
         PlanItem::new(Kind::Application.name(), &application.name, &application.name, Change::Blocked, why)
-    }));
+    };
+    plan.items.extend(found.in_doubt.map(blocked));
+    // It keeps nothing else from being done, and what is not done is told at the very end.
+    let last = Turn { phase: HookPhase::PostSync, wave: i32::MAX, ..Turn::default() };
+    plan.items.extend(found.withheld.map(|why| PlanItem { turn: last, ..blocked(why) }));
 }
 
 /// Why something is deleted, and what else that takes along; or what still holds it up.

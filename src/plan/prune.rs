@@ -31,6 +31,8 @@ pub struct Owned {
 pub struct PruneDecision {
     pub prune: Vec<Owned>,
     pub notices: Vec<String>,
+    /// Set if more is to go than `pruneLimit` lets: a sentence. The rest of a sync is not concerned.
+    pub withheld: Option<String>,
     /// Set if nothing can be said to be as Git wants it, with the reason: Git says nothing.
     pub in_doubt: Option<String>,
 }
@@ -50,7 +52,11 @@ pub fn prunable(
     // Nothing is left to decide about what was told to go; that it is still there has to be known.
     let (leaving, orphans): (Vec<&Owned>, Vec<&Owned>) = orphans.partition(|o| o.leaving.is_some());
     let leaving: Vec<Owned> = leaving.into_iter().filter(|_| prune).cloned().collect();
-    let keep_all = |why: String| PruneDecision { prune: leaving.clone(), notices: vec![why], in_doubt: None };
+    let keep_all = |why: String| PruneDecision {
+        prune: leaving.clone(),
+        notices: vec![why],
+        ..PruneDecision::default()
+    };
     if orphans.is_empty() {
         let unknown = incomplete.filter(|_| prune);
         let notice = unknown.map(|why| {
@@ -66,7 +72,7 @@ pub fn prunable(
              Check spec.source.path; to remove everything for good, use `cutover delete -f FILE` or, for an Application in a \
              cluster, delete it with spec.deletion: cascade"
         );
-        return PruneDecision { prune: leaving, notices: vec![], in_doubt: Some(why) };
+        return PruneDecision { prune: leaving, in_doubt: Some(why), ..PruneDecision::default() };
     }
     if !prune {
         return keep_all(format!("{what} and left alone; set spec.sync.prune: true to have them deleted"));
@@ -85,25 +91,29 @@ pub fn prunable(
     let (busy, free): (Vec<&Owned>, Vec<&Owned>) = orphans.into_iter().partition(|o| o.in_use.is_some());
     if free.len() > allowed {
         let what = format!("{} no longer in Git", are(&free, noun));
-        return keep_all(format!(
+        let why = format!(
             "nothing is pruned: {what}, more than spec.sync.pruneLimit {limit} of {} allows; if that is meant, raise the \
              limit for this commit, for example pruneLimit: \"{}\"",
             count(owned.len() as u64, &format!("owned {noun}")),
             free.len()
-        ));
+        );
+        let notices = busy.into_iter().map(|owned| kept(owned, noun)).collect();
+        return PruneDecision { prune: leaving, withheld: Some(why), notices, in_doubt: None };
     }
-    let notice = |o: &Owned| {
-        let why = o.in_use.as_deref().unwrap_or_default();
-        match noun {
-            // Its document is no other name.
-            "object" => format!("{} is no longer in Git but not pruned: {why}", o.document),
-            _ => format!("{} ({}) is no longer in Git but not pruned: {why}", o.resource, o.document),
-        }
-    };
     PruneDecision {
         prune: free.into_iter().cloned().chain(leaving).collect(),
-        notices: busy.into_iter().map(notice).collect(),
-        in_doubt: None,
+        notices: busy.into_iter().map(|owned| kept(owned, noun)).collect(),
+        ..PruneDecision::default()
+    }
+}
+
+/// The notice about what stays for a reason of its own.
+fn kept(owned: &Owned, noun: &str) -> String {
+    let why = owned.in_use.as_deref().unwrap_or_default();
+    match noun {
+        // Its document is no other name.
+        "object" => format!("{} is no longer in Git but not pruned: {why}", owned.document),
+        _ => format!("{} ({}) is no longer in Git but not pruned: {why}", owned.resource, owned.document),
     }
 }
 
@@ -165,19 +175,27 @@ mod tests {
                 prunable(&owned(&TEN), &some, true, "30%", 8, Some("ListServices: throttled")),
                 "ListServices: throttled",
             ),
-            (prunable(&owned(&TEN), &declared(&TEN[4..]), true, "30%", 6, None), "pruneLimit: \"4\""),
-            (prunable(&owned(&TEN), &declared(&TEN[4..]), true, "3", 6, None), "pruneLimit 3"),
             (prunable(&owned(&TEN), &some, true, "much", 8, None), "`much`"),
             (prunable(&owned(&TEN), &some, true, "101%", 8, None), "`101%`"),
-            (
-                prunable(&owned(&["a", "b", "c"]), &declared(&["a", "b"]), true, "30%", 2, None),
-                "pruneLimit 30%",
-            ),
         ];
         for (found, says) in cases {
             assert_eq!(found.prune, [], "{says}");
             assert_eq!(found.notices.len(), 1, "{says}");
             assert!(found.notices[0].contains(says), "{} lacks {says}", found.notices[0]);
+        }
+    }
+
+    #[test]
+    fn more_than_the_limit_is_withheld_and_that_is_no_mere_notice() {
+        let cases = [
+            (prunable(&owned(&TEN), &declared(&TEN[4..]), true, "30%", 6, None), "pruneLimit: \"4\""),
+            (prunable(&owned(&TEN), &declared(&TEN[4..]), true, "3", 6, None), "pruneLimit 3"),
+            (prunable(&owned(&TEN[..3]), &declared(&TEN[..2]), true, "30%", 2, None), "pruneLimit 30%"),
+        ];
+        for (found, says) in cases {
+            assert_eq!((found.prune, found.notices, found.in_doubt), (vec![], vec![], None), "{says}");
+            let why = found.withheld.expect("withheld");
+            assert!(why.contains(says), "{why} lacks {says}");
         }
     }
 

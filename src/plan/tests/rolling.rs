@@ -208,7 +208,10 @@ fn what_left_git_is_pruned_or_the_plan_says_why_not() {
     live.owned = ["worker", "b", "c", "old"].map(owned).to_vec();
     let refused = plan(&manifests, &live);
     assert_eq!(refused.summary().prune, 0);
-    assert!(refused.notices[0].contains("pruneLimit"), "{:?}", refused.notices);
+    let withheld = refused.items.iter().find(|item| item.document() == "Application/shop").expect("told");
+    assert!(withheld.change == Change::Blocked && withheld.why.contains("pruneLimit"), "{withheld:?}");
+    assert!(refused.has_changes(), "what is not done is not in sync");
+    assert!(withheld.turn > Turn { phase: HookPhase::Sync, wave: 99, rank: 5 }, "it holds nothing else up");
 
     live.owned = ["worker", "old"].map(owned).to_vec();
     let mut application = application();

@@ -75,6 +75,28 @@ async fn a_prune_waits_for_workloads_of_its_namespace_and_for_nothing_else_and_i
     assert!(!has_config(&shop, "c").await, "{}", mended.whole());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs kube-apiserver: tests/kubernetes/run"]
+async fn a_prune_that_the_limit_withholds_is_not_done_by_any_verb_and_the_rest_is() {
+    let spec = "sync: {prune: true, pruneLimit: 1, timeout: 2m}";
+    let shop = KubeDesk::new("withheld", spec, &["a", "b", "c"].map(config).concat()).await;
+    assert_eq!(shop.verb("sync", &[]).code, Some(0));
+    shop.change(&[(&[config("a"), config("b")].concat(), &config("d"))], "Two go, one comes");
+    let planned = shop.verb("plan", &["--detailed-exitcode"]);
+    assert_eq!(planned.code, Some(2), "{}", planned.whole());
+    let synced = shop.verb("sync", &[]);
+    assert_eq!(synced.code, Some(1), "{}", synced.whole());
+    assert!(synced.whole().contains("raise the limit for this commit"), "{}", synced.whole());
+    assert!(has_config(&shop, "a").await && has_config(&shop, "d").await, "{}", synced.whole());
+    assert_eq!(shop.verb("plan", &["--detailed-exitcode"]).code, Some(2));
+    let status = shop.verb("status", &[]);
+    assert!(
+        !status.stdout.contains("in sync") || status.stdout.contains("not in sync"),
+        "{}",
+        status.whole()
+    );
+}
+
 const CLAIM: &str = "\
 apiVersion: v1
 kind: PersistentVolumeClaim
