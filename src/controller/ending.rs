@@ -2,21 +2,28 @@
 
 use super::apps::App;
 use super::look::Look;
-use super::occurrence::OccurrenceKind;
-use super::reconcile::{Outcome, Task, connect};
+use super::occurrence::{Occurrence, OccurrenceKind};
+use super::reconcile::{Outcome, Task, connect, give_up_rollouts};
 use super::run::State;
 use crate::engine::{Deployment, ItemResult, SyncReport, Trouble, Verdict};
 use crate::model::{AppKey, Application, Deletion, Manifests, SyncMode};
+use crate::rollout::Phase;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Results that are told; an application may own thousands of objects.
 const TOLD: usize = 5;
+/// How often a return is tried before the Application is let go all the same: a deletion never hangs by it.
+const RETURN_TRIES: u32 = 3;
+const RETURN_PAUSE: Duration = Duration::from_secs(5);
 
 /// What becomes of an Application whose deletion was asked for.
 #[derive(Clone, Debug)]
 pub(super) enum Ending {
     /// Its finalizer goes and nothing else, for this reason.
     LetGo(&'static str),
+    /// The same, once rollouts under way are back on the side that served: nobody watches them afterwards.
+    ReturnAndLetGo(&'static str),
     /// Everything that it owns goes first.
     Cascade,
 }
@@ -28,7 +35,12 @@ impl State {
             app.registered.application.as_ref().map_err(|wrong| Look::Invalid(wrong.clone()))?;
         let ends = |ending| Ok((application.clone(), ending));
         if application.deletion == Deletion::Orphan {
-            return ends(Ending::LetGo("spec.deletion is orphan: what it brought about is left as it runs"));
+            let why = "spec.deletion is orphan: what it brought about is left as it runs";
+            let is_ours = app.allowed.is_ok() && self.claims.taken_by(key).is_none();
+            return ends(match is_ours && !is_still(application, app) {
+                true => Ending::ReturnAndLetGo(why),
+                false => Ending::LetGo(why),
+            });
         }
         if self.claims.taken_by(key).is_some() {
             return ends(Ending::LetGo(
@@ -36,8 +48,8 @@ impl State {
             ));
         }
         app.allowed.as_ref().map_err(|why| Look::NotAllowed(why.clone()))?;
-        let is_suspended = application.suspend || app.registered.is_suspended;
-        if is_suspended || application.sync.mode == SyncMode::Observe {
+        if is_still(application, app) {
+            let is_suspended = application.suspend || app.registered.is_suspended;
             let what = if is_suspended { "it is suspended" } else { "sync.mode is observe" };
             let message = format!(
                 "its deletion waits, since {what} and nothing is changed; resume it to have everything deleted that it owns, \
@@ -46,6 +58,23 @@ impl State {
             return Err(Look::Deleting { is_done: false, message });
         }
         ends(Ending::Cascade)
+    }
+
+    /// Tells of rollouts that an Application leaves behind that went without a finalizer.
+    pub(super) fn tell_left(&self, key: &AppKey) {
+        let (Some(app), Some(entry)) = (self.apps.get(key), self.board.entry(key)) else { return };
+        let registered = &app.registered;
+        let is_cascade = registered.application.as_ref().is_ok_and(|one| one.deletion == Deletion::Cascade);
+        if !app.is_held() || is_cascade && registered.is_going {
+            return;
+        }
+        let at_rest = [Phase::Live, Phase::Quarantined].map(|phase| phase.to_string());
+        for workload in entry.status.workloads.iter().filter(|one| !at_rest.contains(&one.phase)) {
+            let which = format!(" of BlueGreen/{} ({})", workload.name, workload.phase);
+            let (kind, text) = (OccurrenceKind::LeftUnwatched, unwatched(&which, &entry.status.revision));
+            let workload = workload.name.clone();
+            self.teller.tell(Occurrence { kind, workload, text, ..self.occurrence_at_known(key) });
+        }
     }
 
     /// Sees to the finalizer of an Application that nothing else is done for at the moment.
@@ -66,6 +95,11 @@ impl State {
     }
 }
 
+/// True if nothing is changed for it.
+fn is_still(application: &Application, app: &App) -> bool {
+    application.suspend || app.registered.is_suspended || application.sync.mode == SyncMode::Observe
+}
+
 /// Puts the finalizer on before anything is brought about that it stands for, and takes it off where it is no longer wanted.
 pub(super) async fn guard(task: &Task) -> Result<(), Trouble> {
     let on = task.place.application.deletion == Deletion::Cascade;
@@ -79,6 +113,16 @@ pub(super) async fn guard(task: &Task) -> Result<(), Trouble> {
 pub(super) async fn end(task: &Task, ending: &Ending, outcome: &mut Outcome) -> Look {
     let message = match ending {
         Ending::LetGo(why) => (*why).to_owned(),
+        Ending::ReturnAndLetGo(why) => {
+            if let Err(left) = take_back(task, outcome).await {
+                task.follower.tell(OccurrenceKind::LeftUnwatched, "", left);
+            }
+            if task.stop.is_set() {
+                let message = "traffic is brought back before it is let go".to_owned();
+                return Look::Deleting { is_done: false, message };
+            }
+            (*why).to_owned()
+        }
         Ending::Cascade => match cascade(task, outcome).await {
             Ok(report) if report.verdict == Verdict::Done => told(&report),
             Ok(report) => return Look::Deleting { is_done: false, message: stuck(&report.results) },
@@ -92,6 +136,34 @@ pub(super) async fn end(task: &Task, ending: &Ending, outcome: &mut Outcome) -> 
         Ok(()) => Look::Deleting { is_done: true, message },
         Err(trouble) => Look::NoPlan(trouble),
     }
+}
+
+/// Tries to bring back what is under way; the error says what is left.
+async fn take_back(task: &Task, outcome: &mut Outcome) -> Result<(), String> {
+    let mut tries = 1;
+    loop {
+        match give_up_rollouts(task, outcome).await {
+            Ok(()) => return Ok(()),
+            Err(_) if task.stop.is_set() => return Ok(()),
+            Err(why) if tries == RETURN_TRIES => {
+                let commit = task.in_hand.as_ref().map_or(task.found.commit.as_str(), |one| &one.commit);
+                return Err(format!("{}: {why}", unwatched("", commit)));
+            }
+            Err(_) => {
+                tries += 1;
+                tokio::time::sleep(RETURN_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// A rollout that goes on without its Application, and what takes its traffic back.
+fn unwatched(which: &str, commit: &str) -> String {
+    format!(
+        "the Application goes while a rollout{which} is under way, and nobody watches that any more; traffic stays as it is. \
+         Register the Application again or, with a copy of it in a file, run `cutover abort -f FILE --revision {commit}` and \
+         then `cutover sync -f FILE --revision {commit}`"
+    )
 }
 
 async fn cascade(task: &Task, outcome: &mut Outcome) -> Result<SyncReport, Trouble> {

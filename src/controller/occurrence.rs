@@ -50,6 +50,8 @@ pub enum OccurrenceKind {
     RequestHandled,
     /// The Application is to go with everything that it owns, and something of that does not go.
     DeletionStuck,
+    /// The Application is gone in the midst of a rollout, which nobody watches any more.
+    LeftUnwatched,
     /// Everything that it owned is gone, and so is the Application.
     Deleted,
 }
@@ -65,6 +67,7 @@ impl OccurrenceKind {
                 | OccurrenceKind::SourceFailed
                 | OccurrenceKind::DriftFound
                 | OccurrenceKind::DeletionStuck
+                | OccurrenceKind::LeftUnwatched
         )
     }
 }

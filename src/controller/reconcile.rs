@@ -8,7 +8,9 @@ use super::ports::{
 };
 use super::run::Permits;
 use crate::config;
-use crate::engine::{Deployment, StopSignal, Trouble, Verdict, failed, traced, work_span};
+use crate::engine::{
+    Deployment, RequestVerb, StopSignal, Trouble, TroubleKind, Verdict, failed, traced, work_span,
+};
 use crate::model::{
     AppKey, Application, Destination, HandledRequest, Kind, Manifests, Object, Problem, SyncMode,
     is_commit_id,
@@ -94,12 +96,12 @@ pub(super) async fn reconcile(task: Task) -> Outcome {
         Some(look) => Err(look),
         None => documents(&task, &task.place, &task.found.commit).await,
     };
-    let manifests = manifests.and_then(|manifests| {
+    let manifests = manifests.and_then(|(manifests, skipped)| {
         let refused = children_refused(&task.place, &task.permits, &manifests);
-        if refused.is_empty() { Ok(manifests) } else { Err(Look::NotAllowed(refused)) }
+        if refused.is_empty() { Ok((manifests, skipped)) } else { Err(Look::NotAllowed(refused)) }
     });
-    let manifests = match manifests {
-        Ok(manifests) => manifests,
+    let (manifests, skipped) = match manifests {
+        Ok(read) => read,
         Err(look) => {
             look_after(&task, &look, &mut outcome).await;
             return Outcome { look, ..outcome };
@@ -109,7 +111,10 @@ pub(super) async fn reconcile(task: Task) -> Outcome {
     let deployment = Deployment { application, commit: task.found.commit.clone(), manifests };
     let synced = act(&task, &deployment, &mut outcome).await;
     let look = match synced {
-        Ok(synced) => Look::Synced(Box::new(synced)),
+        Ok(mut synced) => {
+            synced.status.notices.extend(skipped);
+            Look::Synced(Box::new(synced))
+        }
         Err(trouble) => Look::NoPlan(trouble),
     };
     Outcome { look, ..outcome }
@@ -168,7 +173,7 @@ async fn look_after(task: &Task, look: &Look, outcome: &mut Outcome) {
     };
     task.follower.refused(look);
     let mut manifests = match documents(task, place, commit).await {
-        Ok(manifests) => manifests,
+        Ok((manifests, _)) => manifests,
         Err(look) => {
             let why = look.failure().unwrap_or_default();
             outcome.leaves_unwatched(format!(
@@ -218,6 +223,48 @@ async fn look_after(task: &Task, look: &Look, outcome: &mut Outcome) {
     };
     for result in results.iter().filter(|result| result.verdict == Verdict::Failed) {
         task.follower.failed(result);
+    }
+}
+
+/// Takes the traffic of rollouts under way back to the side that served, with the documents that they began with; the error
+/// says why that could not be done.
+pub(super) async fn give_up_rollouts(task: &Task, outcome: &mut Outcome) -> Result<(), String> {
+    let found;
+    let in_hand = match &task.in_hand {
+        Some(in_hand) => Some(in_hand),
+        None => {
+            found = said_live(task, outcome).await;
+            found.as_ref()
+        }
+    };
+    let Some(InHand { place, commit, .. }) = in_hand else {
+        return outcome.unwatched.take().map_or(Ok(()), Err);
+    };
+    let read = documents(task, place, commit).await;
+    let (manifests, _) = read.map_err(|look| look.failure().unwrap_or_default())?;
+    let application = place.application.clone();
+    let deployment = Deployment { application, commit: commit.clone(), manifests };
+    let site = connect(task, place, outcome).await.map_err(|trouble| trouble.to_string())?;
+    let names = deployment.manifests.blue_greens.keys();
+    let mut is_any = false;
+    for name in names {
+        let (text, verb) = (format!("abort {name}"), RequestVerb::Abort);
+        match site.handle(&deployment, &Request { text, verb, workload: Some(name.clone()) }).await {
+            Ok(_) => is_any = true,
+            // Nothing of it is under way, or there is no side to go back to.
+            Err(trouble) if trouble.kind == TroubleKind::Rejected => {}
+            Err(trouble) => return Err(trouble.to_string()),
+        }
+    }
+    if !is_any {
+        return Ok(());
+    }
+    let results = site.carry_on(&deployment, &task.follower, &task.stop).await;
+    // A rollout that was given up has failed, and is back.
+    let is_left = |verdict| !matches!(verdict, Verdict::Done | Verdict::Failed);
+    match results.iter().find(|result| is_left(result.verdict)) {
+        Some(result) => Err(format!("{}: {}", result.document, result.message)),
+        None => Ok(()),
     }
 }
 
@@ -310,18 +357,18 @@ fn answer(task: &Task, request: &Request, done: bool, message: &str) {
     task.follower.answered(HandledRequest { request: request.text.clone(), done, message, time });
 }
 
-/// Reads and checks the documents away from the threads that everything else runs on.
-async fn documents(task: &Task, place: &Place, commit: &str) -> Result<Manifests, Look> {
+/// Reads and checks the documents away from the threads that everything else runs on; and says what was skipped.
+async fn documents(task: &Task, place: &Place, commit: &str) -> Result<(Manifests, Vec<String>), Look> {
     let repositories = Arc::clone(&task.repositories);
     let repository = RepositoryKey::of(&place.key, &place.application);
     let commit = commit.to_owned();
     let (source, destination) = (place.application.source.clone(), place.application.destination.clone());
-    let read = move || -> Result<Manifests, Look> {
+    let read = move || -> Result<(Manifests, Vec<String>), Look> {
         let documents = repositories.documents(&repository, &commit, &source).map_err(Look::NoSource)?;
         let manifests = load(&documents.files, &destination).map_err(Look::WrongDocuments)?;
         documents.notices.iter().for_each(|notice| tracing::info!("{notice}"));
         manifests.left_out.iter().for_each(|document| tracing::info!("{document}"));
-        Ok(manifests)
+        Ok((manifests, documents.notices))
     };
     let span = work_span!("read documents", "reading");
     let part = span.clone();

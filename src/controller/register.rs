@@ -18,6 +18,7 @@ impl State {
     pub(super) fn registered(&mut self, registered: Registered) {
         // Without our finalizer it is as good as gone, whoever else still holds it.
         if registered.is_going && !registered.is_guarded {
+            self.tell_left(&registered.key);
             return self.gone(&registered.key);
         }
         let key = registered.key.clone();

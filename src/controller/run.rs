@@ -203,7 +203,10 @@ impl State {
     fn register(&mut self, registration: Registration, pulse: &super::Pulse) {
         match registration {
             Registration::Is(registered) => self.registered(*registered),
-            Registration::Gone(key) => self.gone(&key),
+            Registration::Gone(key) => {
+                self.tell_left(&key);
+                self.gone(&key);
+            }
             Registration::Listed => {
                 self.is_listed = true;
                 pulse.listed();

@@ -114,6 +114,53 @@ async fn a_suspended_cascade_waits_and_one_that_is_called_off_lets_go_at_once() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_orphan_with_a_finalizer_is_let_go_after_its_traffic_is_back() {
+    let world = Sandbox::new();
+    world.commit("a", &["web"]);
+    world.inner().ships = true;
+    world.register("web", CASCADE);
+    world
+        .play(async {
+            until("it is synced", || world.standing("web") == "True Synced Synced Healthy").await;
+            world.course("web", Course::Hangs);
+            world.commit("b", &["web"]);
+            until("b is under way", || !world.status("web").workloads.is_empty()).await;
+            world.register_as("web", |registered| {
+                registered.is_going = true;
+                registered.generation += 1;
+                registered.application = Ok(super::world::application("web", ""));
+            });
+            until("it has gone", || world.board.entry(&key("web")).is_none()).await;
+            let asked: Vec<String> = world.inner().requests.iter().map(|(_, text)| text.clone()).collect();
+            assert_eq!(asked, ["abort x"]);
+            assert_eq!(world.inner().carried.len(), 1, "the way back was not watched");
+            assert!(world.told(OccurrenceKind::LeftUnwatched).is_empty());
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollout_whose_application_went_without_a_finalizer_is_told_with_the_way_back() {
+    let world = Sandbox::new();
+    world.commit("a", &["web"]);
+    world.register("web", "");
+    world
+        .play(async {
+            until("it is synced", || world.standing("web") == "True Synced Synced Healthy").await;
+            world.course("web", Course::Hangs);
+            world.commit("b", &["web"]);
+            until("b is under way", || !world.status("web").workloads.is_empty()).await;
+            ask_to_go(&world, "web");
+            until("it has gone", || world.board.entry(&key("web")).is_none()).await;
+            let told = world.told(OccurrenceKind::LeftUnwatched);
+            assert_eq!(told.len(), 1);
+            let way = format!("cutover abort -f FILE --revision {}", "b".repeat(40));
+            assert!(told[0].contains("BlueGreen/x (shifting)") && told[0].contains(&way), "{told:?}");
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_whose_place_belongs_to_an_older_one_takes_nothing_along() {
     let world = Sandbox::new();
     world.commit("a", &["web"]);

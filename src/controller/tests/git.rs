@@ -193,3 +193,19 @@ async fn wrong_documents_are_told_with_their_line_and_the_commit_that_mends_them
         })
         .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_skipped_in_the_folder_is_told_in_the_status() {
+    let world = Sandbox::new();
+    world.inner().skipped = vec!["3 files are left out by .cutoverignore: a.yaml, b.yaml, c.yaml".into()];
+    world.commit("a", &["web"]);
+    world.register("web", "");
+    world
+        .play(async {
+            until("it is synced", || world.standing("web") == "True Synced Synced Healthy").await;
+            let status = world.status("web");
+            let ready = status.condition("Ready").expect("a condition");
+            assert!(ready.message.contains("left out by .cutoverignore: a.yaml"), "{}", ready.message);
+        })
+        .await;
+}

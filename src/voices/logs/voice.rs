@@ -28,7 +28,7 @@ fn phase(kind: OccurrenceKind, text: &str) -> &str {
     match kind {
         OccurrenceKind::DriftFound | OccurrenceKind::Resumed => "planning",
         OccurrenceKind::SyncStarted => "syncing",
-        OccurrenceKind::DeletionStuck | OccurrenceKind::Deleted => "deleting",
+        OccurrenceKind::DeletionStuck | OccurrenceKind::LeftUnwatched | OccurrenceKind::Deleted => "deleting",
         OccurrenceKind::RolloutProgressed => text,
         OccurrenceKind::AwaitingApproval => "awaiting approval",
         OccurrenceKind::RequestHandled => "answering",

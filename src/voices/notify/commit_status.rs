@@ -144,6 +144,7 @@ fn state(kind: OccurrenceKind) -> Option<State> {
         | OccurrenceKind::SourceFailed
         | OccurrenceKind::RequestHandled
         | OccurrenceKind::DeletionStuck
+        | OccurrenceKind::LeftUnwatched
         | OccurrenceKind::Deleted => None,
     }
 }

@@ -64,6 +64,7 @@ fn words(kind: OccurrenceKind) -> &'static str {
         OccurrenceKind::SourceFailed => "the repository can't be read",
         OccurrenceKind::RequestHandled => "request handled",
         OccurrenceKind::DeletionStuck => "deletion is stuck",
+        OccurrenceKind::LeftUnwatched => "a rollout is watched by nobody",
         OccurrenceKind::Deleted => "deleted",
     }
 }

@@ -216,13 +216,14 @@ fn every_kind_of_occurrence_can_be_asked_for_by_its_name() {
         SourceFailed,
         RequestHandled,
         DeletionStuck,
+        LeftUnwatched,
         Deleted,
     ];
     // A kind that is new has to be added above and to the table of shapes.
     let known = |occurrence: &Occurrence| match occurrence.kind {
         SyncStarted | Synced | DriftFound | DriftRepaired | RolloutProgressed | AwaitingApproval
         | RolloutFailed | SyncFailed | Superseded | Suspended | Resumed | Refused | SourceFailed
-        | RequestHandled | DeletionStuck | Deleted => true,
+        | RequestHandled | DeletionStuck | LeftUnwatched | Deleted => true,
     };
     assert!(known(&occurrence(Synced, "git.example", "")));
     let schema = json_schema(Kind::ControllerConfiguration);

@@ -37,6 +37,10 @@ pub enum Course {
 
 #[derive(Default)]
 pub struct Inner {
+    /// What every reading of documents says was skipped.
+    pub skipped: Vec<String>,
+    /// True if the documents have a BlueGreen `x`, too.
+    pub ships: bool,
     registrations: Option<mpsc::Sender<Registration>>,
     registered: BTreeMap<AppKey, Registered>,
     live_changes: Option<mpsc::UnboundedSender<AppKey>>,

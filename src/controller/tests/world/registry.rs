@@ -11,6 +11,31 @@ use futures_util::future::BoxFuture;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::mpsc;
 
+/// A Deployment with slots.
+const SHIPPED: &str = "\
+apiVersion: v1
+kind: Service
+metadata: {name: x}
+spec: {selector: {app: x}, ports: [{port: 80, targetPort: 8080}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: x}
+spec:
+  selector: {matchLabels: {app: x}}
+  template:
+    metadata: {labels: {app: x}}
+    spec: {containers: [{name: app, image: 'x:1', ports: [{containerPort: 8080}], readinessProbe: {httpGet: {port: 8080}}}]}
+---
+apiVersion: cutover.dev/v1alpha1
+kind: BlueGreen
+metadata: {name: x}
+spec:
+  workloadRef: {kind: Deployment, name: x}
+  container: {name: app, port: 8080}
+  traffic: {service: x}
+";
+
 impl Applications for Sandbox {
     fn watch(&self) -> mpsc::Receiver<Registration> {
         let mut inner = self.inner();
@@ -126,13 +151,16 @@ impl Repositories for Sandbox {
                 "apiVersion: ecs.cutover.dev/v1alpha1\nkind: TaskDefinition\nmetadata: {{name: x}}\nspec: {{family: x, \
                  containerDefinitions: [{{name: app, image: '{id}'}}]}}\n"
             ),
+            false if inner.ships => format!(
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x}}\ndata: {{id: '{id}'}}\n---\n{SHIPPED}"
+            ),
             false => {
                 format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x}}\ndata: {{id: '{id}'}}\n")
             }
         };
         Ok(Documents {
             files: vec![SourceFile { path: format!("{path}/x.yaml"), bytes: text.into_bytes() }],
-            notices: vec![],
+            notices: inner.skipped.clone(),
         })
     }
 }
