@@ -5,6 +5,7 @@ mod cluster;
 mod configuration;
 mod fields;
 mod objects;
+mod places;
 mod rolling;
 mod scale;
 mod shares;
@@ -13,7 +14,6 @@ mod slots;
 
 use super::*;
 
-pub(super) use fields::fields;
 /// The plan as it is printed to a file.
 fn plain(plan: &Plan) -> String {
     render_plan(plan, &Palette::plain())
