@@ -3,7 +3,7 @@
 use super::words::{in_git, several};
 use super::{Change, FieldConflict, Live, LiveObject, Plan, PlanItem, WouldBe};
 use crate::diff::{Comparison, FieldChange, declared_part, meaning};
-use crate::model::{Application, HookPhase, Manifests, Object, marks};
+use crate::model::{Application, Health, HookPhase, Manifests, Object, marks};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -62,7 +62,10 @@ fn plan_object(application: &Application, object: &Object, found: &LiveObject) -
         // A Job that deleted itself.
         _ if found.live.is_none() => item(
             Change::Unchanged,
-            "has run for this content, and its Job is gone; it is not run again".into(),
+            match found.health.health {
+                Health::Unknown => found.health.message.clone(),
+                _ => "has run for this content, and its Job is gone; it is not run again".into(),
+            },
         ),
         _ => item(Change::Unchanged, format!("is as declared{}", left_to_others(application, found))),
     }

@@ -7,20 +7,28 @@ use super::desired::Wanted;
 use super::hooks::{JobState, hash_of, is_hook, job_state};
 use super::watches::DELETED;
 use crate::engine::{Settled, Trouble};
+use crate::kubernetes::Resource;
 use crate::model::{Health, HealthReport, Object, ObjectKey};
+use crate::plan::Owned;
 use serde_json::Value;
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const PREFIX: &str = "job.";
+/// Letters that the key of a ConfigMap may have.
+const LONGEST: usize = 253;
 /// What follows the content of a run that did not end well.
 pub(super) const FAILED: &str = " failed";
+/// What follows the content of a run that nobody waits for.
+const STARTED: &str = " started";
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     Complete,
     Failed,
+    /// It began, and nobody waited for how it would end.
+    Unseen,
 }
 
 /// True for a Job that is kept like any other object, until it deletes itself.
@@ -35,7 +43,9 @@ pub(super) fn end_of(data: &BTreeMap<String, String>, wanted: &Wanted<'_>) -> Op
     if *noted == content {
         return Some(End::Complete);
     }
-    (noted.strip_suffix(FAILED) == Some(content.as_str())).then_some(End::Failed)
+    let ended = [(FAILED, End::Failed), (STARTED, End::Unseen)];
+    let is_of = |suffix: &str| noted.strip_suffix(suffix) == Some(content.as_str());
+    ended.into_iter().find(|(suffix, _)| is_of(suffix)).map(|(_, end)| end)
 }
 
 /// How a Job fares that is gone after its end.
@@ -43,11 +53,15 @@ pub(super) fn report_of(end: End) -> HealthReport {
     match end {
         End::Complete => HealthReport::default(),
         End::Failed => HealthReport { health: Health::Degraded, message: GONE_FAILED.into(), is_final: true },
+        End::Unseen => HealthReport { health: Health::Unknown, message: GONE_UNSEEN.into(), is_final: false },
     }
 }
 
 pub(super) const GONE_FAILED: &str =
     "failed, and deleted itself; it is not run again for the same content: change it in Git";
+
+const GONE_UNSEEN: &str = "ran, and deleted itself; nobody waited for it, so how it ended is not known. It is not run again for the same \
+                           content: change it in Git";
 
 /// True if a Job that will delete itself has ended and nobody wrote that down yet.
 pub(super) fn is_unnoted(data: &BTreeMap<String, String>, wanted: &Wanted<'_>, live: &Value) -> bool {
@@ -64,7 +78,7 @@ pub(super) fn is_unnoted(data: &BTreeMap<String, String>, wanted: &Wanted<'_>, l
 /// The key in the ConfigMap under which the end of a Job's last run is kept; at most 253 letters of few kinds.
 pub(super) fn record_name(key: &ObjectKey) -> String {
     let text = format!("{PREFIX}{}.{}", key.namespace.as_deref().unwrap_or_default(), key.name);
-    text.chars().take(253).collect()
+    text.chars().take(LONGEST).collect()
 }
 
 /// True for a key that [`record_name`] made.
@@ -80,7 +94,57 @@ pub(super) fn deletes_itself(job: &Value) -> bool {
     job.pointer("/spec/ttlSecondsAfterFinished").is_some()
 }
 
+/// The Jobs of which something is noted in `data` and that are not among the `declared` objects.
+fn undeclared(data: &BTreeMap<String, String>, declared: &BTreeSet<&ObjectKey>) -> Vec<ObjectKey> {
+    let keys = data.keys().filter_map(|name| {
+        // A namespace has no dots. A name that was cut is none that could be looked for.
+        let (namespace, job) = name.strip_prefix(PREFIX)?.split_once('.')?;
+        let (group, kind) = ("batch".to_owned(), "Job".to_owned());
+        let key = ObjectKey { group, kind, namespace: Some(namespace.to_owned()), name: job.to_owned() };
+        (name.len() < LONGEST).then_some(key)
+    });
+    keys.filter(|key| !declared.contains(key)).collect()
+}
+
 impl Kubernetes {
+    /// The Jobs that left Git after they had deleted themselves: what is noted of their runs is still to go, so that one
+    /// that comes back runs again.
+    pub(super) async fn noted_only(
+        &self,
+        data: &BTreeMap<String, String>,
+        declared: &BTreeSet<&ObjectKey>,
+    ) -> Result<Vec<Owned>, Trouble> {
+        let resource = Resource::known("batch", "v1", "Job", "jobs", true);
+        let mut found = vec![];
+        for key in undeclared(data, declared) {
+            let is_gone = match self.beyond(&key) {
+                Some(_) => false,
+                None => self.cluster.get(&resource, key.namespace.as_deref(), &key.name).await?.is_none(),
+            };
+            if is_gone {
+                let leaving = Some("its Job is gone; what was noted of its run goes, too".to_owned());
+                let (document, resource) = (key.label(), key.to_string());
+                found.push(Owned { document, resource, leaving, ..Owned::default() });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Writes down how far a Job has come that deletes itself and that nobody waits for: it may be gone before anybody looks
+    /// again.
+    pub(super) async fn note_unawaited(&self, wanted: &Wanted<'_>, live: &Value) -> Result<(), Trouble> {
+        if !is_plain_job(wanted.object) || !deletes_itself(live) {
+            return Ok(());
+        }
+        let suffix = match job_state(live) {
+            JobState::Running => STARTED,
+            JobState::Complete => "",
+            JobState::Failed => FAILED,
+        };
+        let end = format!("{}{suffix}", content(wanted.object));
+        self.inventory.note_job(&self.cluster, &self.identity, &wanted.key, &end).await
+    }
+
     /// Whether a Job has come to its end, which is written down.
     pub(super) async fn settle_job(&self, wanted: &Wanted<'_>) -> Result<Settled, Trouble> {
         let live = match self.applied.of(&wanted.key) {
@@ -95,6 +159,7 @@ impl Kubernetes {
             return Ok(match end_of(&parent.data, wanted) {
                 Some(End::Complete) => Settled::Steady,
                 Some(End::Failed) => Settled::Failed { state: GONE_FAILED.into(), troubles: vec![] },
+                Some(End::Unseen) => Settled::Failed { state: GONE_UNSEEN.into(), troubles: vec![] },
                 None => Settled::Failed { state: DELETED.into(), troubles: vec![] },
             });
         };
@@ -121,7 +186,6 @@ impl Kubernetes {
 mod tests {
     use super::super::desired::tests::object;
     use super::*;
-    use crate::kubernetes::Resource;
     use serde_json::json;
 
     fn job(image: &str) -> Object {
@@ -140,7 +204,8 @@ mod tests {
         let noted = |end: &str| [("job.shop.seed".to_owned(), format!("{}{end}", content(&first)))].into();
         assert_eq!(end_of(&noted(""), &wanted(&first)), Some(End::Complete));
         assert_eq!(end_of(&noted(FAILED), &wanted(&first)), Some(End::Failed));
-        for end in ["", FAILED] {
+        assert_eq!(end_of(&noted(STARTED), &wanted(&first)), Some(End::Unseen));
+        for end in ["", FAILED, STARTED] {
             assert_eq!(end_of(&noted(end), &wanted(&second)), None, "another content runs");
         }
         assert_eq!(end_of(&BTreeMap::new(), &wanted(&first)), None);

@@ -96,6 +96,9 @@ impl Kubernetes {
         let declared_now: BTreeSet<String> =
             wanted.iter().map(|wanted| &wanted.key).chain(&slots.keys).map(ToString::to_string).collect();
         live.owned = self.owned(deployment, &lists, &slots, &declared).await;
+        if live.incomplete.is_none() && parent.uncertain.is_none() {
+            live.owned.extend(self.noted_only(&parent.data, &declared).await?);
+        }
         if deployment.application.sync.prune {
             withhold(&*self.neighbours, &mut live.owned, |name| declared_now.contains(name)).await;
         }

@@ -59,6 +59,9 @@ impl Kubernetes {
         }
         // What nobody brings about never comes; only hooks are waited for whatever they say, as the rest relies on them.
         if is_not_waited_for(&wanted.object.body) {
+            if is_plain_job(wanted.object) {
+                self.look_at_unawaited(&wanted).await?;
+            }
             return Ok(Settled::Steady);
         }
         if is_plain_job(wanted.object) {
@@ -85,6 +88,14 @@ impl Kubernetes {
         match self.watches.settle(&wanted.resource, &applied).await? {
             Settled::Steady => self.served(&wanted, &applied).await,
             other => Ok(other),
+        }
+    }
+
+    async fn look_at_unawaited(&self, wanted: &Wanted<'_>) -> Result<(), Trouble> {
+        let live = self.cluster.get(&wanted.resource, wanted.namespace(), &wanted.key.name).await?;
+        match live {
+            Some(live) => self.note_unawaited(wanted, &live).await,
+            None => Ok(()),
         }
     }
 

@@ -59,6 +59,45 @@ async fn a_job_that_deletes_itself_is_no_drift_and_runs_once_for_a_content() {
     assert!(again.whole().contains("create Job"), "it runs again: {}", again.whole());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs kube-apiserver: tests/kubernetes/run"]
+async fn what_is_noted_of_a_job_goes_with_its_document_although_the_job_is_gone_already() {
+    let other = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: seeds}\n";
+    let both = format!("{other}---\n{JOB}");
+    let shop = KubeDesk::new("noted", "sync: {timeout: 2m, prune: true, pruneLimit: 0}", &both).await;
+    assert_eq!(shop.verb("sync", &[]).code, Some(0));
+    shop.space.wait_gone::<Job>("seed").await;
+    shop.change(&[(&both, other)], "No seed, and nothing else");
+    let pruned = shop.verb("sync", &[]);
+    assert_eq!(pruned.code, Some(0), "{}", pruned.whole());
+    assert!(pruned.whole().contains("what was noted of its run goes"), "{}", pruned.whole());
+    let inventory = shop.space.api::<ConfigMap>().get("cutover-shop").await.expect("the inventory");
+    assert_eq!(inventory.data.unwrap_or_default().len(), 0);
+    assert_eq!(shop.verb("plan", &["--detailed-exitcode"]).code, Some(0));
+    shop.change(&[(other, &both)], "The seed again, and nothing else");
+    let again = shop.verb("sync", &[]);
+    assert!(again.whole().contains("create Job"), "it runs again: {}", again.whole());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs kube-apiserver: tests/kubernetes/run"]
+async fn a_job_that_nobody_waits_for_runs_once_for_a_content_too() {
+    let unawaited = JOB.replace("{name: seed}", "{name: seed, annotations: {cutover.dev/wait: disabled}}");
+    for (purpose, spec, job) in
+        [("unawaited", "sync: {timeout: 2m}", unawaited.as_str()), ("waitless", "sync: {wait: false}", JOB)]
+    {
+        let shop = KubeDesk::new(purpose, spec, job).await;
+        assert_eq!(shop.verb("sync", &[]).code, Some(0));
+        shop.space.wait_gone::<Job>("seed").await;
+        let planned = shop.verb("plan", &["--detailed-exitcode"]);
+        assert_eq!(planned.code, Some(0), "{purpose}: it would run again: {}", planned.whole());
+        assert!(planned.stdout.contains("nobody waited for it"), "{purpose}: {}", planned.whole());
+        shop.change(&[("seed:ok", "seed:v2-ok")], "Another content");
+        let changed = shop.verb("sync", &[]);
+        assert!(changed.whole().contains("create Job"), "{purpose}: {}", changed.whole());
+    }
+}
+
 const POD: &str = "\
 apiVersion: v1
 kind: Pod
