@@ -47,4 +47,4 @@ pub use permits::{permits, permits_within};
 pub use repository_url::{RepositoryPattern, host_and_path, same_repository};
 pub use settle::settle_seconds;
 pub use slot::{BySlot, RevisionId, Slot, Weights};
-pub use turn::{HookPhase, Turn, rank};
+pub use turn::{HookPhase, MOVES_REQUESTS, Turn, rank};

@@ -13,7 +13,7 @@ pub struct Turn {
     /// `cutover.dev/wave`, lower ones first.
     pub wave: i32,
     /// Within a wave, as [`rank`] says: namespaces (0), CustomResourceDefinitions (1), what others refer to (2), workloads
-    /// (3), all else (4), what may refuse others (5).
+    /// (3), all else (4), what may refuse others (5), what moves requests off slots that leave Git (6).
     pub rank: u8,
 }
 
@@ -25,12 +25,18 @@ impl Turn {
 
     /// True if nothing of `next`, which follows, has to wait until this turn has come to rest.
     pub fn is_awaited_with(&self, next: Turn) -> bool {
-        (self.phase, self.wave) == (next.phase, next.wave) && self.rank > CUSTOM_RESOURCE_DEFINITIONS
+        (self.phase, self.wave) == (next.phase, next.wave)
+            && self.rank > CUSTOM_RESOURCE_DEFINITIONS
+            && (next.rank < MOVES_REQUESTS || self.rank == next.rank)
     }
 }
 
 /// The last rank that what follows it relies on.
 const CUSTOM_RESOURCE_DEFINITIONS: u8 = 1;
+
+/// The rank of what moves requests to something that has to stand before: all else of its wave has come to rest by then.
+/// No kind has it, a plan gives it.
+pub const MOVES_REQUESTS: u8 = 6;
 
 /// The order of kinds within a wave.
 pub fn rank(group: &str, kind: &str) -> u8 {
@@ -88,6 +94,7 @@ mod tests {
             (turn(0, 2), turn(0, 3), true),
             (turn(0, 3), turn(0, 4), true),
             (turn(0, 4), turn(1, 2), false),
+            (turn(0, 5), turn(0, MOVES_REQUESTS), false),
         ] {
             assert_eq!(first.is_awaited_with(next), together, "{first:?} {next:?}");
         }

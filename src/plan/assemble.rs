@@ -3,6 +3,7 @@
 use super::configuration::hold_back;
 use super::objects::plan_objects;
 use super::prune::prunable;
+use super::released::Released;
 use super::services::plan_services;
 use super::slots::plan_slots;
 use super::undeclared::{block, declared_slots, kept_for_rollouts, undeclared};
@@ -27,10 +28,13 @@ pub fn assemble(application: &Application, commit: &str, manifests: &Manifests, 
     declared.extend(of_deployments);
     hold_back(manifests, live, &mut plan);
     let unread = unread_slots(manifests, live);
-    prune(application, manifests, live, &declared, unread.as_deref(), &mut plan);
+    let released = Released::find(manifests, live, &declared, &mut plan);
+    let owned = released.freed(&live.owned);
+    prune(application, manifests, live, &owned, &declared, unread.as_deref(), &mut plan);
     if unread.is_none() {
         block(undeclared(&live.owned, &slots), &mut plan, &live.owned);
     }
+    released.hold_back(&live.owned, &declared, &mut plan);
     let seen = live.rollouts.values().flatten();
     plan.notices.extend(seen.flat_map(|rollout| rollout.notices.clone()));
     plan.notices.extend(live.unlisted.clone());
@@ -45,13 +49,14 @@ fn prune(
     application: &Application,
     manifests: &Manifests,
     live: &Live,
+    owned: &[Owned],
     declared: &BTreeSet<String>,
     unread: Option<&str>,
     plan: &mut Plan,
 ) {
     let sync = &application.sync;
     let incomplete = live.incomplete.as_deref().or(unread);
-    let owned = kept_for_rollouts(&live.owned);
+    let owned = kept_for_rollouts(owned);
     let found = prunable(&owned, declared, sync.prune, &sync.prune_limit, manifests.len(), incomplete);
     for orphan in found.prune {
         let (kind, name) = orphan.document.split_once('/').unwrap_or(("Service", &orphan.resource));

@@ -16,6 +16,7 @@ mod objects;
 mod palette;
 mod prune;
 mod refers;
+mod released;
 mod render;
 mod rolling;
 mod services;

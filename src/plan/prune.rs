@@ -18,6 +18,8 @@ pub struct Owned {
     pub in_use: Option<String>,
     /// True if that reason may be gone at the next look.
     pub is_kept_for_now: bool,
+    /// The Service or HTTPRoute that sends requests to it, as [`super::PlanItem::resource`]; it is a slot then.
+    pub steered_by: Option<String>,
     /// Set if it was told to go and is still there, with what holds it up: `is being deleted, which the finalizer …`.
     pub leaving: Option<String>,
     /// When its turn came in a sync: what came first goes last.

@@ -3,6 +3,7 @@
 use super::{Change, Owned, Plan, PlanItem};
 use crate::model::{Kind, Manifests, Slot, Timestamp, Turn};
 use crate::rollout::{Hindrance, Progress, Record, Remedy, Terms};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The mark of a live slot, and the note on it.
@@ -14,6 +15,8 @@ pub struct SlotMark {
     pub record: Option<Record>,
     /// The commit whose documents were last applied to it, if it says so.
     pub commit: Option<String>,
+    /// The labels of its pods, where it is a Deployment that runs any.
+    pub pods: Option<Value>,
 }
 
 /// A rollout that is not over, by what its live slots say.

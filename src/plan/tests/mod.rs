@@ -6,6 +6,7 @@ mod configuration;
 mod fields;
 mod objects;
 mod places;
+mod released;
 mod rolling;
 mod scale;
 mod shares;

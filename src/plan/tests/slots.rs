@@ -273,7 +273,8 @@ fn a_rollout_that_no_document_declares_any_more_is_told_and_none_of_its_parts_is
     };
     let owned = parts.iter().map(|(slot, name)| {
         let record = (name == "Deployment.apps/prod/web-green").then(|| record.clone());
-        let mark = SlotMark { workload: "Deployment/web".into(), slot: *slot, record, commit: None };
+        let mark =
+            SlotMark { workload: "Deployment/web".into(), slot: *slot, record, commit: None, pods: None };
         Owned { document: name.clone(), resource: name.clone(), slot: Some(mark), ..Owned::default() }
     });
     live.owned = owned.collect();

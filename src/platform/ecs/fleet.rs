@@ -335,7 +335,7 @@ fn slot_mark(service: &LiveService) -> Option<SlotMark> {
     let slot = service.slot()?;
     let workload = service.tags.get(marks::DOCUMENT)?.clone();
     let commit = service.tags.get(marks::COMMIT).cloned();
-    Some(SlotMark { workload, slot, record: notes(service).record, commit })
+    Some(SlotMark { workload, slot, record: notes(service).record, commit, pods: None })
 }
 
 fn unknown(item: &PlanItem) -> Trouble {

@@ -11,7 +11,7 @@ use super::steering::is_steered;
 use super::takeover::{Spot, due};
 use crate::engine::{Deployment, Trouble, TroubleKind};
 use crate::kubernetes::{Apply, FIELD_MANAGER, Refusal};
-use crate::model::{HookPhase, Object, ObjectKey};
+use crate::model::{HookPhase, MOVES_REQUESTS, Object, ObjectKey};
 use crate::plan::{Change, PlanItem, WouldBe};
 use serde_json::Value;
 use std::time::Duration;
@@ -32,6 +32,9 @@ impl Kubernetes {
                 let wanted = self.find(deployment, item).await?;
                 if is_hook(wanted.object) {
                     return self.apply_hook(&deployment.manifests, &wanted).await;
+                }
+                if item.turn.rank == MOVES_REQUESTS {
+                    self.release(deployment, &wanted).await?;
                 }
                 self.apply_object(deployment, &wanted, item.change).await
             }
@@ -219,6 +222,15 @@ impl Kubernetes {
     }
 
     async fn is_autoscaled(&self, deployment: &Deployment, wanted: &Wanted<'_>) -> Result<bool, Trouble> {
+        self.has_autoscaler(deployment, &wanted.key).await
+    }
+
+    /// True if an autoscaler, of the documents or of the cluster, sets this object's number of pods.
+    pub(super) async fn has_autoscaler(
+        &self,
+        deployment: &Deployment,
+        scaled: &ObjectKey,
+    ) -> Result<bool, Trouble> {
         let manifests = &deployment.manifests;
         let kinds = self.cluster.kinds().await?;
         let documents = manifests.objects.values().filter_map(|object| {
@@ -227,15 +239,13 @@ impl Kubernetes {
                 _ => None,
             }
         });
-        if Autoscalers::of(documents.filter(|(key, _)| key.kind == "HorizontalPodAutoscaler"))
-            .scale(&wanted.key)
-        {
+        if Autoscalers::of(documents.filter(|(key, _)| key.kind == "HorizontalPodAutoscaler")).scale(scaled) {
             return Ok(true);
         }
         let Some(resource) = kinds.preferred("autoscaling", "HorizontalPodAutoscaler") else {
             return Ok(false);
         };
-        let found = self.cluster.list(resource, wanted.namespace(), "").await?;
-        Ok(Autoscalers::of(found.iter().map(|live| (resource.key_of(live), live))).scale(&wanted.key))
+        let found = self.cluster.list(resource, scaled.namespace.as_deref(), "").await?;
+        Ok(Autoscalers::of(found.iter().map(|live| (resource.key_of(live), live))).scale(scaled))
     }
 }

@@ -17,6 +17,7 @@ mod lookout;
 mod ownership;
 mod planned;
 mod prune;
+mod release;
 mod settle;
 mod slot;
 mod slots;

@@ -37,6 +37,9 @@ impl Kubernetes {
                 if let Some(why) = kept(&key, &live, is_bare) {
                     return Err(trouble(&why));
                 }
+                if let Some(why) = self.still_steered(&key, &live).await? {
+                    return Err(trouble(&why));
+                }
                 let same = Preconditions::unchanged(&live);
                 let namespace = key.namespace.as_deref();
                 self.cluster.delete(&resource, namespace, &key.name, &same, Propagation::Background).await?;

@@ -11,5 +11,6 @@ mod jobs;
 mod moved;
 mod objects;
 mod pruned;
+mod released;
 mod rights;
 mod rollouts;

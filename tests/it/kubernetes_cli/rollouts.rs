@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// Everything waits as short as it can.
-const WEB: &str = "\
+pub const WEB: &str = "\
 apiVersion: v1
 kind: Service
 metadata: {name: web}
@@ -51,7 +51,7 @@ spec:
   deadline: 90s
 ";
 
-const ROUTE: &str = "\
+pub const ROUTE: &str = "\
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: {name: web}
@@ -62,6 +62,20 @@ spec:
       backendRefs: [{name: web, port: 80}]
 ---
 ";
+
+/// The HTTPRoutes of the shop's namespace, once the API server serves the kind.
+pub async fn routes(shop: &KubeDesk) -> Api<DynamicObject> {
+    shop.space.apply(include_str!("../../fixtures/http-route-crd.yaml")).await;
+    let kind = GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "HTTPRoute");
+    let routes: Api<DynamicObject> =
+        Api::namespaced_with(shop.space.client.clone(), &shop.space.name, &ApiResource::from_gvk(&kind));
+    let end = Instant::now() + Duration::from_secs(60);
+    while routes.list(&Default::default()).await.is_err() {
+        assert!(Instant::now() < end, "the API server does not serve HTTPRoutes");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    routes
+}
 
 async fn selector(shop: &KubeDesk) -> String {
     let service = shop.space.api::<Service>().get("web").await.expect("the Service");
@@ -214,15 +228,7 @@ async fn the_weights_of_an_http_route_move_step_by_step_and_what_others_changed_
     let steps = "steps: [{weight: 25, hold: 1s}, {weight: 100}]\n  traffic: {httpRoute: web}";
     let documents = format!("{ROUTE}{}", WEB.replace("traffic: {service: web}", steps));
     let shop = KubeDesk::new("route", "sync: {timeout: 4m}", &documents).await;
-    shop.space.apply(include_str!("../../fixtures/http-route-crd.yaml")).await;
-    let kind = GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "HTTPRoute");
-    let routes: Api<DynamicObject> =
-        Api::namespaced_with(shop.space.client.clone(), &shop.space.name, &ApiResource::from_gvk(&kind));
-    let end = Instant::now() + Duration::from_secs(60);
-    while routes.list(&Default::default()).await.is_err() {
-        assert!(Instant::now() < end, "the API server does not serve HTTPRoutes");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let routes = routes(&shop).await;
     let backends = async || {
         let route = routes.get("web").await.expect("the HTTPRoute");
         let refs = route.data["spec"]["rules"][0]["backendRefs"].as_array().cloned().unwrap_or_default();

@@ -98,6 +98,7 @@ impl Kubernetes {
                 target_groups: protection.target_groups(key),
                 in_use: own.or_else(|| kept(key, live, bare.contains(key))),
                 is_kept_for_now: false,
+                steered_by: None,
                 leaving: held_by(live),
                 turn: turn(key, live, &called),
                 slot: None,

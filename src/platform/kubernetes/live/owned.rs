@@ -58,6 +58,7 @@ impl Kubernetes {
                 target_groups: protection.target_groups(key),
                 in_use,
                 is_kept_for_now: false,
+                steered_by: protection.steered_by(key).map(ToString::to_string),
                 leaving: held_by(live),
                 turn: turn_of(key, live),
                 slot: slot_mark(key, live),

@@ -6,7 +6,7 @@ use crate::model::{ObjectKey, Slot, marks};
 use crate::plan::{Owned, SlotMark};
 use crate::platform::kubernetes::Kubernetes;
 use crate::platform::kubernetes::applyset::label;
-use crate::platform::kubernetes::slot::notes;
+use crate::platform::kubernetes::slot::{desired_count, notes};
 use futures_util::future::try_join_all;
 use serde_json::Value;
 
@@ -44,7 +44,9 @@ pub(in crate::platform::kubernetes) fn slot_mark(key: &ObjectKey, live: &Value) 
     };
     let record = (key.kind == "Deployment").then(|| notes(live).record).flatten();
     let workload = annotation(marks::DOCUMENT).unwrap_or_else(unmarked);
-    Some(SlotMark { workload, slot, record, commit: annotation(marks::COMMIT) })
+    let runs = key.kind == "Deployment" && desired_count(live) > 0;
+    let pods = live.pointer("/spec/template/metadata/labels").filter(|_| runs).cloned();
+    Some(SlotMark { workload, slot, record, commit: annotation(marks::COMMIT), pods })
 }
 
 #[cfg(test)]

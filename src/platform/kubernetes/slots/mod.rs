@@ -12,7 +12,7 @@ mod read;
 
 pub(super) use marked::slot_mark;
 pub(super) use plan::AllSlots;
-pub(super) use protect::Protection;
+pub(super) use protect::{Protection, backends};
 
 use super::Kubernetes;
 use crate::engine::{Rollout, Signal, Signalling, SlotsReading, Trouble, Workloads};

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Default)]
 pub(in crate::platform::kubernetes) struct Protection {
     reasons: BTreeMap<ObjectKey, String>,
+    steered_by: BTreeMap<ObjectKey, ObjectKey>,
     target_groups: BTreeMap<ObjectKey, BTreeSet<String>>,
 }
 
@@ -41,19 +42,17 @@ impl Protection {
                 let names_a_slot = selector.is_some_and(|selector| selector.get(marks::SLOT).is_some());
                 // A slot's own Service selects it, too, and says nothing about requests.
                 if names_a_slot && !is_slot(service, live) && selects(selector, pods) {
-                    let why = format!("{} sends requests to it", service.label());
-                    protection.reasons.insert(key.clone(), why);
+                    protection.steered_by.insert(key.clone(), service.clone());
                 }
             }
         }
         for (route, live) in of("gateway.networking.k8s.io", "HTTPRoute") {
             for name in backends(live) {
-                let why = format!("{} sends requests to it", route.label());
                 for (group, kind) in [("", "Service"), ("apps", "Deployment")] {
                     let (namespace, name) = (route.namespace.clone(), name.to_owned());
                     let key = ObjectKey { group: group.into(), kind: kind.into(), namespace, name };
                     if found.get(&key).is_some_and(|live| is_slot(&key, live)) {
-                        protection.reasons.insert(key, why.clone());
+                        protection.steered_by.insert(key, route.clone());
                     }
                 }
             }
@@ -88,9 +87,14 @@ impl Protection {
         }
     }
 
-    /// A sentence if this is kept.
+    /// A sentence if this is kept because something refers to it.
     pub fn reason(&self, key: &ObjectKey) -> Option<&str> {
         self.reasons.get(key).map(String::as_str)
+    }
+
+    /// The Service or route that sends requests to this slot.
+    pub fn steered_by(&self, key: &ObjectKey) -> Option<&ObjectKey> {
+        self.steered_by.get(key)
     }
 
     /// The target groups whose targets go with this.
@@ -100,7 +104,7 @@ impl Protection {
 }
 
 /// The Services that a route gives weight to.
-fn backends(route: &Value) -> impl Iterator<Item = &str> {
+pub(in crate::platform::kubernetes) fn backends(route: &Value) -> impl Iterator<Item = &str> {
     let rules = route.pointer("/spec/rules").and_then(Value::as_array).into_iter().flatten();
     let backends = rules.flat_map(|rule| rule["backendRefs"].as_array().into_iter().flatten());
     let weighted = backends.filter(|backend| backend.get("weight").is_none_or(|weight| *weight != 0));
@@ -153,17 +157,10 @@ mod tests {
             Some("Deployment/shop/web-green refers to it, and may be what a revert brings back")
         );
         assert_eq!(reason("", "ConfigMap", "other"), None);
-        assert_eq!(
-            reason("apps", "Deployment", "web-blue"),
-            Some("Service/shop/web sends requests to it"),
-            "{:?}",
-            protection.reasons
-        );
-        assert_eq!(reason("apps", "Deployment", "web-green"), None);
-        assert_eq!(
-            reason("apps", "Deployment", "api-green"),
-            Some("HTTPRoute/shop/api sends requests to it")
-        );
+        let steered = |name| protection.steered_by(&key("apps", "Deployment", name)).map(ObjectKey::label);
+        assert_eq!(steered("web-blue").as_deref(), Some("Service/shop/web"));
+        assert_eq!(steered("web-green"), None);
+        assert_eq!(steered("api-green").as_deref(), Some("HTTPRoute/shop/api"));
     }
 
     #[test]
