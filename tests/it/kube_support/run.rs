@@ -1,7 +1,7 @@
 //! One process of the program, in this one: its adapters on a connection of its own.
 
 use cutover::aws::Connect as ConnectAws;
-use cutover::engine::{Deployment, Event, StopSignal, SyncReport, Trouble, Watcher, sync};
+use cutover::engine::{Deployment, Event, StopSignal, SyncReport, Trouble, Watcher, delete_all, sync};
 use cutover::kubernetes::{Cluster, Connect, KubeconfigSource};
 use cutover::model::Destination;
 use cutover::platform::kubernetes::Forcing;
@@ -44,10 +44,21 @@ impl Process {
     /// Syncs, and frees the lock.
     pub async fn run(&self, deployment: &Deployment) -> Result<SyncReport, Trouble> {
         let report = sync(&self.target, deployment, self, &StopSignal::default()).await;
+        self.free().await;
+        report
+    }
+
+    /// Deletes everything that the application owns, and frees the lock.
+    pub async fn delete(&self, deployment: &Deployment) -> Result<SyncReport, Trouble> {
+        let report = delete_all(&self.target, deployment, self, &StopSignal::default()).await;
+        self.free().await;
+        report
+    }
+
+    async fn free(&self) {
         if let Err(trouble) = self.target.release().await {
             self.said.borrow_mut().push(format!("the lock could not be freed: {trouble}"));
         }
-        report
     }
 }
 

@@ -32,7 +32,7 @@ pub fn play(scenario: &Scenario, disturbed: Option<(usize, Fault)>) -> Played {
         let mut played = Played { end_state: String::new(), writes: vec![], wrong: vec![], story: vec![] };
         for before in &scenario.before {
             let proxy = Proxy::start(space.cluster, User::Admin).await;
-            let ended = run(&proxy, &scenario.deployment(&space, before), &mut played).await;
+            let ended = run(&proxy, &scenario.deployment(&space, before), false, &mut played).await;
             if verdict(&ended) != Some(Verdict::Done) {
                 played.wrong.push(format!("what was before could not be synced: {ended:?}"));
             }
@@ -46,7 +46,7 @@ pub fn play(scenario: &Scenario, disturbed: Option<(usize, Fault)>) -> Played {
             if let Some((write, fault)) = disturbed.filter(|_| number == 0) {
                 proxy.disturb(Which::Write(write), fault);
             }
-            ended = run(&proxy, &deployment, &mut played).await;
+            ended = run(&proxy, &deployment, scenario.ends, &mut played).await;
             if ended.is_none() {
                 a_minute_passes(&space).await;
             }
@@ -63,7 +63,7 @@ pub fn play(scenario: &Scenario, disturbed: Option<(usize, Fault)>) -> Played {
         let proxy = Proxy::start(space.cluster, User::Admin).await;
         let made = played.writes.len();
         played.story.push("--- once more".into());
-        let again = run(&proxy, &deployment, &mut played).await;
+        let again = run(&proxy, &deployment, scenario.ends, &mut played).await;
         let unneeded = played.writes.split_off(made);
         if !unneeded.is_empty() || verdict(&again) != Some(Verdict::Done) {
             played
@@ -96,13 +96,19 @@ fn verdict(ended: &Option<Result<SyncReport, Trouble>>) -> Option<Verdict> {
 async fn run(
     proxy: &Proxy,
     deployment: &Deployment,
+    ends: bool,
     played: &mut Played,
 ) -> Option<Result<SyncReport, Trouble>> {
     let process = Process::new(proxy.kubeconfig(), deployment, Connect::default()).await;
     let ended = tokio::select! {
         biased;
         () = proxy.dead() => None,
-        ended = process.run(deployment) => Some(ended),
+        ended = async {
+            match ends {
+                true => process.delete(deployment).await,
+                false => process.run(deployment).await,
+            }
+        } => Some(ended),
     };
     played.story.append(&mut process.said.borrow_mut());
     played.writes.extend(proxy.writes().iter().map(ToString::to_string));

@@ -6,6 +6,7 @@ use cutover::engine::Deployment;
 use cutover::model::{PlatformKind, SourceFile};
 
 /// Documents before and after.
+#[derive(Default)]
 pub struct Scenario {
     pub name: &'static str,
     /// Synced one after the other, undisturbed.
@@ -13,6 +14,8 @@ pub struct Scenario {
     pub after: String,
     /// Takes some time: each write is disturbed in three ways, and not in six.
     pub slow: bool,
+    /// What is disturbed is the deletion of everything, and not a sync of `after`.
+    pub ends: bool,
 }
 
 impl Scenario {
@@ -128,22 +131,54 @@ pub fn scenarios() -> Vec<Scenario> {
         format!("{}{documents}{}", hook("migrate", "pre-sync"), hook("smoke-test", "post-sync"))
     };
     vec![
-        Scenario { name: "first", before: vec![], after: whole.clone(), slow: false },
-        Scenario { name: "update", before: vec![whole.clone()], after: newer, slow: false },
+        Scenario { name: "first", before: vec![], after: whole.clone(), ..Scenario::default() },
+        Scenario { name: "update", before: vec![whole.clone()], after: newer, ..Scenario::default() },
         Scenario {
             name: "prune",
             before: vec![format!("{SETTINGS}{EXTRA}")],
             after: SETTINGS.into(),
-            slow: false,
+            ..Scenario::default()
         },
-        Scenario { name: "first-slot", before: vec![], after: steered.clone(), slow: true },
-        Scenario { name: "cutover", before: vec![steered.clone()], after: newer_steered.clone(), slow: true },
-        Scenario { name: "return", before: vec![steered.clone(), newer_steered], after: steered, slow: true },
+        Scenario {
+            name: "first-slot",
+            before: vec![],
+            after: steered.clone(),
+            slow: true,
+            ..Scenario::default()
+        },
+        Scenario {
+            name: "cutover",
+            before: vec![steered.clone()],
+            after: newer_steered.clone(),
+            slow: true,
+            ..Scenario::default()
+        },
+        Scenario {
+            name: "return",
+            before: vec![steered.clone(), newer_steered.clone()],
+            after: steered.clone(),
+            slow: true,
+            ..Scenario::default()
+        },
+        Scenario {
+            name: "released",
+            before: vec![steered.clone(), newer_steered.clone()],
+            after: WEB.replace("web:1", "web:2"),
+            slow: true,
+            ..Scenario::default()
+        },
+        Scenario {
+            name: "deletion",
+            before: vec![format!("{SETTINGS}{EXTRA}{steered}")],
+            after: SETTINGS.into(),
+            slow: true,
+            ends: true,
+        },
         Scenario {
             name: "hooks",
             before: vec![hooked(SETTINGS)],
             after: hooked(&SETTINGS.replace("level: info", "level: debug")),
-            slow: false,
+            ..Scenario::default()
         },
     ]
 }
