@@ -77,8 +77,8 @@ impl State {
             Err(_) => (SyncMode::Enforce, false),
         };
         let mut judgement = outcome.look.judge(mode, is_suspended);
-        if let Some(unwatched) = &outcome.unwatched {
-            judgement.message = format!("{}; {unwatched}", judgement.message);
+        for besides in [&outcome.unwatched, &outcome.unguarded].into_iter().flatten() {
+            judgement.message = format!("{}; {besides}", judgement.message);
         }
         let is_superseded = judgement.again == Again::Now
             && running.is_some_and(|running| running.stopped == Some(Stopped::Superseded));
@@ -141,7 +141,10 @@ impl State {
             app.settled = None;
         }
         // What is under way is looked after until it is at rest.
-        let again = outcome.again.unwrap_or(judgement.again);
+        let again = match outcome.again.unwrap_or(judgement.again) {
+            Again::Late if outcome.unguarded.is_some() => Again::Retry,
+            again => again,
+        };
         app.failures = if again == Again::Retry { app.failures.saturating_add(1) } else { 0 };
         let pause = match again {
             Again::Now => Duration::ZERO,

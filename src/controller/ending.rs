@@ -5,7 +5,7 @@ use super::look::Look;
 use super::occurrence::{Occurrence, OccurrenceKind};
 use super::reconcile::{Outcome, Task, connect, give_up_rollouts};
 use super::run::State;
-use crate::engine::{Deployment, ItemResult, SyncReport, Trouble, Verdict};
+use crate::engine::{Deployment, ItemResult, SyncReport, Trouble, TroubleKind, Verdict};
 use crate::model::{AppKey, Application, Deletion, Manifests, SyncMode};
 use crate::rollout::Phase;
 use std::sync::Arc;
@@ -101,11 +101,33 @@ fn is_still(application: &Application, app: &App) -> bool {
 }
 
 /// Puts the finalizer on before anything is brought about that it stands for, and takes it off where it is no longer wanted.
-pub(super) async fn guard(task: &Task) -> Result<(), Trouble> {
+/// Syncs and returns go on without it; the error is a sentence about what follows from that.
+pub(super) async fn guard(task: &Task) -> Result<(), String> {
     let on = task.place.application.deletion == Deletion::Cascade;
-    match on == task.is_guarded {
-        true => Ok(()),
-        false => task.applications.guard(&task.place.key, &task.uid, on).await,
+    if on == task.is_guarded {
+        return Ok(());
+    }
+    let guarded = task.applications.guard(&task.place.key, &task.uid, on).await;
+    guarded.map_err(|trouble| {
+        let what = match on {
+            true => "deleting the Application will leave everything as it runs, although spec.deletion is cascade, until its \
+                     finalizer can be put on",
+            false => "deleting the Application will hang until its finalizer can be taken off",
+        };
+        let sentence = format!("{what}: {}", unwritten(&trouble));
+        tracing::warn!("{sentence}");
+        sentence
+    })
+}
+
+/// Why a finalizer could not be written, and what helps.
+fn unwritten(trouble: &Trouble) -> String {
+    match trouble.kind {
+        TroubleKind::Denied => format!(
+            "{trouble}; let the controller `get` and `patch` the resource `applications.cutover.dev`, as the roles of `cutover \
+             install` do"
+        ),
+        _ => trouble.to_string(),
     }
 }
 
@@ -129,13 +151,14 @@ pub(super) async fn end(task: &Task, ending: &Ending, outcome: &mut Outcome) -> 
             Err(trouble) => return Look::NoPlan(trouble),
         },
     };
+    if let Err(trouble) = task.applications.guard(&task.place.key, &task.uid, false).await {
+        let message = format!("{message}; its finalizer can't be taken off: {}", unwritten(&trouble));
+        return Look::Deleting { is_done: false, message };
+    }
     if matches!(ending, Ending::Cascade) {
         task.follower.tell(OccurrenceKind::Deleted, "", message.clone());
     }
-    match task.applications.guard(&task.place.key, &task.uid, false).await {
-        Ok(()) => Look::Deleting { is_done: true, message },
-        Err(trouble) => Look::NoPlan(trouble),
-    }
+    Look::Deleting { is_done: true, message }
 }
 
 /// Tries to bring back what is under way; the error says what is left.

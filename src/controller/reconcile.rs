@@ -64,13 +64,15 @@ pub(super) struct Outcome {
     pub again: Option<Again>,
     /// What is, or may be, under way and could not be looked after: a sentence.
     pub unwatched: Option<String>,
+    /// Why the Application's finalizer is not as `spec.deletion` says, and what that means: a sentence.
+    pub unguarded: Option<String>,
     pub site: Option<Arc<dyn Site>>,
 }
 
 impl Outcome {
     /// One of a look that looked after nothing.
     pub fn of(look: Look, site: Option<Arc<dyn Site>>) -> Outcome {
-        Outcome { look, again: None, unwatched: None, site }
+        Outcome { look, again: None, unwatched: None, unguarded: None, site }
     }
 
     /// Tells of a rollout that is not looked after.
@@ -88,11 +90,8 @@ pub(super) async fn reconcile(task: Task) -> Outcome {
         let look = end(&task, ending, &mut outcome).await;
         return Outcome { look, ..outcome };
     }
-    let instead = match guard(&task).await {
-        Err(trouble) => Some(Look::NoPlan(trouble)),
-        Ok(()) => task.instead.clone(),
-    };
-    let manifests = match instead {
+    outcome.unguarded = guard(&task).await.err();
+    let manifests = match task.instead.clone() {
         Some(look) => Err(look),
         None => documents(&task, &task.place, &task.found.commit).await,
     };

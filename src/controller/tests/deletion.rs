@@ -196,3 +196,49 @@ async fn nothing_that_a_stopped_sync_still_tells_brings_an_application_back_to_t
         })
         .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_finalizer_that_cannot_be_written_stops_no_sync_and_the_status_says_what_is_missing() {
+    let world = Sandbox::new();
+    world.commit("a", &["web"]);
+    world.inner().guards_are_denied = true;
+    world.register("web", CASCADE);
+    world
+        .play(async {
+            until("it is synced", || world.standing("web") == "True Synced Synced Healthy").await;
+            let message = || world.status("web").condition("Ready").map(|ready| ready.message.clone());
+            let said = message().unwrap();
+            assert!(
+                said.contains("will leave everything as it runs, although spec.deletion is cascade"),
+                "{said}"
+            );
+            assert!(said.contains("`get` and `patch` the resource `applications.cutover.dev`"), "{said}");
+            world.commit("b", &["web"]);
+            until("the next commit is live", || world.writes("web") == 2).await;
+            world.inner().guards_are_denied = false;
+            until("it is on", || world.inner().registered(&key("web")).is_guarded).await;
+            until("nothing is missing", || message().is_some_and(|said| !said.contains("cascade"))).await;
+        })
+        .await;
+    assert_eq!(world.told(OccurrenceKind::SyncFailed), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_is_told_once_though_its_finalizer_stays_for_a_while() {
+    let world = Sandbox::new();
+    world.commit("a", &["web"]);
+    world.register("web", CASCADE);
+    world
+        .play(async {
+            until("it is synced", || world.standing("web") == "True Synced Synced Healthy").await;
+            world.inner().guards_are_denied = true;
+            ask_to_go(&world, "web");
+            until("it is told", || world.status("web").waiting_for.contains("can't be taken off")).await;
+            pass(600).await;
+            assert!(world.inner().deletions[&key("web")] > 1);
+            world.inner().guards_are_denied = false;
+            until("it is off the board", || world.board.entry(&key("web")).is_none()).await;
+        })
+        .await;
+    assert_eq!(world.told(OccurrenceKind::Deleted).len(), 1);
+}

@@ -71,6 +71,8 @@ pub struct Inner {
     pub asked_live: usize,
     /// Finalizers that were put on (true) and taken off.
     pub guards: Vec<(AppKey, bool)>,
+    /// True while the API server lets nobody write a finalizer.
+    pub guards_are_denied: bool,
     /// What keeps everything of an application from being deleted.
     pub stuck: BTreeMap<AppKey, String>,
     /// How often everything of an application was to be deleted.
@@ -79,6 +81,12 @@ pub struct Inner {
     past: Vec<(Found, BTreeMap<String, String>)>,
     /// Everything that must never happen.
     pub faults: Vec<String>,
+}
+
+impl Inner {
+    pub fn registered(&self, key: &AppKey) -> &Registered {
+        &self.registered[key]
+    }
 }
 
 /// The world, and the hands of those who change it.

@@ -5,7 +5,7 @@ use crate::controller::{
     Applications, Documents, Found, Occurrence, Registration, Repositories, RepositoryKey, SourceTrouble,
     Voice,
 };
-use crate::engine::Trouble;
+use crate::engine::{Trouble, TroubleKind};
 use crate::model::{AppKey, ApplicationStatus, Source, SourceFile};
 use futures_util::future::BoxFuture;
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,6 +77,10 @@ impl Applications for Sandbox {
         Box::pin(async move {
             let mut inner = self.inner();
             inner.guards.push((key.clone(), on));
+            if inner.guards_are_denied {
+                let (doing, message) = ("patch applications".into(), "forbidden".into());
+                return Err(Trouble { kind: TroubleKind::Denied, doing, message });
+            }
             let Some(registered) = inner.registered.get_mut(key).filter(|one| one.uid == uid) else {
                 return Ok(());
             };
