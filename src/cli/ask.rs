@@ -63,9 +63,9 @@ pub async fn request(
     output: Output,
 ) -> Result<Exit, CliError> {
     let asked = Asked::new(app, flags, cluster).await?;
-    asked.read().await?;
+    asked.within(asked.read()).await?;
     let text = request_text(verb, workload, asked.cluster.clock().now(), &random()?);
-    asked.annotate(marks::REQUEST, Some(&text)).await?;
+    asked.within(asked.annotate(marks::REQUEST, Some(&text))).await?;
     let answer = asked
         .wait(flags, output, |object, status| {
             if let Some(handled) = status.handled_request.as_ref().filter(|handled| handled.request == text) {
@@ -99,12 +99,12 @@ pub async fn request(
 /// If there is no such Application, if it can't be written to, or if its own `spec.suspend` stands against it.
 pub async fn set_suspended(args: &SuspensionArgs, suspended: bool, output: Output) -> Result<Exit, CliError> {
     let asked = Asked::new(&args.app, &args.ask, &args.cluster).await?;
-    let object = asked.read().await?;
+    let object = asked.within(asked.read()).await?;
     if !suspended && object["spec"]["suspend"] == true {
         return Err(CliError::refused(format!("{} has spec.suspend: true", asked.key))
             .hint("set it to false where the Application is written"));
     }
-    asked.annotate(marks::SUSPEND, suspended.then_some("true")).await?;
+    asked.within(asked.annotate(marks::SUSPEND, suspended.then_some("true"))).await?;
     let is_seen = |_: &Value, status: &ApplicationStatus| {
         ((status.health == HealthState::Suspended) == suspended).then_some(())
     };
@@ -129,10 +129,17 @@ enum Answer<T> {
 
 impl Asked {
     async fn new(app: &str, flags: &AskFlags, cluster: &ClusterFlags) -> Result<Asked, CliError> {
-        let cluster = cluster.connect(cluster.context.clone()).await?;
+        let deadline = Instant::now() + Duration::from_secs(flags.timeout);
+        let connected = timeout_at(deadline, cluster.connect(cluster.context.clone()));
+        let cluster = connected.await.map_err(|_| unanswered())??;
         let namespace = flags.app_namespace.clone().unwrap_or_else(|| cluster.default_namespace().to_owned());
         let key = AppKey { namespace, name: app.to_owned() };
-        Ok(Asked { cluster, key, deadline: Instant::now() + Duration::from_secs(flags.timeout) })
+        Ok(Asked { cluster, key, deadline })
+    }
+
+    /// Does one request in the time given.
+    async fn within<T>(&self, request: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+        timeout_at(self.deadline, request).await.unwrap_or_else(|_| Err(unanswered()))
     }
 
     async fn read(&self) -> Result<Value, CliError> {
@@ -188,6 +195,11 @@ impl Asked {
             }
         }
     }
+}
+
+fn unanswered() -> CliError {
+    CliError::new(ErrorKind::Destination, "the API server has not answered in the time given (--timeout)")
+        .hint("if the request arrived all the same, the controller will handle it")
 }
 
 fn random() -> Result<String, CliError> {

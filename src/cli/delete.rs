@@ -6,6 +6,7 @@ use super::interrupts;
 use super::output::{Output, clean};
 use super::plan::show;
 use super::progress::Progress;
+use super::release::release;
 use super::source_flags::{Chosen, read_application};
 use super::sync::exit_of;
 use crate::engine::{self, Deployment, StopSignal, SyncReport, Verdict};
@@ -59,6 +60,7 @@ pub struct DeleteArgs {
 /// # Errors
 /// If there is no plan, or nobody has said that it is meant; what goes wrong later is part of the report.
 pub async fn run(args: &DeleteArgs, output: Output) -> Result<Exit, CliError> {
+    let begun = Instant::now();
     let file = read_application(&args.file)?;
     let chosen = Chosen { source: file.source.clone(), file: Some(file) };
     let mut application = args.destination.application(&chosen)?;
@@ -70,6 +72,7 @@ pub async fn run(args: &DeleteArgs, output: Output) -> Result<Exit, CliError> {
     if let Some(timeout) = args.timeout {
         application.sync.timeout = timeout;
     }
+    let end = begun + Duration::from_secs(application.sync.timeout);
     let target = args.destination.connect(&application).await?;
     let deployment = Deployment { application, commit: AT.into(), manifests: Manifests::default() };
     if !args.yes {
@@ -82,11 +85,8 @@ pub async fn run(args: &DeleteArgs, output: Output) -> Result<Exit, CliError> {
     }
     let stop = StopSignal::default();
     interrupts::watch(&stop, move |text| output.note(text));
-    let result = delete(&target, deployment, &stop, output).await;
-    if let Err(trouble) = target.release().await {
-        output
-            .note(&format!("the application's lock could not be freed; others wait for a minute: {trouble}"));
-    }
+    let result = delete(&target, deployment, &stop, end, output).await;
+    release(&target, end, output).await;
     let report = result?;
     print(&report, output)?;
     Ok(exit_of(report.verdict))
@@ -97,11 +97,12 @@ async fn delete(
     target: &Target,
     mut deployment: Deployment,
     stop: &StopSignal,
+    end: Instant,
     output: Output,
 ) -> Result<SyncReport, CliError> {
-    let end = Instant::now() + Duration::from_secs(deployment.application.sync.timeout);
     let mut progress = Progress::new(output);
     loop {
+        deployment.application.sync.timeout = end.saturating_duration_since(Instant::now()).as_secs().max(1);
         let report = engine::delete_all(target, &deployment, &progress, stop).await;
         progress.finish();
         let left = end.saturating_duration_since(Instant::now());
@@ -113,7 +114,6 @@ async fn delete(
             () = tokio::time::sleep(PAUSE) => {}
             () = stop.wait() => {}
         }
-        deployment.application.sync.timeout = (left - PAUSE).as_secs().max(1);
         progress = Progress::without_plan(output);
     }
 }

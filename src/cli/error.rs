@@ -163,7 +163,10 @@ impl From<Trouble> for CliError {
             TroubleKind::ChangedByOthers => {
                 Some("look at the rule; run again to take it as it is, or set it back first")
             }
-            TroubleKind::Crowded | TroubleKind::Missing | TroubleKind::Rejected => None,
+            TroubleKind::Crowded
+            | TroubleKind::LockAwaited
+            | TroubleKind::Missing
+            | TroubleKind::Rejected => None,
         };
         CliError {
             kind: ErrorKind::Destination,

@@ -22,6 +22,7 @@ mod output;
 mod plan;
 mod progress;
 mod promote;
+mod release;
 mod render;
 mod report;
 mod request;

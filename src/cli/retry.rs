@@ -2,11 +2,14 @@
 
 use super::error::{CliError, Exit};
 use super::output::{Output, clean};
+use super::release::release;
 use super::request::RequestArgs;
 use crate::engine::{self, Deployment, RequestVerb, Signalling, Unfit};
 use crate::sites::Target;
 use clap::Args;
 use serde_json::json;
+use std::time::Duration;
+use tokio::time::Instant;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,10 +40,7 @@ pub async fn run(args: &RetryArgs, output: Output) -> Result<Exit, CliError> {
     let workload = args.request.workload();
     let (deployment, target) = args.request.open("nothing was changed", output).await?;
     let result = retry(&target, &deployment, workload, output).await;
-    if let Err(trouble) = target.release().await {
-        output
-            .note(&format!("the application's lock could not be freed; others wait for a minute: {trouble}"));
-    }
+    release(&target, Instant::now() + Duration::from_secs(60), output).await;
     result.map(|()| Exit::Done)
 }
 

@@ -151,8 +151,8 @@ fn waiting(reason: &'static str, message: &str) -> Judgement {
 }
 
 fn failed_plan(trouble: &Trouble) -> Judgement {
-    let is_transient =
-        trouble.kind.is_passing() || matches!(trouble.kind, TroubleKind::LookAgain | TroubleKind::Crowded);
+    let is_transient = trouble.kind.is_passing()
+        || matches!(trouble.kind, TroubleKind::LookAgain | TroubleKind::Crowded | TroubleKind::LockAwaited);
     let reason = if trouble.kind == TroubleKind::Denied { "AccessDenied" } else { "SyncFailed" };
     Judgement {
         again: Again::Retry,

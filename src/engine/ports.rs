@@ -326,6 +326,9 @@ pub trait Guard {
     /// is no room for it. On the way back (`write_guard::on_the_way_back`) a lease that can't be asked holds nothing up.
     async fn check_lease(&self) -> Result<(), Trouble>;
 
+    /// Bounds each wait for a lease that another run has: [`TroubleKind::LockAwaited`] tells that it was over.
+    fn wait_until(&self, _end: tokio::time::Instant) {}
+
     /// True if this run has the lease: only what is read from then on is not another run's work, half done.
     fn is_held(&self) -> bool;
 
@@ -379,6 +382,9 @@ pub enum TroubleKind {
     Crowded,
     /// The rule is not as it was observed.
     ChangedByOthers,
+    /// Another run has the application's lock, and the time given was over before it was known to be a dead one, as the
+    /// message says; nothing was written.
+    LockAwaited,
     /// Access denied or no credentials; the message names the action.
     Denied,
     /// A named resource does not exist.

@@ -1,9 +1,11 @@
 //! Tells that a lock is waited for: who has it, and how long at most.
 
 use super::Owner;
+use crate::engine::{Trouble, TroubleKind};
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::Instant;
 
 /// What one application's run says of its lock; the same sentences on every platform.
 pub(super) struct LockWaits {
@@ -39,10 +41,35 @@ impl LockWaits {
         }
     }
 
+    /// Why the lock is not got yet: the time given was over while the run that wrote `value` had it, which would have been
+    /// known to be a dead one after `left`.
+    pub(super) fn awaited(&self, value: &str, left: Duration) -> Trouble {
+        Trouble {
+            kind: TroubleKind::LockAwaited,
+            doing: "taking the application's lock".into(),
+            message: format!(
+                "the lock of application {}, which {} has: {} s more at most, after which a dead run's lock is taken over",
+                self.application,
+                Owner::describe(value),
+                left.as_secs()
+            ),
+        }
+    }
+
     /// Why the lock is not got: the run that wrote `value` is alive.
     pub(super) fn refusal(&self, value: &str) -> String {
         held(&Owner::describe(value), &self.application)
     }
+}
+
+/// The pause before a lock that another run has is looked at again, of at most `pause`; `None` if `until` is over.
+pub(super) async fn pause_until(pause: Duration, until: Option<Instant>) -> Option<()> {
+    let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+    if left.is_some_and(|left| left.is_zero()) {
+        return None;
+    }
+    tokio::time::sleep(left.map_or(pause, |left| left.min(pause))).await;
+    Some(())
 }
 
 /// Why a lock is not got that `by` keeps.

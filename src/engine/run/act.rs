@@ -150,7 +150,7 @@ impl Care {
             _ => false,
         };
         let is_awaited = match trouble.kind {
-            TroubleKind::LookAgain => true,
+            TroubleKind::LookAgain | TroubleKind::LockAwaited => true,
             TroubleKind::Crowded => self == Care::Exactly,
             _ => false,
         };

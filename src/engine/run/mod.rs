@@ -151,7 +151,9 @@ impl<'a, A: Adapter> Run<'a, A> {
                     self.tell(Event::Trouble { workload: self.name(), text: trouble.to_string() });
                     backoff(failures)
                 }
-                Err(Trouble { kind: TroubleKind::Crowded, message: text, .. }) => {
+                Err(Trouble {
+                    kind: TroubleKind::Crowded | TroubleKind::LockAwaited, message: text, ..
+                }) => {
                     failures = failures.saturating_add(1);
                     self.waiting = Some(text.clone());
                     self.tell(Event::Settling { document: format!("BlueGreen/{}", self.name()), text });

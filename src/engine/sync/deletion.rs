@@ -65,6 +65,8 @@ async fn carry_out<A: Adapter + Platform>(
     watcher: &dyn Watcher,
     stop: &StopSignal,
 ) -> Result<SyncReport, Trouble> {
+    let time = Duration::from_secs(deployment.application.sync.timeout);
+    let end = Instant::now() + time;
     let plan = plan_delete(adapter, deployment).await?;
     watcher.planned(&plan);
     let has_work = plan.items.iter().any(|item| item.change == Change::Prune);
@@ -72,10 +74,12 @@ async fn carry_out<A: Adapter + Platform>(
         let results = blocked(&plan);
         return Ok(report(plan, results));
     }
-    if let Place::NotTaken(result) = take_place(adapter, &deployment.application, watcher, stop).await {
-        return Ok(report(plan, vec![result]));
-    }
-    let end = Instant::now() + Duration::from_secs(deployment.application.sync.timeout);
+    let end = match take_place(adapter, &deployment.application, watcher, stop).await {
+        Place::NotTaken(result) => return Ok(report(plan, vec![result])),
+        Place::WaitedFor => Instant::now() + time,
+        Place::Free => end,
+    };
+    adapter.wait_until(end);
     let runs = Runs::new(adapter, watcher, &[]);
     let work = Work { adapter, deployment, watcher, stop, end, runs };
     let results = match work.only_writer().await {

@@ -203,7 +203,9 @@ impl<A: Adapter + Platform> Work<'_, A> {
                     self.watcher.event(Event::Trouble { workload: document.to_owned(), text: text.clone() });
                     (backoff(failures), Some(text))
                 }
-                Err(Trouble { kind: TroubleKind::Crowded, message: text, .. }) => {
+                Err(Trouble {
+                    kind: TroubleKind::Crowded | TroubleKind::LockAwaited, message: text, ..
+                }) => {
                     failures += 1;
                     let settling = Event::Settling { document: document.to_owned(), text: text.clone() };
                     self.watcher.event(settling);

@@ -32,6 +32,7 @@ use waits::{
 
 use crate::engine::{Begun, Trouble, TroubleKind, may_go_without};
 use crate::platform::Owner;
+use crate::platform::lock_waits::pause_until;
 use std::future::Future;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -57,6 +58,8 @@ pub(super) trait Register {
 pub(super) enum Refused {
     /// The value of the tag, which another run keeps.
     Held(String),
+    /// Another run has it, which would be known to be a dead one after so long; the time given is over.
+    Awaited(String, Duration),
     Trouble(Trouble),
 }
 
@@ -85,8 +88,14 @@ struct State {
 
 impl<R: Register> Held<R> {
     /// Takes the lock, or says who has it. Takes [`SETTLE`] when it is free, up to [`TTL`] more when a
-    /// dead run left it, of which `waits` is told the tag's value and that time.
-    async fn acquire(register: R, owner: Owner, waits: impl Fn(&str, Duration)) -> Result<Held<R>, Refused> {
+    /// dead run left it, of which `waits` is told the tag's value and that time. A tag of another run is not waited for beyond
+    /// `until`.
+    async fn acquire(
+        register: R,
+        owner: Owner,
+        until: Option<Instant>,
+        waits: impl Fn(&str, Duration),
+    ) -> Result<Held<R>, Refused> {
         let mut counter = 0;
         let mut attempts = 0;
         let mut watched: Option<(String, Instant)> = None;
@@ -107,7 +116,8 @@ impl<R: Register> Held<R> {
                     Some((last, since)) if *last == value => {
                         let left = TTL.saturating_sub(since.elapsed());
                         if !left.is_zero() {
-                            tokio::time::sleep(left.min(WATCH_EVERY)).await;
+                            let late = || Refused::Awaited(value, left);
+                            pause_until(left.min(WATCH_EVERY), until).await.ok_or_else(late)?;
                             continue;
                         }
                     }
@@ -117,8 +127,9 @@ impl<R: Register> Held<R> {
                         if !owner.wrote(&value) {
                             waits(&value, TTL);
                         }
-                        watched = Some((value, Instant::now()));
-                        tokio::time::sleep(WATCH_EVERY).await;
+                        watched = Some((value.clone(), Instant::now()));
+                        let late = || Refused::Awaited(value, TTL);
+                        pause_until(WATCH_EVERY, until).await.ok_or_else(late)?;
                         continue;
                     }
                 }

@@ -110,7 +110,7 @@ fn play(first: Option<&str>, plans: &[Plan]) -> Played {
                         });
                     }
                 }
-                let Ok(held) = Held::acquire(register, owner, |_, _| {}).await else { return false };
+                let Ok(held) = Held::acquire(register, owner, None, |_, _| {}).await else { return false };
                 for write in 0..plan.writes {
                     if held.check().await.is_err() {
                         return true;

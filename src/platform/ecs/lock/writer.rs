@@ -13,6 +13,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
+use tokio::time::Instant;
 
 /// The right to write to one application, until it is released or lost.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub enum LockError {
         application: String,
         by: String,
     },
+    /// Another run has it, alive or not: the time given was over before that was known.
+    Awaited(Trouble),
     Trouble(Trouble),
 }
 
@@ -33,7 +36,7 @@ impl fmt::Display for LockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LockError::Held { application, by } => f.write_str(&held(by, application)),
-            LockError::Trouble(trouble) => trouble.fmt(f),
+            LockError::Awaited(trouble) | LockError::Trouble(trouble) => trouble.fmt(f),
         }
     }
 }
@@ -43,7 +46,7 @@ impl std::error::Error for LockError {}
 impl From<LockError> for Trouble {
     fn from(error: LockError) -> Trouble {
         match error {
-            LockError::Trouble(trouble) => trouble,
+            LockError::Awaited(trouble) | LockError::Trouble(trouble) => trouble,
             LockError::Held { .. } => Trouble {
                 kind: TroubleKind::Rejected,
                 doing: "taking the application's lock".into(),
@@ -86,7 +89,7 @@ impl Ecs {
     /// [`LockError::Held`] if another run is alive.
     pub async fn acquire_lock(&self, application: &str, owner: Owner) -> Result<Lease, LockError> {
         let waits = LockWaits::new(application);
-        let lease = acquire(&self.aws, &self.cluster, application, owner, &waits).await?;
+        let lease = acquire(&self.aws, &self.cluster, application, owner, None, &waits).await?;
         self.kept().forget();
         Ok(lease)
     }
@@ -101,6 +104,7 @@ impl Ecs {
             owner,
             kept: self.kept(),
             waits: LockWaits::new(application),
+            until: StdMutex::default(),
             place: StdMutex::default(),
             lease: Mutex::default(),
             held: AtomicBool::default(),
@@ -114,15 +118,17 @@ async fn acquire(
     cluster: &str,
     application: &str,
     owner: Owner,
+    until: Option<Instant>,
     waits: &LockWaits,
 ) -> Result<Lease, LockError> {
     let tag = ClusterTag::new(aws, cluster, application);
     let owner = owner.with_fence(aws.fence());
-    match Held::acquire(tag, owner, |value, at_most| waits.begin(value, at_most)).await {
+    match Held::acquire(tag, owner, until, |value, at_most| waits.begin(value, at_most)).await {
         Ok(held) => Ok(Lease(Arc::new(held))),
         Err(Refused::Held(value)) => {
             Err(LockError::Held { application: application.to_owned(), by: Owner::describe(&value) })
         }
+        Err(Refused::Awaited(value, left)) => Err(LockError::Awaited(waits.awaited(&value, left))),
         Err(Refused::Trouble(trouble)) => Err(LockError::Trouble(trouble)),
     }
 }
@@ -136,6 +142,7 @@ pub struct Writer {
     owner: Owner,
     kept: Kept,
     waits: LockWaits,
+    until: StdMutex<Option<Instant>>,
     /// Kept until the lock is free again.
     place: StdMutex<Option<OwnedSemaphorePermit>>,
     lease: Mutex<Option<Lease>>,
@@ -211,14 +218,14 @@ impl Guard for Writer {
         if self.without.is_known() {
             return Ok(());
         }
-        let taken =
-            match acquire(&self.aws, &self.cluster, &self.application, self.owner.clone(), &self.waits).await
-            {
-                Err(LockError::Trouble(trouble)) if may_go_without(&trouble) => {
-                    return Err(self.without.note(&trouble));
-                }
-                taken => taken?,
-            };
+        let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        let (owner, waits) = (self.owner.clone(), &self.waits);
+        let taken = match acquire(&self.aws, &self.cluster, &self.application, owner, until, waits).await {
+            Err(LockError::Trouble(trouble)) if may_go_without(&trouble) => {
+                return Err(self.without.note(&trouble));
+            }
+            taken => taken?,
+        };
         self.aws.set_guard(Some(Arc::new(taken.clone())));
         *lease = Some(taken);
         self.held.store(true, Ordering::SeqCst);
@@ -229,6 +236,10 @@ impl Guard for Writer {
             doing: format!("taking the lock of application {}", self.application),
             message: "it is ours now; looking again before the first write".into(),
         })
+    }
+
+    fn wait_until(&self, end: Instant) {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
     }
 
     fn is_held(&self) -> bool {

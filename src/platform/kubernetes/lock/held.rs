@@ -5,6 +5,7 @@ use crate::engine::{Begun, Trouble, TroubleKind, may_go_without};
 use crate::kubernetes::{Cluster, LeaseForm, LeaseObject};
 use crate::model::marks;
 use crate::platform::Owner;
+use crate::platform::lock_waits::pause_until;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -22,6 +23,8 @@ pub(super) struct Place {
 pub(super) enum Refused {
     /// Another run has it: its identity.
     Held(String),
+    /// Another run has it, which would be known to be a dead one after so long; the time given is over.
+    Awaited(String, Duration),
     Trouble(Trouble),
 }
 
@@ -48,10 +51,12 @@ struct State {
 
 impl Held {
     /// Takes the Lease, or says who has it: at once when it is free or was left by a run that worked from the owner's
-    /// seat, after [`TTL`] when another dead run left it, of which `waits` is told the holder and that time.
+    /// seat, after [`TTL`] when another dead run left it, of which `waits` is told the holder and that time. It is not waited
+    /// for beyond `until`.
     pub(super) async fn acquire(
         place: Place,
         owner: Owner,
+        until: Option<Instant>,
         waits: impl Fn(&str, Duration),
     ) -> Result<Held, Refused> {
         let identity = owner.identity();
@@ -70,7 +75,8 @@ impl Held {
                     Some((last, since)) if *last == version => {
                         let left = TTL.saturating_sub(since.elapsed());
                         if !left.is_zero() {
-                            tokio::time::sleep(left.min(WATCH_EVERY)).await;
+                            let late = || Refused::Awaited(holder.to_owned(), left);
+                            pause_until(left.min(WATCH_EVERY), until).await.ok_or_else(late)?;
                             continue;
                         }
                     }
@@ -79,7 +85,8 @@ impl Held {
                     None => {
                         waits(holder, TTL);
                         watched = Some((version, Instant::now()));
-                        tokio::time::sleep(WATCH_EVERY).await;
+                        let late = || Refused::Awaited(holder.to_owned(), TTL);
+                        pause_until(WATCH_EVERY, until).await.ok_or_else(late)?;
                         continue;
                     }
                 }

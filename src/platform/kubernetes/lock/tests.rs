@@ -73,8 +73,9 @@ impl World {
     }
 
     async fn acquire_as(&self, owner: Owner) -> Result<Held, String> {
-        Held::acquire(self.place(), owner, |_, _| {}).await.map_err(|refused| match refused {
+        Held::acquire(self.place(), owner, None, |_, _| {}).await.map_err(|refused| match refused {
             Refused::Held(by) => format!("held by {by}"),
+            Refused::Awaited(by, left) => format!("awaited: {by} for {left:?}"),
             Refused::Trouble(trouble) => trouble.to_string(),
         })
     }
@@ -169,7 +170,7 @@ async fn who_waits_is_told_who_has_the_lock_and_how_long_at_most() {
     let _dead = world.acquire("dead").await.expect("free");
     let waits = LockWaits::new("shop");
     let tell = |holder: &str, at_most| waits.begin(holder, at_most);
-    Held::acquire(world.place(), Owner::new("heir", 1), tell).await.ok().expect("taken over");
+    Held::acquire(world.place(), Owner::new("heir", 1), None, tell).await.ok().expect("taken over");
     assert_eq!(
         waits.next().await,
         "the lock of application shop, which another run on dead (process 1) has: 60 s at most, after which a dead run's \
@@ -249,4 +250,22 @@ async fn whose_fence_is_closed_takes_no_lock() {
     let refused = world.acquire_as(Owner::new("late", 1).with_fence(Some(seat))).await.err();
     assert_eq!(refused.as_deref(), Some("keeping the seat: it is closed"));
     assert_eq!(world.with(|store| store.writes), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_runs_lock_is_not_waited_for_beyond_the_time_given() {
+    let world = World::new();
+    let _dead = world.acquire("dead").await.expect("free");
+    let begun = Instant::now();
+    let until = Some(begun + Duration::from_secs(20));
+    let refused = Held::acquire(world.place(), Owner::new("heir", 1), until, |_, _| {}).await;
+    let Err(Refused::Awaited(by, left)) = refused else { panic!("it is not free before a minute is over") };
+    assert_eq!(begun.elapsed(), Duration::from_secs(20));
+    let told = LockWaits::new("shop").awaited(&by, left);
+    assert_eq!(told.kind, TroubleKind::LockAwaited);
+    assert_eq!(
+        told.message,
+        "the lock of application shop, which another run on dead (process 1) has: 40 s more at most, after which a dead \
+         run's lock is taken over"
+    );
 }

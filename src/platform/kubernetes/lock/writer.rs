@@ -9,9 +9,10 @@ use crate::platform::kubernetes::inventory::{Inventory, OwnNamespace};
 use crate::platform::lock_waits::LockWaits;
 use futures_util::future::BoxFuture;
 use serde_json::json;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 /// The right to write to one application, until it is released or lost.
 #[derive(Clone)]
@@ -57,6 +58,7 @@ pub struct Writer {
     owner: Owner,
     inventory: Arc<Inventory>,
     waits: LockWaits,
+    until: StdMutex<Option<Instant>>,
     lease: Mutex<Option<Lease>>,
     /// Whether there is one: known also while it is being renewed.
     held: AtomicBool,
@@ -77,6 +79,7 @@ impl Kubernetes {
             owner,
             inventory: Arc::clone(&self.inventory),
             waits: LockWaits::new(self.identity.application()),
+            until: StdMutex::default(),
             lease: Mutex::default(),
             held: AtomicBool::default(),
             without: Without::default(),
@@ -138,15 +141,17 @@ impl Writer {
             application: self.application.clone(),
         };
         let waits = |holder: &str, at_most| self.waits.begin(holder, at_most);
-        let held = match Held::acquire(place(), self.owner.clone(), waits).await {
+        let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = match Held::acquire(place(), self.owner.clone(), until, waits).await {
             Err(Refused::Trouble(trouble)) if trouble.kind == TroubleKind::Missing => {
                 self.make_namespace(trouble).await?;
-                Held::acquire(place(), self.owner.clone(), waits).await
+                Held::acquire(place(), self.owner.clone(), until, waits).await
             }
             other => other,
         };
         let held = held.map_err(|refused| match refused {
             Refused::Trouble(trouble) => trouble,
+            Refused::Awaited(by, left) => self.waits.awaited(&by, left),
             Refused::Held(by) => Trouble {
                 kind: TroubleKind::Rejected,
                 doing: "taking the application's lock".into(),
@@ -232,6 +237,10 @@ impl Guard for Writer {
             doing: format!("taking the lock of application {}", self.application),
             message: "it is ours now; looking again before the first write".into(),
         })
+    }
+
+    fn wait_until(&self, end: Instant) {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
     }
 
     fn is_held(&self) -> bool {
