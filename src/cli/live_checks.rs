@@ -34,7 +34,8 @@ pub async fn live_findings(target: &EcsTarget, deployment: &Deployment) -> Resul
     };
     for rollout in undeclared(&live.owned, &declared_slots(manifests)) {
         let origin = &deployment.application.origin;
-        Notes::new(origin, rollout.workload, &mut findings).error("", rollout.why);
+        let why = rollout.why();
+        Notes::new(origin, rollout.workload, &mut findings).error("", why);
     }
     for task_definition in manifests.task_definitions.values() {
         let label = marks::document(Kind::TaskDefinition, &task_definition.name);

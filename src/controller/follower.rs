@@ -6,7 +6,7 @@ use super::occurrence::{Occurrence, OccurrenceKind};
 use super::report::{cut, slot_summaries, status_during};
 use super::run::Happened;
 use super::teller::Teller;
-use crate::engine::{Event, ItemResult, Watcher, slot_statuses};
+use crate::engine::{Event, ItemResult, Verdict, Watcher, slot_statuses};
 use crate::model::{AppKey, HandledRequest, SyncMode, WorkloadSummary};
 use crate::plan::{Palette, Plan, render_plan};
 use crate::rollout::{Observation, Phase};
@@ -55,10 +55,13 @@ impl Follower {
         let _ = self.happened.send(Happened::Refused { key, look, started });
     }
 
-    /// Tells that a rollout which was looked after did not end well.
-    pub fn failed(&self, result: &ItemResult) {
-        let name = result.document.split_once('/').map_or(result.document.as_str(), |(_, name)| name);
-        self.tell(OccurrenceKind::RolloutFailed, name, result.message.clone());
+    /// Tells which of the rollouts that were looked after failed.
+    pub fn failures(&self, results: &[ItemResult]) {
+        for result in results.iter().filter(|result| result.verdict == Verdict::Failed) {
+            if let Some(name) = result.document.strip_prefix("BlueGreen/") {
+                self.tell(OccurrenceKind::RolloutFailed, name, result.message.clone());
+            }
+        }
     }
 
     /// From now on it mostly waits.

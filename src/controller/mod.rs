@@ -9,6 +9,7 @@ mod dependencies;
 mod ended;
 mod ending;
 mod follower;
+mod history;
 mod look;
 mod metrics;
 mod neighbours;

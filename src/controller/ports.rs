@@ -2,7 +2,8 @@
 
 pub use crate::engine::Synced;
 use crate::engine::{
-    Deployment, ItemResult, Neighbours, RequestVerb, StopSignal, SyncReport, Trouble, Watcher, WriteGuard,
+    Deployment, History, ItemResult, Neighbours, RequestVerb, StopSignal, SyncReport, Trouble, Watcher,
+    WriteGuard,
 };
 use crate::model::{
     Allowed, Ancestor, AppKey, Application, ApplicationStatus, Destination, Lineage, Problem, Source,
@@ -183,6 +184,8 @@ pub struct Place {
     pub fence: Arc<dyn WriteGuard>,
     /// The other Applications of this process.
     pub neighbours: Arc<dyn Neighbours>,
+    /// Earlier commits of its source.
+    pub history: Arc<dyn History>,
 }
 
 impl Place {

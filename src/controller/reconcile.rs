@@ -9,15 +9,18 @@ use super::ports::{
 use super::run::Permits;
 use crate::config;
 use crate::engine::{
-    Deployment, RequestVerb, StopSignal, Trouble, TroubleKind, Verdict, failed, traced, work_span,
+    Deployment, ItemResult, RequestVerb, StopSignal, Trouble, TroubleKind, Verdict, failed, traced, work_span,
 };
 use crate::model::{
-    AppKey, Application, Destination, HandledRequest, Kind, Manifests, Object, Problem, SyncMode,
+    AppKey, Application, Destination, HandledRequest, Kind, Manifests, Object, Problem, Seconds, SyncMode,
     is_commit_id,
 };
 use crate::plan::UnderWay;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// A sync that was given at least so many seconds is followed by the next one at once if a rollout needs more.
+const WATCHED_ON: Seconds = 60;
 
 /// Everything that a look needs.
 pub(super) struct Task {
@@ -148,7 +151,19 @@ fn children_refused(place: &Place, permits: &Permits, manifests: &Manifests) -> 
 
 async fn act(task: &Task, deployment: &Deployment, outcome: &mut Outcome) -> Result<Synced, Trouble> {
     let site = prepare(task, &task.place, deployment, outcome).await?;
-    site.sync(deployment, &task.follower, &task.stop).await
+    let synced = site.sync(deployment, &task.follower, &task.stop).await?;
+    let is_out_of_time = |result: &ItemResult| {
+        result.verdict == Verdict::TimedOut && result.document.starts_with("BlueGreen/")
+    };
+    // Only its time was over: a rollout is not left to itself until a retry is due.
+    if deployment.application.sync.timeout >= WATCHED_ON && synced.report.results.iter().any(is_out_of_time) {
+        outcome.again = Some(Again::Now);
+    }
+    // Beside a worse verdict of something else nothing tells of them.
+    if synced.report.verdict > Verdict::Failed {
+        task.follower.failures(&synced.report.results);
+    }
+    Ok(synced)
 }
 
 /// Looks after what the documents of the commit before began: a rollout under way goes on, or back, as if those that can't
@@ -185,14 +200,6 @@ async fn look_after(task: &Task, look: &Look, outcome: &mut Outcome) {
     };
     if let Some(only) = only {
         manifests.blue_greens.retain(|_, blue_green| only.contains(&blue_green.workload_ref.name));
-        let is_declared =
-            |name: &&String| manifests.blue_greens.values().any(|bg| bg.workload_ref.name == **name);
-        if let Some(name) = only.iter().find(|name| !is_declared(name)) {
-            outcome.leaves_unwatched(format!(
-                "the rollout of {name} is watched by nobody: its slots name commit {commit}, whose documents declare no \
-                 BlueGreen for it"
-            ));
-        }
     }
     let application = place.application.clone();
     let is_active = !is_still(&application);
@@ -220,8 +227,9 @@ async fn look_after(task: &Task, look: &Look, outcome: &mut Outcome) {
         (false, true) => Some(Again::Retry),
         (false, false) => None,
     };
-    for result in results.iter().filter(|result| result.verdict == Verdict::Failed) {
-        task.follower.failed(result);
+    task.follower.failures(&results);
+    for result in results.iter().filter(|result| result.verdict == Verdict::Error && !is_whole) {
+        outcome.leaves_unwatched(format!("{}: {}", result.document, result.message));
     }
 }
 
@@ -267,8 +275,8 @@ pub(super) async fn give_up_rollouts(task: &Task, outcome: &mut Outcome) -> Resu
     }
 }
 
-/// What the live slots say is under way: the rollouts of the commit that began last. What can't be looked after that way is
-/// told.
+/// What the live slots say is under way: the rollouts of the commit that began last, beside which those of other commits
+/// are looked after with their own documents. What can't be looked after that way is told.
 async fn said_live(task: &Task, outcome: &mut Outcome) -> Option<InHand> {
     if !task.is_unknown {
         return None;
@@ -291,12 +299,11 @@ async fn said_live(task: &Task, outcome: &mut Outcome) -> Option<InHand> {
         found.iter().filter(|one| commit_of(one).is_some()).max_by_key(|one| one.started).and_then(commit_of);
     let (named, others): (Vec<&UnderWay>, Vec<&UnderWay>) =
         found.iter().partition(|one| commit.is_some() && commit_of(one) == commit);
-    if !others.is_empty() {
+    if commit.is_none() && !others.is_empty() {
         let others: Vec<String> = others.into_iter().map(UnderWay::in_words).collect();
         outcome.leaves_unwatched(format!(
-            "rollouts are under way that nobody watches, since their slots name no commit, or another one than a rollout \
-             that began later: {}; make the repository readable, or run `cutover sync --revision COMMIT` or `cutover abort` \
-             with documents that declare them",
+            "rollouts are under way that nobody watches, since their slots name no commit: {}; make the repository readable, or \
+             run `cutover sync --revision COMMIT` or `cutover abort` with documents that declare them",
             others.join(", ")
         ));
     }
@@ -358,10 +365,19 @@ fn answer(task: &Task, request: &Request, done: bool, message: &str) {
 
 /// Reads and checks the documents away from the threads that everything else runs on; and says what was skipped.
 async fn documents(task: &Task, place: &Place, commit: &str) -> Result<(Manifests, Vec<String>), Look> {
-    let repositories = Arc::clone(&task.repositories);
-    let repository = RepositoryKey::of(&place.key, &place.application);
+    read_documents(Arc::clone(&task.repositories), &place.key, &place.application, commit).await
+}
+
+/// The same for whoever knows the application.
+pub(super) async fn read_documents(
+    repositories: Arc<dyn Repositories>,
+    key: &AppKey,
+    application: &Application,
+    commit: &str,
+) -> Result<(Manifests, Vec<String>), Look> {
+    let repository = RepositoryKey::of(key, application);
     let commit = commit.to_owned();
-    let (source, destination) = (place.application.source.clone(), place.application.destination.clone());
+    let (source, destination) = (application.source.clone(), application.destination.clone());
     let read = move || -> Result<(Manifests, Vec<String>), Look> {
         let documents = repositories.documents(&repository, &commit, &source).map_err(Look::NoSource)?;
         let manifests = load(&documents.files, &destination).map_err(Look::WrongDocuments)?;

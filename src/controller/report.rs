@@ -80,7 +80,8 @@ pub(super) fn status_during(status: &mut ApplicationStatus, plan: &Plan, now: Ti
         status.health = HealthState::Progressing;
     }
     status.sync = SyncState::OutOfSync;
-    let message = cut(&plan.summary().to_string());
+    let undeclared = plan.undeclared().map(|item| format!("; {}: {}", item.document(), item.why));
+    let message = cut(&std::iter::once(plan.summary().to_string()).chain(undeclared).collect::<String>());
     let judged = |kind: &str, status| (kind.to_owned(), status, "Syncing", message.clone());
     merge(
         status,

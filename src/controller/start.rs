@@ -4,13 +4,14 @@ use super::apps::{App, Running, Sight};
 use super::dependencies::circle;
 use super::ending::Ending;
 use super::follower::Follower;
+use super::history::Past;
 use super::look::Look;
 use super::occurrence::{Occurrence, OccurrenceKind};
 use super::ports::{Found, Place, Request};
 use super::reconcile::{InHand, Outcome, Task, reconcile};
 use super::register::is_ready;
 use super::run::{Happened, State};
-use crate::engine::{StopSignal, failed, work_span};
+use crate::engine::{StopSignal, WriteGuard, failed, work_span};
 use crate::model::{Allowed, AppKey, Application, Destination, HandledRequest, Lineage, Timestamp, marks};
 use crate::rollout::Phase;
 use futures_util::FutureExt;
@@ -77,8 +78,7 @@ impl State {
         let place = |(application, allowed): (Application, Allowed)| {
             let mut application = application;
             application.suspend |= app.registered.is_suspended;
-            let neighbours = self.directory.around(key);
-            Place { key: key.clone(), application, allowed, lineage: lineage_of(app), fence, neighbours }
+            self.place(key, app, application, allowed, fence)
         };
         if app.registered.is_going {
             return match self.ending(key, app) {
@@ -158,10 +158,27 @@ impl State {
         let (mut application, allowed) = app.in_hand.clone().or_else(|| self.present(app))?;
         let declared = app.registered.application.as_ref().map_or(application.suspend, |one| one.suspend);
         application.suspend = declared || app.registered.is_suspended;
-        let neighbours = self.directory.around(key);
-        let place =
-            Place { key: key.clone(), application, allowed, lineage: lineage_of(app), fence, neighbours };
+        let place = self.place(key, app, application, allowed, fence);
         Some(InHand { place, commit: entry.status.revision.clone(), is_whole, only: None })
+    }
+
+    fn place(
+        &self,
+        key: &AppKey,
+        app: &App,
+        application: Application,
+        allowed: Allowed,
+        fence: Arc<dyn WriteGuard>,
+    ) -> Place {
+        Place {
+            key: key.clone(),
+            lineage: lineage_of(app),
+            neighbours: self.directory.around(key),
+            history: Past::of(&self.world.repositories, key, &application),
+            application,
+            allowed,
+            fence,
+        }
     }
 
     /// The spec as it is registered, if it is valid and allowed.

@@ -1,7 +1,7 @@
 //! One application at one commit.
 
 use super::ports::{EcsDocuments, KubernetesDocuments, Rollout, WorkloadDocuments};
-use crate::model::{Application, BlueGreen, Manifests, TaskDefinitionRef, Turn};
+use crate::model::{Application, BlueGreen, Destination, Manifests, TaskDefinitionRef, Turn};
 
 /// What shall be brought about: an application with the documents of one commit.
 #[derive(Clone, Debug)]
@@ -16,6 +16,14 @@ impl Deployment {
     /// The blue/green workloads, by name of their BlueGreen.
     pub fn rollouts(&self) -> Vec<Rollout> {
         self.manifests.blue_greens.values().filter_map(|blue_green| self.rollout(blue_green)).collect()
+    }
+
+    /// The namespace of documents that name none.
+    pub fn namespace(&self) -> Option<&str> {
+        match &self.application.destination {
+            Destination::Kubernetes { namespace, .. } => Some(namespace),
+            Destination::Ecs { .. } => None,
+        }
     }
 
     /// `None` only if the reference to the workload does not hold, which validation excludes.

@@ -4,6 +4,7 @@ mod clock;
 mod deployment;
 mod events;
 mod follow;
+mod history;
 mod neighbours;
 mod plan;
 mod ports;
@@ -20,6 +21,7 @@ pub use clock::{Begun, Clock};
 pub use deployment::Deployment;
 pub use events::{Event, Silent, Watcher};
 pub use follow::follow;
+pub use history::{History, LiveCommits, NoHistory};
 pub use neighbours::{Elsewhere, Neighbours, NoNeighbours};
 pub use plan::{declared_services, observe, plan, read_live};
 pub use ports::{
@@ -37,4 +39,5 @@ pub use status::{
 pub use sync::{
     ItemResult, SyncReport, Synced, Verdict, carry_on, delete_all, plan_delete, sync, sync_and_look,
 };
+pub(crate) use write_guard::is_on_the_way_back;
 pub use write_guard::{WRITE_BOUND, Without, WriteGuard, kept_alive, may_go_without};

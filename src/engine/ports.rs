@@ -1,9 +1,9 @@
 //! What the engine asks of a platform, of a traffic provider and of the gates. Adapters implement these; tests put an
 //! in-memory world behind them.
 
-use super::Deployment;
+use super::{Deployment, History, NoHistory};
 use crate::model::{
-    Application, BlueGreen, BySlot, IgnoreDifferences, Object, RevisionId, Seconds, Service, Slot,
+    Application, BlueGreen, BySlot, IgnoreDifferences, Manifests, Object, RevisionId, Seconds, Service, Slot,
     TaskDefinition, Turn,
 };
 use crate::plan::{Live, Owned, PlanItem};
@@ -64,6 +64,17 @@ impl Rollout {
     /// The name of the Service on Kubernetes that has a slot's pods and no others.
     pub fn slot_service(&self, slot: Slot) -> String {
         self.blue_green.slot_service(slot, self.workload_name())
+    }
+
+    /// The slots' names in an inventory ([`Owned::resource`]), where documents without a namespace go to `own`.
+    pub fn slot_resources(&self, own: Option<&str>) -> [String; 2] {
+        let namespace = self.namespace().or(own).unwrap_or_default();
+        Slot::BOTH.map(|slot| match &self.workload {
+            WorkloadDocuments::Ecs(_) => self.slot_name(slot),
+            WorkloadDocuments::Kubernetes(_) => {
+                format!("Deployment.apps/{namespace}/{}", self.slot_name(slot))
+            }
+        })
     }
 
     fn workload_name(&self) -> &str {
@@ -272,6 +283,11 @@ pub trait Platform {
 
     /// Reads the live slots that bear the application's mark, with their notes: what is under way, where no document tells.
     async fn read_slots(&self, application: &Application) -> Result<Vec<Owned>, Trouble>;
+
+    /// The application's documents at an earlier commit; the error is a sentence that says why they can't be had.
+    async fn documents_at(&self, commit: &str) -> Result<Manifests, String> {
+        NoHistory.documents(commit).await
+    }
 
     /// Carries out the plan's item for a task definition or a service without a BlueGreen, or for something to be
     /// pruned. May be repeated.

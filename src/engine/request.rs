@@ -1,9 +1,10 @@
 //! What people ask of a rollout: promote, abort, retry. Which workload they can mean, and why it can't be done.
 
 use super::deployment::Deployment;
-use super::ports::{Guard, Rollout, Signal, Signalling, Trouble, TroubleKind};
+use super::ports::{Guard, Platform, Rollout, Signal, Signalling, Trouble, TroubleKind};
 use super::run::Adapter;
 use super::standing::{Standing, Subject};
+use super::sync::former_rollouts;
 use crate::model::Slot;
 use std::fmt;
 
@@ -78,11 +79,12 @@ impl From<Trouble> for Unfit {
     }
 }
 
-/// The one workload that the request can mean: `workload`, or the only one that it fits.
+/// The one workload that the request can mean: `workload`, or the only one that it fits. What the documents do not declare
+/// any more while its rollout is not over comes after what they do.
 ///
 /// # Errors
 /// If there is none, or several.
-pub async fn choose<A: Adapter>(
+pub async fn choose<A: Adapter + Platform>(
     adapter: &A,
     deployment: &Deployment,
     verb: RequestVerb,
@@ -93,11 +95,17 @@ pub async fn choose<A: Adapter>(
     let is_meant = |rollout: &Rollout| workload.is_none_or(|name| name == rollout.blue_green.name);
     let mut reasons = vec![];
     let mut fitting = vec![];
-    for rollout in rollouts.into_iter().filter(is_meant) {
-        let standing = Standing::read(adapter, rollout).await?;
-        match Chosen::new(&standing, verb) {
-            Ok(chosen) => fitting.push(chosen),
-            Err(reason) => reasons.push(format!("{}: {reason}", standing.document())),
+    fit(adapter, verb, rollouts.into_iter().filter(is_meant), &mut fitting, &mut reasons).await?;
+    if fitting.is_empty() && verb != RequestVerb::Retry {
+        match adapter.read_slots(&deployment.application).await {
+            Ok(slots) => {
+                let (former, unwatched) = former_rollouts(adapter, deployment, &slots).await;
+                fit(adapter, verb, former.into_iter().filter(is_meant), &mut fitting, &mut reasons).await?;
+                reasons.extend(unwatched.into_iter().map(|one| format!("{}: {}", one.document, one.message)));
+            }
+            Err(trouble) => reasons.push(format!(
+                "whether a rollout is under way that no document declares can't be read: {trouble}"
+            )),
         }
     }
     if fitting.len() > 1 {
@@ -111,6 +119,24 @@ pub async fn choose<A: Adapter>(
         }
         None => Err(Unfit::Nothing(verb, reasons)),
     }
+}
+
+/// Sorts `rollouts` by whether the request fits them.
+async fn fit<A: Adapter>(
+    adapter: &A,
+    verb: RequestVerb,
+    rollouts: impl Iterator<Item = Rollout>,
+    fitting: &mut Vec<Chosen>,
+    reasons: &mut Vec<String>,
+) -> Result<(), Unfit> {
+    for rollout in rollouts {
+        let standing = Standing::read(adapter, rollout).await?;
+        match Chosen::new(&standing, verb) {
+            Ok(chosen) => fitting.push(chosen),
+            Err(reason) => reasons.push(format!("{}: {reason}", standing.document())),
+        }
+    }
+    Ok(())
 }
 
 impl Chosen {
@@ -191,7 +217,7 @@ pub(super) async fn telling_lock<A: Guard, T>(
 ///
 /// # Errors
 /// If it can't be done.
-pub async fn handle<A: Adapter + Signalling>(
+pub async fn handle<A: Adapter + Platform + Signalling>(
     adapter: &A,
     deployment: &Deployment,
     verb: RequestVerb,

@@ -177,7 +177,7 @@ pub(super) fn summarise(deployment: &Deployment, live: &Live, plan: &Plan) -> St
     let workloads = deployment.rollouts();
     let workloads =
         workloads.iter().map(|rollout| workload(rollout, live.rollouts.get(&rollout.blue_green.name)));
-    let workloads = workloads.collect();
+    let workloads = workloads.chain(plan.undeclared().map(without_document)).collect();
     Status {
         application: plan.application.clone(),
         commit: plan.commit.clone(),
@@ -187,15 +187,34 @@ pub(super) fn summarise(deployment: &Deployment, live: &Live, plan: &Plan) -> St
         services,
         objects: objects(live, plan),
         workloads,
-        notices: plan.notices.iter().cloned().chain(undeclared(plan)).collect(),
+        notices: plan
+            .notices
+            .iter()
+            .cloned()
+            .chain(plan.undeclared().map(|item| format!("{}: {}", item.document(), item.why)))
+            .collect(),
         waits: deployment.application.sync.wait,
     }
 }
 
-/// What the plan says of rollouts that no document declares: no workload tells of them.
-fn undeclared(plan: &Plan) -> impl Iterator<Item = String> {
-    let items = plan.items.iter().filter(|item| item.is(Kind::BlueGreen) && item.origin.is_none());
-    items.map(|item| format!("{}: {}", item.document(), item.why))
+/// A rollout that is not over and that no document declares.
+fn without_document(item: &PlanItem) -> WorkloadStatus {
+    let awaited = "the end of its rollout, or its documents to be back in Git".to_owned();
+    WorkloadStatus { phase: Some(Phase::Blocked), ..unread(item.document(), awaited) }
+}
+
+/// A workload of which nothing is known but a sentence.
+fn unread(document: String, why: String) -> WorkloadStatus {
+    WorkloadStatus {
+        document,
+        phase: None,
+        waiting_on: Some(why),
+        check_after: None,
+        outcome: None,
+        serving: None,
+        rules: vec![],
+        slots: None,
+    }
 }
 
 /// What documents declare, with what a sync would do to it. A hook that has run may have gone again, and is left out.
@@ -220,18 +239,9 @@ fn workload(declared: &Rollout, rollout: Option<&Result<LiveRollout, String>>) -
     let document = format!("{}/{}", Kind::BlueGreen, declared.blue_green.name);
     let rollout = match rollout {
         Some(Ok(rollout)) => rollout,
-        unread => {
-            let why = unread.and_then(|reading| reading.as_ref().err()).cloned();
-            return WorkloadStatus {
-                document,
-                phase: None,
-                waiting_on: Some(why.unwrap_or_else(|| "it was not read".into())),
-                check_after: None,
-                outcome: None,
-                serving: None,
-                rules: vec![],
-                slots: None,
-            };
+        reading => {
+            let why = reading.and_then(|reading| reading.as_ref().err()).cloned();
+            return unread(document, why.unwrap_or_else(|| "it was not read".into()));
         }
     };
     let seen = &rollout.observation;

@@ -22,7 +22,7 @@ pub async fn on_the_way_back<F: Future>(work: F) -> F::Output {
 }
 
 /// True within [`on_the_way_back`].
-pub(super) fn is_on_the_way_back() -> bool {
+pub(crate) fn is_on_the_way_back() -> bool {
     WAY_BACK.try_with(|()| ()).is_ok()
 }
 

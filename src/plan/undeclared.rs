@@ -1,7 +1,8 @@
-//! Finds rollouts under way that no document declares any more: nobody watches them, and both slots are needed.
+//! Finds rollouts under way that no document declares any more: both slots are needed, and only the documents that they
+//! began with tell how they go on.
 
 use super::{Change, Owned, Plan, PlanItem};
-use crate::model::{Kind, Manifests, Slot, Timestamp, Turn};
+use crate::model::{Kind, Manifests, Slot, Timestamp, Turn, is_commit_id};
 use crate::rollout::{Hindrance, Progress, Record, Remedy, Terms};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,9 +58,46 @@ pub struct Undeclared {
     pub workload: String,
     /// The live name of the slot that it goes into.
     pub resource: String,
-    /// The fact and what to do, as a sentence.
-    pub why: String,
+    /// The full id of the commit that it began with, if its slot tells.
+    pub commit: Option<String>,
+    /// The fact, without what follows from it.
+    fact: String,
     turn: Turn,
+}
+
+impl Undeclared {
+    /// The name of the workload's document: `web`.
+    pub fn name(&self) -> &str {
+        self.workload.split_once('/').map_or(self.workload.as_str(), |(_, name)| name)
+    }
+
+    /// The fact and what to do, as a sentence.
+    pub fn why(&self) -> String {
+        match &self.commit {
+            Some(commit) => {
+                let commit: String = commit.chars().take(7).collect();
+                self.in_words(&format!(
+                    "; while requests are on it, a sync goes on with it by the documents of commit {commit}, or back, and \
+                     begins nothing new"
+                ))
+            }
+            None => self.in_words(", so nobody watches it"),
+        }
+    }
+
+    /// The same where nobody can look after it, for this reason.
+    pub fn why_unwatched(&self, reason: &str) -> String {
+        self.in_words(&format!(", and nobody watches it: {reason}"))
+    }
+
+    fn in_words(&self, consequence: &str) -> String {
+        let what = format!(
+            "{} and its BlueGreen in Git until the rollout has ended, by itself or by `cutover abort`",
+            self.workload
+        );
+        let why = format!("{}{consequence}", self.fact);
+        Hindrance::new(why, vec![Remedy::Restore { what }]).in_words(Terms::Ecs)
+    }
 }
 
 /// Why a slot of a rollout that is not over is kept.
@@ -121,21 +159,29 @@ impl<'a> Pair<'a> {
     }
 }
 
+impl Plan {
+    /// The items of rollouts that are not over and that no document declares.
+    pub fn undeclared(&self) -> impl Iterator<Item = &PlanItem> {
+        self.items.iter().filter(|item| item.is(Kind::BlueGreen) && item.origin.is_none())
+    }
+}
+
 /// The rollouts of `owned` that are not over and go into none of the `slots` that documents declare (live names).
 pub fn undeclared(owned: &[Owned], slots: &BTreeSet<String>) -> Vec<Undeclared> {
     let of = |pair: &Pair<'_>| {
         let (holder, record) = pair.unfinished().filter(|(holder, _)| !slots.contains(&holder.resource))?;
-        let why = format!(
-            "its rollout into {} is not over ({}), and no BlueGreen declares it any more, so nobody watches it",
+        let fact = format!(
+            "its rollout into {} is not over ({}), and no BlueGreen declares it any more",
             holder.resource, record.progress
         );
-        let what = format!(
-            "{} and its BlueGreen in Git until the rollout has ended, by itself or by `cutover abort`",
-            pair.workload
-        );
-        let why = Hindrance::new(why, vec![Remedy::Restore { what }]).in_words(Terms::Ecs);
-        let (workload, resource) = (pair.workload.to_owned(), holder.resource.clone());
-        Some(Undeclared { workload, resource, why, turn: holder.turn })
+        let commit = holder.slot.as_ref().and_then(|mark| mark.commit.clone());
+        Some(Undeclared {
+            workload: pair.workload.to_owned(),
+            resource: holder.resource.clone(),
+            commit: commit.filter(|commit| is_commit_id(commit)),
+            fact,
+            turn: holder.turn,
+        })
     };
     Pair::all(owned).iter().filter_map(of).collect()
 }
@@ -166,10 +212,11 @@ pub fn declared_slots(manifests: &Manifests) -> BTreeSet<String> {
 
 /// Blocks the plan for each of them, together with what it would do to their slots.
 pub(super) fn block(found: Vec<Undeclared>, plan: &mut Plan, owned: &[Owned]) {
-    for Undeclared { workload, resource, why, turn } in found {
+    for rollout in found {
+        let Undeclared { workload, resource, turn, .. } = &rollout;
         let is_slot = |item: &PlanItem| {
             let mark = owned.iter().find(|owned| owned.resource == item.resource);
-            mark.and_then(|owned| owned.slot.as_ref()).is_some_and(|mark| mark.workload == workload)
+            mark.and_then(|owned| owned.slot.as_ref()).is_some_and(|mark| mark.workload == *workload)
         };
         let touched =
             |item: &&mut PlanItem| !item.carried && item.change != Change::Unchanged && is_slot(item);
@@ -178,14 +225,14 @@ pub(super) fn block(found: Vec<Undeclared>, plan: &mut Plan, owned: &[Owned]) {
             item.why = format!("{}; {IN_USE}", item.why);
         }
         let steers =
-            |item: &&mut PlanItem| item.change != Change::Unchanged && may_steer(&item.resource, &resource);
+            |item: &&mut PlanItem| item.change != Change::Unchanged && may_steer(&item.resource, resource);
         for item in plan.items.iter_mut().filter(steers) {
             item.change = Change::Blocked;
             item.why = format!("{}; {STEERS}", item.why);
         }
-        let name = workload.split_once('/').map_or(workload.as_str(), |(_, name)| name);
-        let item = PlanItem::new(Kind::BlueGreen.name(), name, &resource, Change::Blocked, why);
-        plan.items.push(PlanItem { turn, ..item });
+        let (kind, why) = (Kind::BlueGreen.name(), rollout.why());
+        let item = PlanItem::new(kind, rollout.name(), resource, Change::Blocked, why);
+        plan.items.push(PlanItem { turn: *turn, ..item });
     }
 }
 

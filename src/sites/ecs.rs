@@ -1,15 +1,16 @@
 //! An application on ECS.
 
 use super::balanced::Balanced;
+use super::confirmed::Confirmed;
 use super::looked::{Looked, Seen, mark_of_service};
 use crate::aws::{Aws, CallCounts};
 use crate::engine::{
-    Deployment, Gating, Guard, Neighbours, Obstacles, Platform, Registered, Rollout, Settled, Signal,
-    Signalling, SlotsReading, TimeSource, Traffic, TrafficReading, Trouble, TroubleKind, Workloads,
-    declared_services, lock,
+    Deployment, Gating, Guard, History, Neighbours, NoHistory, Obstacles, Platform, Registered, Rollout,
+    Settled, Signal, Signalling, SlotsReading, TimeSource, Traffic, TrafficReading, Trouble, TroubleKind,
+    Workloads, declared_services, lock,
 };
 use crate::gates::Gates;
-use crate::model::{Application, BySlot, RevisionId, Slot, Timestamp};
+use crate::model::{Application, BySlot, Manifests, RevisionId, Slot, Timestamp};
 use crate::plan::{Live, Owned, PlanItem};
 use crate::platform::ecs::{Ecs, Writer};
 use crate::rollout::{Action, Alarm, Hindrance, HttpAnswer, RuleObservation, Stranger, Terms};
@@ -26,6 +27,9 @@ pub struct EcsTarget {
     writer: Writer,
     time_scale: u32,
     seen: Seen,
+    history: Arc<dyn History>,
+    application: Application,
+    confirmed: Confirmed,
 }
 
 impl EcsTarget {
@@ -40,6 +44,9 @@ impl EcsTarget {
             aws,
             time_scale: time_scale.max(1),
             seen: Seen::default(),
+            history: Arc::new(NoHistory),
+            application: application.clone(),
+            confirmed: Confirmed::default(),
         }
     }
 
@@ -47,6 +54,12 @@ impl EcsTarget {
     #[must_use]
     pub fn beside(self, neighbours: Arc<dyn Neighbours>) -> EcsTarget {
         EcsTarget { ecs: self.ecs.beside(neighbours), ..self }
+    }
+
+    /// Reads earlier commits there.
+    #[must_use]
+    pub fn remembering(self, history: Arc<dyn History>) -> EcsTarget {
+        EcsTarget { history, ..self }
     }
 
     /// Why targets of a BlueGreen were unhealthy when some last were in this run, for people.
@@ -238,8 +251,12 @@ impl Platform for EcsTarget {
         self.ecs.read_slots(application).await
     }
 
+    async fn documents_at(&self, commit: &str) -> Result<Manifests, String> {
+        self.history.documents(commit).await
+    }
+
     async fn apply_item(&self, deployment: &Deployment, item: &PlanItem) -> Result<(), Trouble> {
-        self.writer.check_lease().await?;
+        self.check_lease().await?;
         self.check_no_traffic(&item.resource, &self.ecs.groups_to_delete(item).await?, &[]).await?;
         self.ecs.apply_item(deployment, item).await
     }
@@ -264,7 +281,13 @@ impl Platform for EcsTarget {
 
 impl Guard for EcsTarget {
     async fn check_lease(&self) -> Result<(), Trouble> {
-        self.writer.check_lease().await
+        let checked = self.writer.check_lease().await;
+        let slots = self.read_slots(&self.application);
+        self.confirmed.check(checked, self.writer.is_held(), &*self.history, slots).await
+    }
+
+    fn wait_until(&self, end: tokio::time::Instant) {
+        self.writer.wait_until(end);
     }
 
     fn is_held(&self) -> bool {

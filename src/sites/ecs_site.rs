@@ -30,7 +30,7 @@ impl EcsSite {
     fn target(&self) -> EcsTarget {
         let aws = self.aws.fenced(Some(self.place.fence.clone()));
         let target = EcsTarget::new(aws, &self.place.application, &self.cluster, self.time_scale);
-        target.beside(Arc::clone(&self.place.neighbours))
+        target.beside(Arc::clone(&self.place.neighbours)).remembering(Arc::clone(&self.place.history))
     }
 }
 

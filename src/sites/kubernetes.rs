@@ -1,15 +1,18 @@
 //! An application on Kubernetes.
 
 use super::accounts::Region;
+use super::confirmed::Confirmed;
 use super::later::Later;
 use super::looked::{Looked, Seen};
 use crate::aws::{CallCounts, CallTally, WriteGuard};
 use crate::engine::{
-    Deployment, Gating, Guard, Neighbours, Obstacles, Platform, Registered, Rollout, Settled, Signal,
-    Signalling, SlotsReading, TimeSource, Traffic, TrafficReading, Trouble, Workloads,
+    Deployment, Gating, Guard, History, Neighbours, NoHistory, Obstacles, Platform, Registered, Rollout,
+    Settled, Signal, Signalling, SlotsReading, TimeSource, Traffic, TrafficReading, Trouble, Workloads,
 };
 use crate::kubernetes::Cluster;
-use crate::model::{Allowed, Application, BySlot, ClusterTraffic, Lineage, RevisionId, Slot, Timestamp};
+use crate::model::{
+    Allowed, Application, BySlot, ClusterTraffic, Lineage, Manifests, RevisionId, Slot, Timestamp,
+};
 use crate::plan::{Live, Owned, PlanItem};
 use crate::platform::kubernetes::{Forcing, Kubernetes, Sighting, Writer};
 use crate::rollout::{Action, Alarm, Hindrance, HttpAnswer, RuleObservation};
@@ -26,6 +29,9 @@ pub struct KubernetesTarget {
     route: RouteTraffic,
     writer: Arc<Writer>,
     seen: Seen,
+    history: Arc<dyn History>,
+    application: Application,
+    confirmed: Confirmed,
 }
 
 impl KubernetesTarget {
@@ -47,6 +53,9 @@ impl KubernetesTarget {
             route: RouteTraffic::new(platform.cluster().clone(), namespace),
             writer,
             seen: Seen::default(),
+            history: Arc::new(NoHistory),
+            application: application.clone(),
+            confirmed: Confirmed::default(),
             platform,
         }
     }
@@ -61,6 +70,12 @@ impl KubernetesTarget {
     #[must_use]
     pub fn beside(self, neighbours: Arc<dyn Neighbours>) -> KubernetesTarget {
         KubernetesTarget { platform: self.platform.beside(neighbours), ..self }
+    }
+
+    /// Reads earlier commits there.
+    #[must_use]
+    pub fn remembering(self, history: Arc<dyn History>) -> KubernetesTarget {
+        KubernetesTarget { history, ..self }
     }
 
     /// Writes down on Applications among the documents which ones they come from.
@@ -226,8 +241,12 @@ impl Platform for KubernetesTarget {
         self.platform.read_slots(application).await
     }
 
+    async fn documents_at(&self, commit: &str) -> Result<Manifests, String> {
+        self.history.documents(commit).await
+    }
+
     async fn apply_item(&self, deployment: &Deployment, item: &PlanItem) -> Result<(), Trouble> {
-        self.writer.check_lease().await?;
+        self.check_lease().await?;
         self.platform.apply_item(deployment, item).await
     }
 
@@ -246,7 +265,7 @@ impl Platform for KubernetesTarget {
     }
 
     async fn remove_bookkeeping(&self) -> Result<(), Trouble> {
-        self.writer.check_lease().await?;
+        self.check_lease().await?;
         self.platform.remove_bookkeeping().await?;
         self.writer.end();
         Ok(())
@@ -255,7 +274,13 @@ impl Platform for KubernetesTarget {
 
 impl Guard for KubernetesTarget {
     async fn check_lease(&self) -> Result<(), Trouble> {
-        self.writer.check_lease().await
+        let checked = self.writer.check_lease().await;
+        let slots = self.read_slots(&self.application);
+        self.confirmed.check(checked, self.writer.is_held(), &*self.history, slots).await
+    }
+
+    fn wait_until(&self, end: tokio::time::Instant) {
+        self.writer.wait_until(end);
     }
 
     fn is_held(&self) -> bool {

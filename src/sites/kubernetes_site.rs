@@ -79,6 +79,7 @@ impl KubernetesSite {
         target
             .confined(self.place.allowed.clone())
             .beside(Arc::clone(&self.place.neighbours))
+            .remembering(Arc::clone(&self.place.history))
             .recording(lineage.as_ref())
     }
 

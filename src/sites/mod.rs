@@ -3,6 +3,7 @@
 mod accounts;
 mod balanced;
 mod clusters;
+mod confirmed;
 mod destinations;
 mod ecs;
 mod ecs_site;
@@ -20,14 +21,15 @@ pub use kubernetes::KubernetesTarget;
 
 use crate::aws::CallCounts;
 use crate::engine::{
-    Deployment, Gating, Guard, Obstacles, Platform, Registered, Rollout, Settled, Signal, Signalling,
-    SlotsReading, TimeSource, Traffic, TrafficReading, Trouble, Workloads,
+    Deployment, Gating, Guard, History, Obstacles, Platform, Registered, Rollout, Settled, Signal,
+    Signalling, SlotsReading, TimeSource, Traffic, TrafficReading, Trouble, Workloads,
 };
-use crate::model::{Application, BySlot, RevisionId, Slot, Timestamp};
+use crate::model::{Application, BySlot, Manifests, RevisionId, Slot, Timestamp};
 use crate::plan::{Live, Owned, PlanItem};
 use crate::platform::Owner;
 use crate::rollout::{Action, Alarm, Hindrance, HttpAnswer, RuleObservation, Stranger};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where one application goes, with everything that a run needs there.
@@ -47,6 +49,15 @@ macro_rules! on {
 }
 
 impl Target {
+    /// Reads earlier commits there, and asks there once more under the lock.
+    #[must_use]
+    pub fn remembering(self, history: Arc<dyn History>) -> Target {
+        match self {
+            Target::Ecs(target) => Target::Ecs(Box::new(target.remembering(history))),
+            Target::Kubernetes(target) => Target::Kubernetes(Box::new(target.remembering(history))),
+        }
+    }
+
     /// Why targets of a BlueGreen were unhealthy when some last were in this run, for people.
     pub fn target_reasons(&self, blue_green: &str) -> BySlot<Vec<String>> {
         on!(self, target => target.target_reasons(blue_green))
@@ -166,6 +177,10 @@ impl Platform for Target {
         on!(self, target => target.read_slots(application).await)
     }
 
+    async fn documents_at(&self, commit: &str) -> Result<Manifests, String> {
+        on!(self, target => target.documents_at(commit).await)
+    }
+
     async fn apply_item(&self, deployment: &Deployment, item: &PlanItem) -> Result<(), Trouble> {
         on!(self, target => target.apply_item(deployment, item).await)
     }
@@ -190,6 +205,10 @@ impl Platform for Target {
 impl Guard for Target {
     async fn check_lease(&self) -> Result<(), Trouble> {
         on!(self, target => target.check_lease().await)
+    }
+
+    fn wait_until(&self, end: tokio::time::Instant) {
+        on!(self, target => target.wait_until(end));
     }
 
     fn is_held(&self) -> bool {

@@ -2,6 +2,7 @@
 
 mod apart;
 mod deletion;
+mod former;
 mod lock;
 mod place;
 mod prune;
@@ -24,6 +25,8 @@ use super::spans::{traced, work_span};
 use super::status::{Status, status, summarise};
 use crate::model::{HookPhase, SyncMode};
 use crate::plan::{Change, Live, Plan, PlanItem, assemble};
+pub(super) use former::former_rollouts;
+use former::{carry_former, has_former, slots_of};
 use futures_util::FutureExt;
 use place::{Place, document, take_place, tell_lock, tell_turn};
 use report::are_done;
@@ -100,6 +103,7 @@ async fn look<A: Adapter + Platform>(adapter: &A, deployment: &Deployment, befor
 
 /// Goes on with the rollouts of `deployment` that have requests on a candidate or on their way back, until none has any
 /// more, and does nothing else: for documents that are not to be brought about any more, while there are no better ones.
+/// So it does with those that an earlier commit began and that these documents do not declare.
 /// The answer is what came of those that did not end well.
 pub async fn carry_on<A: Adapter + Platform>(
     adapter: &A,
@@ -113,11 +117,15 @@ pub async fn carry_on<A: Adapter + Platform>(
     let carried = async {
         let rollouts = deployment.rollouts();
         let end = Instant::now() + Duration::from_secs(application.sync.timeout);
+        adapter.wait_until(end);
         let runs = Runs::new(adapter, watcher, &rollouts);
         let begun = runs.begun(None);
         let work = Work { adapter, deployment, watcher, stop, end, runs };
-        work.carry_on(begun, true).await;
-        work.carried_besides(&[]).await
+        let former = carry_former(adapter, deployment, watcher, stop, end, None);
+        let ((), former) = tokio::join!(work.carry_on(begun, true).boxed_local(), former.boxed_local());
+        let mut results = work.carried_besides(&[]).await;
+        former::tell(&mut results, former);
+        results
     };
     telling_lock(adapter, waits, carried.boxed_local()).await
 }
@@ -140,6 +148,8 @@ async fn carry_out<A: Adapter + Platform>(
     stop: &StopSignal,
 ) -> Result<(SyncReport, Before), Trouble> {
     let application = &deployment.application;
+    let time = Duration::from_secs(application.sync.timeout);
+    let end = Instant::now() + time;
     let first = read(adapter, deployment).await;
     if let Ok(reading) = &first {
         watcher.planned(&reading.plan);
@@ -157,9 +167,13 @@ async fn carry_out<A: Adapter + Platform>(
     let rollouts = deployment.rollouts();
     let runs = Runs::new(adapter, watcher, &rollouts);
     let begun = runs.begun(first.as_ref().ok().map(|reading| &reading.live));
-    let is_begun = !begun.is_empty();
+    let slots = first.as_ref().ok().map(|reading| slots_of(&reading.live));
+    let is_former = slots.as_ref().is_some_and(|slots| has_former(deployment, slots));
+    let is_begun = !begun.is_empty() || is_former;
+    let former = |end| carry_former(adapter, deployment, watcher, stop, end, slots).boxed_local();
     if !is_begun && let Err(trouble) = first {
-        return Err(trouble);
+        adapter.wait_until(end);
+        return Err(told_besides(trouble, &former(end).await));
     }
     // A rollout under way waits for nobody's turn.
     let place = match is_begun {
@@ -169,18 +183,25 @@ async fn carry_out<A: Adapter + Platform>(
     if let Place::NotTaken(result) = place {
         return Ok(ended(deployment, first?, vec![result]));
     }
-    // The time given to it begins with its turn.
-    let end = Instant::now() + Duration::from_secs(application.sync.timeout);
+    // The time given to it begins with its turn, where that was waited for.
+    let end = if matches!(place, Place::WaitedFor) { Instant::now() + time } else { end };
+    adapter.wait_until(end);
     let is_known = first.is_ok();
     let work = Work { adapter, deployment, watcher, stop, end, runs };
     let whole = async { work.bring_about(first?, matches!(place, Place::WaitedFor)).await };
     let carried = work.carry_on(begun, is_known);
-    let (mut report, mut before) = match tokio::join!(carried.boxed_local(), whole.boxed_local()) {
-        ((), Ok(done)) => done,
-        ((), Err(trouble)) => return Err(told_besides(trouble, &work.carried_besides(&[]).await)),
+    let former = async { if is_former || !is_known { former(end).await } else { vec![] } };
+    let ended = tokio::join!(carried.boxed_local(), whole.boxed_local(), former);
+    let (mut report, mut before, former) = match ended {
+        ((), Ok((report, before)), former) => (report, before, former),
+        ((), Err(trouble), former) => {
+            let besides = work.carried_besides(&[]).await.into_iter().chain(former).collect::<Vec<_>>();
+            return Err(told_besides(trouble, &besides));
+        }
     };
     let besides = work.carried_besides(&report.results).await;
     report.results.extend(besides);
+    former::tell(&mut report.results, former);
     report.verdict = worst(&report.results);
     before.is_current &= !is_begun;
     Ok((report, before))

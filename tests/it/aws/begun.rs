@@ -49,10 +49,15 @@ pub(super) async fn sync_of(
 
 /// The shop at v1, and v2 under way with a tenth of the requests.
 pub(super) async fn at_a_tenth(shop: &Shop) -> Rig {
+    at_a_tenth_of(&shop.deployment(), &shop.at("v2").deployment()).await
+}
+
+/// The first of two deployments live, and the second one under way with a tenth of the requests.
+pub(super) async fn at_a_tenth_of(first: &Deployment, second: &Deployment) -> Rig {
     let rig = Rig::with(Settings::default(), &seed(&[RULE])).await;
-    let (live, said) = sync_to(&rig, shop, "").await;
+    let (live, said) = sync_of(&rig, first, "").await;
     assert_eq!(live.unwrap().verdict, Verdict::Done, "{said:?}");
-    let (stopped, said) = sync_to(&rig, &shop.at("v2"), "at 10%").await;
+    let (stopped, said) = sync_of(&rig, second, "at 10%").await;
     assert_eq!(stopped.unwrap().verdict, Verdict::Stopped, "{said:?}");
     assert_eq!(share(&rig), 10);
     rig

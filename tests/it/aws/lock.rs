@@ -1,5 +1,5 @@
 use super::{Rig, seconds, stamp, task_definition};
-use crate::account::{Shop, Worker};
+use crate::account::{RULE, Shop, Worker, seed};
 use cutover::engine::{Deployment, Event, Guard, StopSignal, TroubleKind, Verdict, Watcher, sync};
 use cutover::platform::ecs::{LockError, Owner};
 use cutover::simulator::{Failure, Settings};
@@ -204,4 +204,20 @@ async fn who_waits_for_the_lock_says_who_has_it_and_how_long_at_most() {
     let wait = "Application/a00: the lock of application a00, which another run on laptop (process 7) has: 60 s at most, \
                 after which a dead run's lock is taken over; a run that is alive shows itself before";
     assert_eq!(said.iter().filter(|line| *line == wait).count(), 1, "{said:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sync_waits_for_the_lock_of_another_run_no_longer_than_its_time() {
+    let rig = Rig::with(Settings::default(), &seed(&[RULE])).await;
+    let _dead = rig.ecs().acquire_lock("shop", owner(1)).await.unwrap();
+    let mut deployment =
+        Shop { workers: vec![Worker { name: "worker", image: "v1" }], ..Shop::default() }.deployment();
+    deployment.application.sync.timeout = 20;
+    let begun = Instant::now();
+    let (ended, said) = super::begun::sync_of(&rig, &deployment, "").await;
+    let report = ended.unwrap();
+    assert_eq!(report.verdict, Verdict::TimedOut, "{report:?} {said:#?}");
+    let why = "the lock of application shop, which another run on laptop (process 7) has: ";
+    assert!(report.results[0].message.contains(why), "{report:?}");
+    assert_eq!(begun.elapsed().as_secs(), 20, "{report:?}");
 }

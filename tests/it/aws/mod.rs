@@ -4,6 +4,7 @@ mod begun;
 mod breaker;
 mod deletion;
 mod evidence;
+mod former;
 mod gates;
 mod inseparable;
 mod lock;

@@ -5,7 +5,7 @@ use super::{Rig, SEED};
 use cutover::aws::Connect;
 use cutover::config::load;
 use cutover::controller::{Place, Site, Sites};
-use cutover::engine::{Deployment, NoNeighbours, Silent, StopSignal, Trouble, WriteGuard};
+use cutover::engine::{Deployment, NoHistory, NoNeighbours, Silent, StopSignal, Trouble, WriteGuard};
 use cutover::kubernetes::Connect as ConnectKubernetes;
 use cutover::model::{
     Allowed, AppKey, Application, Destination, Origin, PlatformKind, Source, SourceFile, Sync, SyncMode,
@@ -110,6 +110,7 @@ impl Yard {
                 lineage: cutover::model::Lineage::default(),
                 fence: Arc::new(Open),
                 neighbours: Arc::new(NoNeighbours),
+                history: Arc::new(NoHistory),
             };
             let site = destinations.open(place).await.expect("opened");
             site.sync(app, &Silent, &StopSignal::default()).await.expect("a plan");

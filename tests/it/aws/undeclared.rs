@@ -11,7 +11,7 @@ use cutover::sites::EcsTarget;
 use serde_json::json;
 
 /// The documents of `shop` without its web workload, with pruning on.
-fn without_web(shop: &Shop) -> Deployment {
+pub(super) fn without_web(shop: &Shop) -> Deployment {
     let mut deployment = pruning(shop);
     deployment.manifests.blue_greens.clear();
     deployment.manifests.services.remove("web");

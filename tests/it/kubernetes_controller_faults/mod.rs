@@ -9,6 +9,7 @@ mod gate;
 mod killed;
 mod on_ecs;
 mod on_kubernetes;
+mod removed;
 mod rig;
 mod seats;
 mod shards;

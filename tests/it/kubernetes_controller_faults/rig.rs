@@ -229,6 +229,17 @@ impl Rig {
         self.space.apply(&application).await;
     }
 
+    /// What the condition `Ready` of an Application says.
+    pub async fn message(&self, name: &str) -> String {
+        let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("cutover.dev", "v1alpha1", "Application"));
+        let all: Api<DynamicObject> =
+            Api::namespaced_with(self.space.client.clone(), &self.space.name, &kind);
+        let application = all.get(name).await.expect("the Application");
+        let conditions = application.data["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let ready = conditions.into_iter().find(|condition| condition["type"] == "Ready");
+        ready.map(|ready| ready["message"].to_string()).unwrap_or_default()
+    }
+
     /// Commits another version.
     pub fn ship(&mut self, version: &str) {
         let text = self.desk.read("deploy/web.yaml");

@@ -4,7 +4,7 @@ use crate::kube_support::{Proxy, Space, User};
 use cutover::aws::Connect as ConnectAws;
 use cutover::config::load;
 use cutover::controller::{Place, Site, Sites};
-use cutover::engine::{Deployment, NoNeighbours, Silent, StopSignal, Synced, Trouble, WriteGuard};
+use cutover::engine::{Deployment, NoHistory, NoNeighbours, Silent, StopSignal, Synced, Trouble, WriteGuard};
 use cutover::kubernetes::{Connect, KubeconfigSource};
 use cutover::model::{
     Allowed, AppKey, Application, Destination, Origin, Pattern, PlatformKind, Source, SourceFile, Sync,
@@ -129,6 +129,7 @@ impl Yard {
                 lineage: cutover::model::Lineage::default(),
                 fence: self.fence.clone(),
                 neighbours: Arc::new(NoNeighbours),
+                history: Arc::new(NoHistory),
             })
             .await
     }
