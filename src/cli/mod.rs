@@ -10,6 +10,7 @@ mod demo;
 mod destination_flags;
 mod error;
 mod git_flags;
+mod history;
 mod init;
 mod install;
 mod interrupts;

@@ -3,12 +3,14 @@
 use super::ask::{self, AskFlags};
 use super::destination_flags::DestinationFlags;
 use super::error::{CliError, Exit};
+use super::history::GitHistory;
 use super::output::Output;
 use super::plan::read_deployment;
 use super::source_flags::SourceFlags;
 use crate::engine::{Deployment, RequestVerb, Unfit};
 use crate::sites::Target;
 use clap::Args;
+use std::sync::Arc;
 
 /// Which workload is meant, and where it is.
 #[derive(Args, Clone, Debug)]
@@ -66,7 +68,8 @@ impl RequestArgs {
     ) -> Result<(Deployment, Target), CliError> {
         let deployment = read_deployment(&self.source, &self.destination, output, nothing).await?;
         let target = self.destination.connect(&deployment.application).await?;
-        Ok((deployment, target))
+        let history = GitHistory::of(&self.source, &deployment.application)?;
+        Ok((deployment, target.remembering(Arc::new(history))))
     }
 }
 

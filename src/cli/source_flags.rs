@@ -112,20 +112,12 @@ impl SourceFlags {
     ) -> Result<Documents, CliError> {
         let options = self.git.options()?;
         let source = source.clone();
-        let platform = destination.map(Destination::platform);
-        let namespace = match destination {
-            Some(Destination::Kubernetes { namespace, .. }) => Some(namespace.clone()),
-            Some(Destination::Ecs { .. }) | None => None,
-        };
+        let destination = destination.cloned();
         let documents = blocking(move || {
             let mut repository = source::open(&source.repo_url, &options)?;
             let commit = repository.resolve(&source.target_revision)?;
             let tree = repository.tree_at(&commit.id, &source.path, &source.directory)?;
-            let wrong = |problems| CliError::documents(problems, nothing);
-            let mut manifests = config::load(&tree.files, platform).map_err(wrong)?;
-            if let Some(namespace) = namespace {
-                config::check_namespace(&mut manifests, &namespace).map_err(wrong)?;
-            }
+            let manifests = load(&tree.files, destination.as_ref(), nothing)?;
             Ok(Documents { source, commit, manifests, notices: tree.notices })
         })
         .await?;
@@ -182,6 +174,23 @@ impl Chosen {
         }
         Ok(application)
     }
+}
+
+/// Checks documents, which are for `destination` where it is known. `nothing` says what was not done if they are not valid.
+///
+/// # Errors
+/// All that is wrong with them.
+pub fn load(
+    files: &[SourceFile],
+    destination: Option<&Destination>,
+    nothing: &'static str,
+) -> Result<Manifests, CliError> {
+    let wrong = |problems| CliError::documents(problems, nothing);
+    let mut manifests = config::load(files, destination.map(Destination::platform)).map_err(wrong)?;
+    if let Some(Destination::Kubernetes { namespace, .. }) = destination {
+        config::check_namespace(&mut manifests, namespace).map_err(wrong)?;
+    }
+    Ok(manifests)
 }
 
 /// The Application that a file holds.

@@ -2,16 +2,22 @@
 
 use super::destination_flags::DestinationFlags;
 use super::error::{CliError, Exit};
+use super::history::GitHistory;
 use super::interrupts;
 use super::output::Output;
 use super::plan::{read_deployment, show};
 use super::progress::Progress;
+use super::release::release;
 use super::report;
 use super::source_flags::SourceFlags;
 use super::unwatched::with_way_out;
 use crate::engine::{self, StopSignal, Verdict};
 use crate::model::parse_duration;
 use clap::Args;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,31 +53,60 @@ pub struct SyncArgs {
 /// # Errors
 /// If there is no plan; what goes wrong later is part of the report.
 pub async fn run(args: &SyncArgs, output: Output) -> Result<Exit, CliError> {
-    let read = read_deployment(&args.source, &args.destination, output, "nothing was changed").await;
-    let mut deployment = match read {
+    let begun = Instant::now();
+    let mut source = args.source.clone();
+    source.git.git_timeout = source.git.git_timeout.min(args.timeout.unwrap_or(u64::MAX));
+    let read = async || read_deployment(&source, &args.destination, output, "nothing was changed").await;
+    let mut deployment = match read().await {
         Ok(deployment) => deployment,
-        Err(error) => return Err(with_way_out(error, &args.source, &args.destination).await),
+        Err(error) => return Err(with_way_out(error, &source, &args.destination).await),
     };
-    if let Some(timeout) = args.timeout {
-        deployment.application.sync.timeout = timeout;
-    }
     let target = args.destination.connect(&deployment.application).await?;
     if args.dry_run {
         show(&engine::plan(&target, &deployment).await?, output)?;
         return Ok(Exit::Done);
     }
+    let history = Arc::new(GitHistory::of(&source, &deployment.application)?);
+    let target = target.remembering(history.clone());
     let stop = StopSignal::default();
     interrupts::watch(&stop, move |text| output.note(text));
-    let progress = Progress::new(output);
-    let result = engine::sync(&target, &deployment, &progress, &stop).await;
-    progress.finish();
-    if let Err(trouble) = target.release().await {
-        output
-            .note(&format!("the application's lock could not be freed; others wait for a minute: {trouble}"));
-    }
-    let report = result?;
+    let time = Duration::from_secs(args.timeout.unwrap_or(deployment.application.sync.timeout));
+    let ended = loop {
+        let round = StopSignal::default();
+        history.begin(&deployment.commit, &round, begun + time);
+        // What was used up before the first sync counts, and so does the one of a commit that another one took the place of.
+        deployment.application.sync.timeout = time.saturating_sub(begun.elapsed()).as_secs().max(1);
+        let progress = Progress::new(output);
+        let sync = engine::sync(&target, &deployment, &progress, &round);
+        let result = stopped_by(&stop, &round, sync).await;
+        progress.finish();
+        match history.moved().filter(|_| !stop.is_set()) {
+            None => break result.map(|report| (report, progress)).map_err(CliError::from),
+            Some(commit) => output.note(&format!(
+                "{} is at commit {commit} by now: nothing of {} was written, and it is planned anew",
+                deployment.application.source.target_revision, deployment.commit
+            )),
+        }
+        deployment = match read().await {
+            Ok(deployment) => deployment,
+            Err(error) => break Err(error),
+        };
+    };
+    release(&target, begun + time, output).await;
+    let (report, progress) = ended?;
     report::print(&report, |name| target.target_reasons(name), &target.call_counts(), &progress, output)?;
     Ok(exit_of(report.verdict))
+}
+
+/// Does `work`, and sets `inner` once `outer` is.
+async fn stopped_by<T>(outer: &StopSignal, inner: &StopSignal, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    tokio::select! {
+        biased;
+        done = work.as_mut() => return done,
+        () = outer.wait() => inner.set(),
+    }
+    work.await
 }
 
 /// The exit code of a verdict.

@@ -48,6 +48,19 @@ pub(super) fn resolve(path: &Path, revision: &Revision) -> Result<Commit, Source
     Ok(commit)
 }
 
+/// True if the commit `newer` comes after `older`, as far as both are here.
+///
+/// # Errors
+/// Those of [`open`]; [`ErrorKind::Corrupt`].
+pub(super) fn comes_after(path: &Path, newer: git2::Oid, older: git2::Oid) -> Result<bool, SourceError> {
+    let repo = open(path)?;
+    if repo.find_commit(newer).is_err() || repo.find_commit(older).is_err() {
+        return Ok(false);
+    }
+    repo.graph_descendant_of(newer, older)
+        .map_err(|error| SourceError::git(format_args!("comparing commits {newer} and {older}"), &error))
+}
+
 /// The commit of a revision in a local repository.
 ///
 /// # Errors

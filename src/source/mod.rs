@@ -261,6 +261,19 @@ impl Repository {
         self.read(commit, |repo, id| tree::read(repo, id, &path, directory, &self.options.limits))
     }
 
+    /// True if the commit `newer` comes after `older` in the same history. False where that is not known from here: a commit
+    /// that is not in a local repository, and all of a mirror, which holds no history.
+    ///
+    /// # Errors
+    /// If the repository can't be read.
+    pub fn comes_after(&self, newer: &str, older: &str) -> Result<bool, SourceError> {
+        let (newer, older) = (revision::full(newer)?, revision::full(older)?);
+        match &self.place {
+            Place::Local(path) => local::comes_after(path, newer, older),
+            Place::Remote(..) => Ok(false),
+        }
+    }
+
     /// The repository's URL, for people: without secrets.
     pub fn shown_url(&self) -> String {
         match &self.place {

@@ -4,6 +4,7 @@
 mod account;
 mod architecture;
 mod aws;
+mod cli_commits;
 mod cli_documents;
 mod cli_help;
 mod cli_others;
