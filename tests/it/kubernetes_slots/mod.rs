@@ -5,6 +5,7 @@ mod drift;
 mod kept;
 mod rig;
 mod rollouts;
+mod without_lock;
 
 use cutover::engine::RunEnd;
 use cutover::rollout::Outcome;
