@@ -17,7 +17,7 @@ pub trait History: Send + Sync {
         false
     }
 
-    /// Asked once this run has the application's lock, before it writes anything but a return: whether the documents are
+    /// Asked once this run has the application's lock, before it writes anything: whether the documents are
     /// still those that are to be brought about. They may have been read long before.
     ///
     /// # Errors
