@@ -29,7 +29,8 @@ impl History for Past {
     fn documents<'a>(&'a self, commit: &'a str) -> BoxFuture<'a, Result<Manifests, String>> {
         Box::pin(async move {
             let read = read_documents(Arc::clone(&self.repositories), &self.key, &self.application, commit);
-            read.await.map_err(|look| look.failure().unwrap_or_default())
+            let read = read.await.map(|(manifests, _)| manifests);
+            read.map_err(|look| look.failure().unwrap_or_default())
         })
     }
 }

@@ -64,7 +64,11 @@ pub fn prunable(
         let notice = unknown.map(|why| {
             format!("whether anything is to be pruned can't be told: the list of what this application owns is not complete: {why}")
         });
-        return PruneDecision { prune: leaving, notices: notice.into_iter().collect(), in_doubt: None };
+        return PruneDecision {
+            prune: leaving,
+            notices: notice.into_iter().collect(),
+            ..PruneDecision::default()
+        };
     }
     let noun = noun(owned);
     let what = format!("{} no longer in Git", are(&orphans, noun));
