@@ -1,9 +1,10 @@
-//! Holds back configuration that the serving version of a BlueGreen reads and that changes together with its version: it
-//! would reach users before the new version has passed its gates, and stay after an abort.
+//! Holds back configuration that the serving version of a BlueGreen reads, and ports by which requests reach it, where they
+//! change together with its version: that would reach users before the new version has passed its gates, and stay after an
+//! abort.
 
 use super::refers::configuration_of;
 use super::{Change, Live, LiveRollout, Plan, PlanItem};
-use crate::model::{Manifests, Object, ObjectKey, Slot, marks};
+use crate::model::{BlueGreen, ClusterTraffic, Manifests, Object, ObjectKey, Slot, marks};
 use crate::rollout::{Phase, Progress, decide};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 /// The fields of ConfigMaps and Secrets that pods read.
 const CONTENT: [&str; 3] = ["data", "binaryData", "stringData"];
 
-/// Blocks the items of such ConfigMaps and Secrets, but for those whose document allows it.
+/// Blocks the items of such objects, but for those whose document allows it.
 pub(super) fn hold_back(manifests: &Manifests, live: &Live, plan: &mut Plan) {
     let readers = readers(manifests, live);
     if readers.is_empty() {
@@ -29,12 +30,21 @@ pub(super) fn hold_back(manifests: &Manifests, live: &Live, plan: &mut Plan) {
         let Some(reader) = readers.get(&item.resource).filter(|reader| gives_content(item, reader)) else {
             continue;
         };
-        let reader = &reader.name;
+        let name = &reader.name;
+        let (serves, instead) = match reader.needs {
+            Needs::Ports => (
+                format!("{name} serves behind it, and its requests would go by these ports"),
+                "give the container's port a name and let targetPort be that name",
+            ),
+            Needs::Content | Needs::Nothing => (
+                format!("{name} serves and reads it, and would get this"),
+                "give it a new name with each content, as Kustomize's generators do",
+            ),
+        };
         item.change = Change::Blocked;
         item.why = format!(
-            "{}; {reader} serves and reads it, and would get this before the new version has passed its gates, and keep it \
-             after an abort: give it a new name with each content, as Kustomize's generators do; or change it in a commit \
-             of its own, while no rollout is due; or say that every version can do with it by the annotation {}: {}",
+            "{}; {serves} before the new version has passed its gates, and keep it after an abort: {instead}; or change it in \
+             a commit of its own, while no rollout is due; or say that every version can do with it by the annotation {}: {}",
             item.why,
             marks::IN_PLACE,
             marks::ALLOWED
@@ -42,27 +52,46 @@ pub(super) fn hold_back(manifests: &Manifests, live: &Live, plan: &mut Plan) {
     }
 }
 
-/// A Deployment that reads a ConfigMap or Secret.
+/// A Deployment with requests that an object's change would reach.
 struct Reader {
     name: String,
-    /// True if its pods run without it: they get its content when it comes.
-    does_without: bool,
+    needs: Needs,
 }
 
-/// By ConfigMap and Secret: the Deployment that reads it, has requests, and is to give them to another version. Of a
-/// workload that can't be read nobody can tell, and what its document reads stays as it is.
+/// The part of an object that a Deployment relies on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Needs {
+    /// Its pods do not start without what they read in it.
+    Content,
+    /// Its pods run without it: they get its content when it comes.
+    Nothing,
+    /// Requests reach its pods by the ports that it names.
+    Ports,
+}
+
+impl Needs {
+    fn of_content(is_optional: bool) -> Needs {
+        if is_optional { Needs::Nothing } else { Needs::Content }
+    }
+}
+
+/// By ConfigMap and Secret, and by the Service or HTTPRoute that steers the requests: the Deployment that reads it or gets
+/// them, and is to give them to another version. Of a workload that can't be read nobody can tell, and what its document
+/// reads stays as it is.
 fn readers(manifests: &Manifests, live: &Live) -> BTreeMap<String, Reader> {
     let mut readers = BTreeMap::new();
     for (name, rollout) in &live.rollouts {
+        let steering = manifests.blue_greens.get(name).and_then(|blue_green| steering(manifests, blue_green));
         let (Ok(rollout), Some(slots)) = (rollout, live.slots.get(name)) else {
             let blue_green = manifests.blue_greens.get(name);
             if let Some(deployment) = blue_green.and_then(|bg| manifests.steered_deployment(bg)) {
                 let name = format!("Deployment {} perhaps", deployment.key.name);
-                let reader = |does_without| Reader { name: name.clone(), does_without };
+                let reader = |needs| Reader { name: name.clone(), needs };
                 let read = configuration_of(&deployment.body).into_iter();
-                readers.extend(
-                    read.map(|(read, optional)| (live_key(live, &read).to_string(), reader(optional))),
-                );
+                readers.extend(read.map(|(read, optional)| {
+                    (live_key(live, &read).to_string(), reader(Needs::of_content(optional)))
+                }));
+                readers.extend(steering.map(|key| (live_key(live, &key).to_string(), reader(Needs::Ports))));
             }
             continue;
         };
@@ -71,12 +100,27 @@ fn readers(manifests: &Manifests, live: &Live) -> BTreeMap<String, Reader> {
             let deployments = deployments.filter_map(|part| Some((&part.key, part.live.as_ref()?)));
             for (key, deployment) in deployments {
                 let name = format!("Deployment {}", key.name);
-                let reader = |does_without| Reader { name: name.clone(), does_without };
-                readers.extend(read_by(key, deployment).map(|(read, optional)| (read, reader(optional))));
+                let reader = |needs| Reader { name: name.clone(), needs };
+                readers.extend(
+                    read_by(key, deployment)
+                        .map(|(read, optional)| (read, reader(Needs::of_content(optional)))),
+                );
+                let steering = steering.iter().map(|key| live_key(live, key).to_string());
+                readers.extend(steering.map(|key| (key, reader(Needs::Ports))));
             }
         }
     }
     readers
+}
+
+/// The Service or HTTPRoute whose document says by which ports requests reach the pods.
+fn steering(manifests: &Manifests, blue_green: &BlueGreen) -> Option<ObjectKey> {
+    let (group, kind, name) = match blue_green.traffic.as_ref()? {
+        ClusterTraffic::Service(name) => ("", "Service", name),
+        ClusterTraffic::HttpRoute(name) => ("gateway.networking.k8s.io", "HTTPRoute", name),
+    };
+    let namespace = manifests.steered_deployment(blue_green)?.key.namespace.clone();
+    Some(ObjectKey { group: group.into(), kind: kind.into(), namespace, name: name.clone() })
 }
 
 /// A document's key with the namespace that it goes to, where that is known.
@@ -112,11 +156,17 @@ fn superseded(rollout: &LiveRollout) -> Vec<Slot> {
 /// making it helps them; what they run without would reach them.
 fn gives_content(item: &PlanItem, reader: &Reader) -> bool {
     let of_content = |path: &str| CONTENT.iter().any(|field| path.split(['.', '[']).next() == Some(field));
+    let of_ports = |path: &str| {
+        path.starts_with("spec.ports") || path.contains("backendRefs") && path.ends_with(".port")
+    };
     match item.change {
         Change::Update | Change::Adopt | Change::Replace => {
-            item.fields.iter().any(|field| of_content(&field.path))
+            item.fields.iter().any(|field| match reader.needs {
+                Needs::Ports => of_ports(&field.path),
+                Needs::Content | Needs::Nothing => of_content(&field.path),
+            })
         }
-        Change::Create => reader.does_without,
+        Change::Create => reader.needs == Needs::Nothing,
         Change::Unchanged | Change::Prune | Change::Blocked => false,
     }
 }

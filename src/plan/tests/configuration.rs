@@ -3,7 +3,7 @@
 use super::super::*;
 use super::cluster::object;
 use super::slots::{part, plan, version_1_serves};
-use crate::model::{Manifests, Slot};
+use crate::model::{ClusterTraffic, Manifests, Slot};
 use crate::rollout::{Content, Workload};
 use serde_json::{Value, json};
 
@@ -131,4 +131,43 @@ fn of_a_workload_that_cannot_be_read_nothing_changes_that_its_document_reads() {
     spec["containers"][0]["envFrom"] = json!([{"configMapRef": {"name": "settings"}}]);
     live.rollouts.insert("web".into(), Err("its Deployment belongs to application blog".into()));
     assert_eq!(change(&manifests, &live).0, Change::Blocked);
+}
+
+/// Version 1 serves behind the Service `front`, which Git sends to another port; Git wants `image`.
+fn other_ports(image: &str, annotations: Value) -> (Manifests, Live) {
+    let (mut manifests, mut live) = version_1_serves(image);
+    manifests.blue_greens.get_mut("web").expect("a BlueGreen").traffic =
+        Some(ClusterTraffic::Service("front".into()));
+    let service = |target: u32, annotations: Value| {
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "front", "annotations": annotations,
+            "labels": {"cutover.dev/application": "shop"}},
+            "spec": {"ports": [{"name": "http", "port": 80, "targetPort": target}]}})
+    };
+    let wanted = service(9090, annotations);
+    let document = object(wanted.clone());
+    let key = document.key.clone();
+    manifests.objects.insert(key.clone(), document);
+    let now = Some(service(8080, json!({})));
+    live.objects.insert(key, part("", "Service", "front", now, WouldBe::Object(wanted)));
+    (manifests, live)
+}
+
+#[test]
+fn ports_by_which_requests_reach_the_serving_version_do_not_change_together_with_it() {
+    for (image, annotations, expected) in [
+        ("web:2", json!({}), Change::Blocked),
+        ("web:2", json!({"cutover.dev/in-place": "allowed"}), Change::Update),
+        ("web:1", json!({}), Change::Update),
+    ] {
+        let (manifests, live) = other_ports(image, annotations);
+        let item =
+            plan(&manifests, &live).items.into_iter().find(|item| item.name == "front").expect("an item");
+        assert_eq!(item.change, expected, "{image}: {}", item.why);
+        assert_eq!(
+            item.why.contains("let targetPort be that name"),
+            expected == Change::Blocked,
+            "{}",
+            item.why
+        );
+    }
 }
