@@ -235,6 +235,17 @@ fn names(deployment: &Deployment) -> BTreeSet<String> {
             names.insert(format!("TargetGroupBinding.elbv2.k8s.aws/{namespace}/{service}"));
         }
     }
+    let manifests = &deployment.manifests;
+    for blue_green in manifests.blue_greens.values() {
+        let Some(workload) = manifests.steered_deployment(blue_green) else { continue };
+        for (carried, slot) in
+            manifests.carried_with(workload).flat_map(|one| Slot::BOTH.map(|slot| (one, slot)))
+        {
+            let name = blue_green.slot_carried(slot, &workload.key.name, &carried.key.name);
+            let namespace = workload.key.namespace.clone().or_else(|| Some(own.clone()));
+            names.insert(crate::model::ObjectKey { namespace, name, ..carried.key.clone() }.to_string());
+        }
+    }
     names
 }
 
