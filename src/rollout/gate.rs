@@ -244,7 +244,7 @@ pub(super) fn failing(view: View<'_>, slot: Slot, record: &Record) -> Option<Ver
 }
 
 /// True if the version in `slot` does badly in a way that leaves users without answers, lasting or not.
-pub(super) fn is_failing(view: View<'_>, slot: Slot) -> bool {
+pub(super) fn fails(view: View<'_>, slot: Slot) -> bool {
     let record = view.slot(slot).record.as_ref();
     let failed = record.is_some_and(|record| matches!(record.progress, Progress::Failed(_)));
     failed
@@ -254,6 +254,11 @@ pub(super) fn is_failing(view: View<'_>, slot: Slot) -> bool {
                 .any(|ill| matches!(ill, Ill::Dead | Ill::Half | Ill::Alarm) && has_lasted(view, ill))
         })
         || view.slot(slot).unread.is_none() && view.slot(slot).targets.healthy == 0
+}
+
+/// True if the version in `slot` does badly in a way that leaves users without answers, or has failed.
+pub fn is_failing(want: &Desired, seen: &Observation, now: Timestamp, slot: Slot) -> bool {
+    fails(View { want, seen, now }, slot)
 }
 
 /// How much longer an ill has to last before it counts, in seconds.

@@ -18,7 +18,7 @@ mod view;
 
 pub use decide::decide;
 pub use decision::{Action, Decision, Outcome, Phase, WaitingOn};
-pub use gate::{closed_gate, http_can_be_asked, ills};
+pub use gate::{closed_gate, http_can_be_asked, ills, is_failing};
 pub use hindrance::{By, Hindrance, Remedy};
 pub use observation::{
     Alarm, AlarmState, Content, Desired, ForeignChange, Hold, HttpAnswer, HttpVerdict, Ill, Observation,

@@ -106,7 +106,7 @@ fn affordable(view: View<'_>, slot: Slot, healthy: u32, needed: u32) -> u32 {
     if healthy >= needed {
         return 100;
     }
-    if view.want.whole_only || !gate::is_failing(view, slot.other()) {
+    if view.want.whole_only || !gate::fails(view, slot.other()) {
         return 0;
     }
     (healthy * 100).checked_div(needed).unwrap_or(0)
@@ -116,7 +116,7 @@ fn affordable(view: View<'_>, slot: Slot, healthy: u32, needed: u32) -> u32 {
 /// serves does well.
 pub(super) fn has_another_version(view: View<'_>, slot: Slot, record: &Record) -> bool {
     let is_other = matches!(view.slot(slot).workload, Workload::Present { content: Content::Other, .. });
-    record.revision == view.want.revision && is_other && !gate::is_failing(view, slot.other())
+    record.revision == view.want.revision && is_other && !gate::fails(view, slot.other())
 }
 
 /// True if nothing answers in `slot` while the other side, which did not fail, still has requests and answers them.
@@ -124,7 +124,7 @@ pub(super) fn is_dead_end(view: View<'_>, slot: Slot) -> bool {
     let other = slot.other();
     view.has_weight(other)
         && view.slot(other).targets.healthy > 0
-        && !gate::is_failing(view, other)
+        && !gate::fails(view, other)
         && gate::has_lasted(view, Ill::Dead)
 }
 
@@ -144,7 +144,7 @@ fn needed(view: View<'_>, slot: Slot) -> u32 {
     let other = slot.other();
     let declared = view.want.count.map_or(0, |count| required(view.want, count));
     let all = view.required(slot).max(declared).max(shift::capacity(view.want, view.seen, slot, 100));
-    match gate::is_failing(view, other) {
+    match gate::fails(view, other) {
         true => all.min(view.slot(other).targets.healthy.max(1)),
         false => all,
     }

@@ -18,10 +18,10 @@ use super::ports::{
 };
 use super::spans::failed;
 use super::write_guard::on_the_way_back;
-use crate::model::{BySlot, Seconds, Slot};
+use crate::model::{BySlot, Seconds, Slot, Timestamp};
 use crate::rollout::{
     Action, Decision, Desired, Observation, Outcome, Phase, Progress, Remedy, RuleObservation,
-    SlotObservation, decide,
+    SlotObservation, decide, is_failing,
 };
 use act::Care;
 use last::Last;
@@ -196,7 +196,8 @@ impl<'a, A: Adapter> Run<'a, A> {
             on_the_way_back(self.act(&note, &[], Care::AsFarAsPossible)).await?;
         }
         let mut decision = decide(&want, &seen, self.now());
-        if let Some(trouble) = self.unread.take().filter(|_| decision.phase != Phase::RollingBack) {
+        if let Some(trouble) = self.unread.take().filter(|_| !is_urgent(&decision, &want, &seen, self.now()))
+        {
             self.tell(Event::Trouble { workload: self.name(), text: trouble.to_string() });
             return Ok(Step::Again { after: Duration::from_secs(5) });
         }
@@ -348,6 +349,21 @@ fn failure(want: &Desired, seen: &Observation) -> Option<Outcome> {
         Progress::Failed(reason) => Some(Outcome::Failed { reason: reason.clone() }),
         _ => None,
     })
+}
+
+/// True for a way back from a version that failed, or is asked to be taken back: it is no worse to go by what was known.
+fn is_urgent(decision: &Decision, want: &Desired, seen: &Observation, now: Timestamp) -> bool {
+    let left = seen.current_record().and_then(|(slot, record)| match record.progress {
+        Progress::Returning { .. } => record.from,
+        _ => Some(slot),
+    });
+    let fails = |slot: Slot| has_weight(seen, slot) && is_failing(want, seen, now, slot);
+    let is_failure = |action: &Action| match action {
+        Action::WriteRecord { record, .. } => matches!(record.progress, Progress::Failed(_)),
+        _ => false,
+    };
+    decision.phase == Phase::RollingBack
+        && (left.is_some_and(fails) || decision.actions.iter().any(is_failure))
 }
 
 /// True if requests are on a candidate, or on their way back from one.
