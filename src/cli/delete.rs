@@ -139,7 +139,7 @@ fn print(report: &SyncReport, output: Output) -> Result<(), CliError> {
         (Verdict::Done, true) => writeln!(text, "{name}: nothing that it owned is left"),
         (Verdict::Done, false) => {
             report.plan.notices.iter().for_each(|notice| _ = writeln!(text, "! {}", clean(notice)));
-            writeln!(text, "{name}: nothing else that it owned is left")
+            writeln!(text, "{name}: everything else that was found of it is deleted")
         }
         _ => writeln!(text, "{name}: not everything is deleted; the same command goes on"),
     };

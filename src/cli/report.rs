@@ -125,10 +125,17 @@ fn conclusion(report: &SyncReport) -> &'static str {
         Verdict::Done => "done",
         Verdict::AwaitingApproval => "waiting for approval; `cutover promote` lets it go on",
         Verdict::TimedOut => "timed out; the next sync continues",
-        Verdict::Failed => "failed; another commit or `cutover retry` tries again",
+        Verdict::Failed if report.results.iter().any(is_failed_rollout) => {
+            "failed; another commit or `cutover retry` tries again"
+        }
+        Verdict::Failed => "failed; another commit tries again",
         Verdict::Error => "not everything could be done",
         Verdict::Stopped => "stopped; the next sync continues from here",
     }
+}
+
+fn is_failed_rollout(result: &ItemResult) -> bool {
+    result.verdict == Verdict::Failed && result.document.starts_with("BlueGreen/")
 }
 
 fn settled(result: &ItemResult) -> bool {

@@ -201,7 +201,11 @@ async fn cascade(task: &Task, outcome: &mut Outcome) -> Result<SyncReport, Troub
 
 fn told(report: &SyncReport) -> String {
     let deleted = report.plan.items.len();
-    let all = format!("everything that it owned is deleted ({deleted} things)");
+    let all = match deleted {
+        0 => "nothing that it owned was left to delete".to_owned(),
+        1 => "the one thing that it owned is deleted".to_owned(),
+        _ => format!("the {deleted} things that it owned are deleted"),
+    };
     std::iter::once(all).chain(report.plan.notices.iter().cloned()).collect::<Vec<_>>().join(". ")
 }
 

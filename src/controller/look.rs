@@ -263,7 +263,14 @@ fn health(synced: &Synced) -> HealthState {
 /// What is not well, in words.
 fn unwell(synced: &Synced) -> String {
     let objects = synced.status.objects.iter().filter(|object| !object.is_well());
-    let objects = objects.map(|object| format!("{}: {}", object.document, object.health.message));
+    let objects = objects.map(|object| match object.health.message.as_str() {
+        "" => format!(
+            "{}: {}",
+            object.document,
+            if object.health.health == Health::Missing { "missing" } else { "not well" }
+        ),
+        message => format!("{}: {message}", object.document),
+    });
     let workloads = synced.status.workloads.iter().filter(|workload| workload.phase != Some(Phase::Live));
     let workloads = workloads.map(|workload| {
         format!("{}: {}", workload.document, workload.waiting_on.as_deref().unwrap_or("not at rest"))

@@ -140,7 +140,7 @@ struct Around {
 
 impl Neighbours for Around {
     /// Documents that can't be read count as those that were last read. Where they are of the same repository, a commit may
-    /// just have moved something there, so that any of it may be declared; so it may be before they were ever looked at.
+    /// just have moved something there, so that any of it may be declared; so it may be where they were never read.
     fn declared<'a>(&'a self, resources: &'a [String]) -> BoxFuture<'a, BTreeMap<String, Elsewhere>> {
         Box::pin(async move {
             let mut found = BTreeMap::new();
@@ -160,7 +160,7 @@ impl Neighbours for Around {
                     }
                     Err(why)
                         if other.repository() == own.repository()
-                            || other.sight.is_none() && other.is_held =>
+                            || other.is_held && self.directory.last(&other.key).is_none() =>
                     {
                         let why = format!(
                             "application {name} may declare it, whose documents can't be read: {why}"

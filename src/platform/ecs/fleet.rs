@@ -326,6 +326,11 @@ fn owned_service(service: &LiveService) -> Owned {
             .unwrap_or_else(|| format!("Service/{}", service.name)),
         resource: service.name.clone(),
         target_groups: service.groups(),
+        in_use: service
+            .tags
+            .get(marks::RELEASE)
+            .filter(|heir| Some(heir.as_str()) != service.owner())
+            .map(|heir| format!("its tag {} gives it to application {heir}", marks::RELEASE)),
         slot: slot_mark(service),
         ..Owned::default()
     }

@@ -3,7 +3,6 @@
 use super::Kubernetes;
 use super::desired::{Resolved, Wanted, resolve};
 use super::filled::{filled, leave_placeholders};
-use super::health::is_not_waited_for;
 use super::hooks::is_hook;
 use super::left_alone::{leave, pointers};
 use super::live::{Autoscalers, awaits_its_role, defined, is_replaced, refused, without_namespace};
@@ -125,9 +124,7 @@ impl Kubernetes {
         let how = Apply { force: self.forces(asked, live.as_ref()), dry_run: false };
         match self.apply_yielding(wanted, &body, how).await {
             Ok(answer) => {
-                if !deployment.application.sync.wait || is_not_waited_for(&wanted.object.body) {
-                    self.note_unawaited(wanted, &answer).await?;
-                }
+                self.note_run(wanted, &answer).await?;
                 let unmet = self.planned.unmet(&wanted.key, &answer);
                 self.applied.note(&wanted.key, answer);
                 match unmet {

@@ -19,7 +19,7 @@ const PREFIX: &str = "job.";
 const LONGEST: usize = 253;
 /// What follows the content of a run that did not end well.
 pub(super) const FAILED: &str = " failed";
-/// What follows the content of a run that nobody waits for.
+/// What follows the content of a run whose end was not seen.
 const STARTED: &str = " started";
 
 /// How a run ended.
@@ -60,7 +60,7 @@ pub(super) fn report_of(end: End) -> HealthReport {
 pub(super) const GONE_FAILED: &str =
     "failed, and deleted itself; it is not run again for the same content: change it in Git";
 
-const GONE_UNSEEN: &str = "ran, and deleted itself; nobody waited for it, so how it ended is not known. It is not run again for the same \
+const GONE_UNSEEN: &str = "ran, and deleted itself; nobody saw its end, so how it ended is not known. It is not run again for the same \
                            content: change it in Git";
 
 /// True if a Job that will delete itself has ended and nobody wrote that down yet.
@@ -130,9 +130,9 @@ impl Kubernetes {
         Ok(found)
     }
 
-    /// Writes down how far a Job has come that deletes itself and that nobody waits for: it may be gone before anybody looks
-    /// again.
-    pub(super) async fn note_unawaited(&self, wanted: &Wanted<'_>, live: &Value) -> Result<(), Trouble> {
+    /// Writes down how far a Job has come that deletes itself: it may be gone before anybody looks again, since nobody waits
+    /// for it, or who does is stopped.
+    pub(super) async fn note_run(&self, wanted: &Wanted<'_>, live: &Value) -> Result<(), Trouble> {
         if !is_plain_job(wanted.object) || !deletes_itself(live) {
             return Ok(());
         }
@@ -175,6 +175,8 @@ impl Kubernetes {
             Settled::Failed { state, .. } if state != DELETED && deletes_itself(&job) => {
                 format!("{}{FAILED}", content(wanted.object))
             }
+            // Somebody took it away before its end.
+            Settled::Failed { .. } if deletes_itself(&job) => String::new(),
             _ => return Ok(settled),
         };
         self.inventory.note_job(&self.cluster, &self.identity, &wanted.key, &end).await?;

@@ -94,7 +94,7 @@ impl Kubernetes {
     async fn look_at_unawaited(&self, wanted: &Wanted<'_>) -> Result<(), Trouble> {
         let live = self.cluster.get(&wanted.resource, wanted.namespace(), &wanted.key.name).await?;
         match live {
-            Some(live) => self.note_unawaited(wanted, &live).await,
+            Some(live) => self.note_run(wanted, &live).await,
             None => Ok(()),
         }
     }

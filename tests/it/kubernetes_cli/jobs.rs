@@ -91,7 +91,7 @@ async fn a_job_that_nobody_waits_for_runs_once_for_a_content_too() {
         shop.space.wait_gone::<Job>("seed").await;
         let planned = shop.verb("plan", &["--detailed-exitcode"]);
         assert_eq!(planned.code, Some(0), "{purpose}: it would run again: {}", planned.whole());
-        assert!(planned.stdout.contains("nobody waited for it"), "{purpose}: {}", planned.whole());
+        assert!(planned.stdout.contains("nobody saw its end"), "{purpose}: {}", planned.whole());
         shop.change(&[("seed:ok", "seed:v2-ok")], "Another content");
         let changed = shop.verb("sync", &[]);
         assert!(changed.whole().contains("create Job"), "{purpose}: {}", changed.whole());

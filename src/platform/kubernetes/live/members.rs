@@ -54,10 +54,10 @@ impl Kubernetes {
         unread.iter().for_each(|trouble| lists.miss(&trouble.to_string()));
         if let Some(first) = denied.first() {
             lists.tell(format!(
-                "{} is missing, so its objects were looked for, but not among {} kinds that may not be listed ({first}): \
-                 what there is of those is left as it runs",
+                "{} is missing, so its objects were looked for, but not wherever that may not be listed ({first}, and {} more): \
+                 what there is of it there is left as it runs",
                 place(&self.identity),
-                denied.len()
+                denied.len() - 1
             ));
         }
     }

@@ -145,6 +145,7 @@ impl Kubernetes {
             namespaces.iter().map(|namespace| Place::members(&place.resource, Some(namespace))).collect()
         };
         unread.extend(self.find_more(lists, denied.iter().flat_map(each).collect()).await);
+        unread.extend(denied);
         unread.into_iter().map(|(_, trouble)| trouble).collect()
     }
 
@@ -171,6 +172,10 @@ pub(in crate::platform::kubernetes) fn kept(key: &ObjectKey, live: &Value, is_ba
     }
     if argo.split(',').any(|option| option.trim() == "Prune=false") {
         return Some(format!("its annotation {ARGO_OPTIONS} says that it stays"));
+    }
+    let owner = live["metadata"]["labels"].get(marks::APPLICATION).and_then(Value::as_str);
+    if let Some(heir) = annotation(marks::RELEASE).filter(|heir| Some(*heir) != owner) {
+        return Some(format!("its annotation {} gives it to application {heir}", marks::RELEASE));
     }
     let along = takes_along(key, live).filter(|_| word != Some(marks::ALLOWED) && !is_bare)?;
     let at = key.namespace.as_ref().map_or(String::new(), |namespace| format!(" -n {namespace}"));

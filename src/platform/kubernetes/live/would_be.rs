@@ -167,9 +167,10 @@ pub(in crate::platform::kubernetes) fn belongs_to(owner: &str, heir: &str, name:
         );
     };
     format!(
-        "it belongs to {owner}; take it out of there. If one controller has both applications, it is then handed over; \
-         otherwise annotate the live object cutover.dev/release={heir} and the document cutover.dev/adopt: {name}, or, if \
-         application {name} is gone for good, delete its inventory: kubectl delete configmap cutover-{name}"
+        "it belongs to {owner}. If one controller has both applications, take it out of there, and it is handed over; \
+         otherwise taking it out deletes it: first annotate the live object cutover.dev/release={heir} and the document \
+         cutover.dev/adopt: {name}, or, if application {name} is gone for good, delete its inventory: kubectl delete configmap \
+         cutover-{name}"
     )
 }
 
