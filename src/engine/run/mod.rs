@@ -24,6 +24,7 @@ use crate::rollout::{
     SlotObservation, decide, is_failing,
 };
 use act::Care;
+use futures_util::FutureExt;
 use last::Last;
 use memory::Memory;
 use silence::Silence;
@@ -133,7 +134,7 @@ impl<'a, A: Adapter> Run<'a, A> {
         self.memory.watch();
         loop {
             let stage = self.trail.stage().clone();
-            let pause = match self.step(stop, scope).instrument(stage).await {
+            let pause = match self.step(stop, scope).boxed_local().instrument(stage).await {
                 Ok(Step::Ended(outcome)) => return Some(RunEnd::Outcome(outcome)),
                 Ok(Step::OutOfScope) => return None,
                 Ok(Step::Again { after }) => {
@@ -179,7 +180,7 @@ impl<'a, A: Adapter> Run<'a, A> {
     /// One round. Errors other than transient ones end the run.
     async fn step(&mut self, stop: &StopSignal, scope: Scope) -> Result<Step, Trouble> {
         let want = self.desired().await?;
-        let Some(mut seen) = self.observe(&want).await? else {
+        let Some(mut seen) = self.observe(&want).boxed_local().await? else {
             return Ok(Step::Again { after: Duration::from_secs(1) });
         };
         if seen.changed_by_others.is_some() {
