@@ -80,7 +80,7 @@ pub async fn run(args: &SyncArgs, output: Output) -> Result<Exit, CliError> {
         let sync = engine::sync(&target, &deployment, &progress, &round);
         let result = stopped_by(&stop, &round, sync).await;
         progress.finish();
-        match history.moved().filter(|_| !stop.is_set()) {
+        match history.moved().filter(|_| !stop.is_set() && begun.elapsed() < time) {
             None => break result.map(|report| (report, progress)).map_err(CliError::from),
             Some(commit) => output.note(&format!(
                 "{} is at commit {commit} by now: nothing of {} was written, and it is planned anew",

@@ -33,15 +33,16 @@ pub struct Owned {
 pub struct PruneDecision {
     pub prune: Vec<Owned>,
     pub notices: Vec<String>,
-    /// Set if more is to go than `pruneLimit` lets: a sentence. The rest of a sync is not concerned.
+    /// Set if something is to go and does not, since it is more than `pruneLimit` lets, the limit is none, or the list of what
+    /// is owned is not complete: a sentence. The rest of a sync is not concerned.
     pub withheld: Option<String>,
     /// Set if nothing can be said to be as Git wants it, with the reason: Git says nothing.
     pub in_doubt: Option<String>,
 }
 
 /// Chooses what of `owned` is deleted, or is on its way out and has to be waited for: what is not among the `declared`
-/// live names, if pruning is on and nothing casts doubt on either list. `limit` is a share (`30%`) of `owned` or a number; `documents_found` counts the documents
-/// under the application's path; `incomplete` says why `owned` may not be all.
+/// live names, if pruning is on and nothing casts doubt on either list. `limit` is a share (`30%`) of `owned` or a number;
+/// `documents_found` counts the documents under the application's path; `incomplete` says why `owned` may not be all.
 pub fn prunable(
     owned: &[Owned],
     declared: &BTreeSet<String>,

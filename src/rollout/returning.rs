@@ -138,8 +138,8 @@ pub(super) fn is_overtaken(view: View<'_>, slot: Slot) -> bool {
 }
 
 /// The healthy targets for a return of everything: the gate's share of what Git declares, and what the other side runs now
-/// or, if that one is worse off, as many as are healthy there, but never none. Waiting for a full set while the other side fails would
-/// prolong an outage.
+/// or, if that one is worse off, as many as are healthy there, but never none. Waiting for a full set while the other side
+/// fails would prolong an outage.
 fn needed(view: View<'_>, slot: Slot) -> u32 {
     let other = slot.other();
     let declared = view.want.count.map_or(0, |count| required(view.want, count));

@@ -54,11 +54,17 @@ pub(super) fn resolve(path: &Path, revision: &Revision) -> Result<Commit, Source
 /// Those of [`open`]; [`ErrorKind::Corrupt`].
 pub(super) fn comes_after(path: &Path, newer: git2::Oid, older: git2::Oid) -> Result<bool, SourceError> {
     let repo = open(path)?;
-    if repo.find_commit(newer).is_err() || repo.find_commit(older).is_err() {
-        return Ok(false);
+    let wrong =
+        |error: git2::Error| SourceError::git(format_args!("comparing commits {newer} and {older}"), &error);
+    for commit in [newer, older] {
+        match repo.find_commit(commit) {
+            Ok(_) => {}
+            Err(error) if error.code() == git2::ErrorCode::NotFound => return Ok(false),
+            // What can't be read is not absent: an older commit would pass for the newest.
+            Err(error) => return Err(wrong(error)),
+        }
     }
-    repo.graph_descendant_of(newer, older)
-        .map_err(|error| SourceError::git(format_args!("comparing commits {newer} and {older}"), &error))
+    repo.graph_descendant_of(newer, older).map_err(wrong)
 }
 
 /// The commit of a revision in a local repository.
